@@ -1,0 +1,154 @@
+import { GatewayError } from '#base/errors.ts'
+import { id as newId } from '#base/ids.ts'
+import { checkLimit, checkNumberCursor } from '#store/reads.ts'
+import { AMOUNT_NANO_MAX } from '#store/request-columns.ts'
+import type { AccountTable, LedgerEntryTable } from '#store/schema.ts'
+import type { Store } from '#store/store.ts'
+import { LOCAL_ACCOUNT_ID, OPERATOR_ACCOUNT_ID } from './types.ts'
+import type { Account, Accounts, KeyRing, LedgerEntry } from './types.ts'
+
+const EMAIL_LENGTH_MAX = 254
+const NOTE_LENGTH_MAX = 500
+const EMAIL = /^[^\s@]+@[^\s@]+$/
+
+/** Accounts over a store. With a key ring, a status change counts from the next request on (R19). */
+export function createAccounts(store: Store, options: { keyRing?: KeyRing; now?: () => number } = {}): Accounts {
+  const { keyRing, now = Date.now } = options
+  const read = store.read
+
+  const get = async (id: string): Promise<Account | undefined> => {
+    const row = await read.selectFrom('accounts').selectAll().where('id', '=', id).executeTakeFirst()
+    return row && accountOf(row)
+  }
+
+  return {
+    async create({ email, mode, creditNano = 0n, creditLimitNano = null, actor }) {
+      const address = checkEmail(email)
+      checkAmount(creditNano, 'credit')
+      if (creditNano < 0n) throw invalid('credit', 'The initial credit must not be negative.')
+      checkCreditLimit(mode, creditLimitNano)
+      const id = newId('acc')
+      const account = { id, email: address, mode, tier: 'default', creditLimitNano, creditNano, actor, nowMs: now() }
+      if (!(await store.execute('createAccount', account))) {
+        throw new GatewayError('state_conflict', 'An account with this e-mail address exists.', { param: 'email' })
+      }
+      return (await get(id))!
+    },
+    get,
+    async findByEmail(email) {
+      const address = email.trim().toLowerCase()
+      const row = await read.selectFrom('accounts').selectAll().where('email', '=', address).executeTakeFirst()
+      return row && accountOf(row)
+    },
+    async list({ limit, cursor }) {
+      let rows = read.selectFrom('accounts').selectAll()
+      if (cursor !== undefined) rows = rows.where('id', '>', cursor)
+      const found = await rows
+        .orderBy('id')
+        .limit(checkLimit(limit) + 1)
+        .execute()
+      const data = found.slice(0, limit).map(accountOf)
+      return { data, nextCursor: found.length > limit ? data.at(-1)!.id : null }
+    },
+    async credit(accountId, { amountNano, type = 'topup', note = null, actor }) {
+      if (type === 'usage') throw invalid('type', 'Usage is booked by requests only.')
+      checkAmount(amountNano, 'amount')
+      if (amountNano === 0n) throw invalid('amount', 'The amount must not be zero.')
+      if (amountNano < 0n && (type === 'topup' || type === 'grant')) {
+        throw invalid('amount', `A ${type} must be positive; use an adjustment to take money off.`)
+      }
+      if (note !== null && note.length > NOTE_LENGTH_MAX) {
+        throw invalid('note', `A note has at most ${NOTE_LENGTH_MAX} characters.`)
+      }
+      const createdMs = now()
+      const entry = { accountId, type, amountNano, note, actor }
+      const { seq, balanceNano } = await store.execute('credit', { ...entry, nowMs: createdMs })
+      return { ...entry, id: entryId(seq), balanceAfterNano: balanceNano, requestId: null, createdMs }
+    },
+    async setStatus(id, status) {
+      if (!(await store.execute('setAccountStatus', { id, status }))) throw missing(id)
+      keyRing?.forget()
+      return (await get(id))!
+    },
+    async entries({ accountId, limit, cursor }) {
+      let rows = read.selectFrom('ledger_entries').selectAll()
+      if (accountId !== undefined) rows = rows.where('account_id', '=', accountId)
+      if (cursor !== undefined) rows = rows.where('seq', '<', checkNumberCursor(cursor))
+      const found = await rows
+        .orderBy('seq', 'desc')
+        .limit(checkLimit(limit) + 1)
+        .execute()
+      const nextCursor = found.length > limit ? String(found[limit - 1]!.seq) : null
+      return { data: found.slice(0, limit).map(entryOf), nextCursor }
+    },
+    async totals(id) {
+      const row = await read
+        .selectFrom('accounts')
+        .select(['credited_nano', 'used_nano'])
+        .where('id', '=', id)
+        .executeTakeFirst()
+      if (!row) throw missing(id)
+      return { creditedNano: row.credited_nano, usedNano: row.used_nano }
+    },
+  }
+}
+
+/** The operator's own account and the one of single-user mode: postpaid without a limit. Idempotent. */
+export async function ensureBuiltInAccounts(store: Store, nowMs: number = Date.now()): Promise<void> {
+  const common = { mode: 'postpaid', tier: 'default', creditLimitNano: null, creditNano: 0n, actor: 'gateway' } as const
+  await store.execute('createAccount', { id: OPERATOR_ACCOUNT_ID, email: 'operator@localhost', ...common, nowMs })
+  await store.execute('createAccount', { id: LOCAL_ACCOUNT_ID, email: 'local@localhost', ...common, nowMs })
+}
+
+function accountOf(row: AccountTable): Account {
+  return {
+    id: row.id,
+    email: row.email,
+    mode: row.mode,
+    status: row.status,
+    tier: row.tier,
+    balanceNano: row.balance_nano,
+    heldNano: row.held_nano,
+    creditLimitNano: row.credit_limit_nano,
+    createdMs: row.created_ms,
+  }
+}
+
+function entryOf(row: Omit<LedgerEntryTable, 'seq'> & { seq: number }): LedgerEntry {
+  return {
+    id: entryId(row.seq),
+    accountId: row.account_id,
+    type: row.type,
+    amountNano: row.amount_nano,
+    balanceAfterNano: row.balance_after_nano,
+    requestId: row.request_id,
+    note: row.note,
+    actor: row.actor,
+    createdMs: row.created_ms,
+  }
+}
+
+const entryId = (seq: number): string => `led_${seq}`
+
+const invalid = (param: string, message: string): GatewayError =>
+  new GatewayError('invalid_parameter', message, { param })
+
+const missing = (id: string): GatewayError => new GatewayError('not_found', `There is no account ${id}.`)
+
+function checkEmail(email: string): string {
+  const address = email.trim().toLowerCase()
+  if (address.length <= EMAIL_LENGTH_MAX && EMAIL.test(address)) return address
+  throw invalid('email', 'This is no e-mail address.')
+}
+
+function checkAmount(amountNano: bigint, param: string): void {
+  if (amountNano > AMOUNT_NANO_MAX || amountNano < -AMOUNT_NANO_MAX) {
+    throw invalid(param, 'An amount is at most a billion USD.')
+  }
+}
+
+function checkCreditLimit(mode: Account['mode'], limit: bigint | null): void {
+  if (limit === null) return
+  if (mode === 'prepaid') throw invalid('credit_limit', 'A prepaid account has no credit limit.')
+  if (limit < 0n || limit > AMOUNT_NANO_MAX) throw invalid('credit_limit', 'The credit limit is out of range.')
+}

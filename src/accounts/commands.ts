@@ -1,0 +1,198 @@
+/** The writes of accounts and keys, as they run inside the store's transactions. */
+import { GatewayError } from '#base/errors.ts'
+import { postEntry } from '#ledger/commands.ts'
+import type { Command } from '#store/command.ts'
+import type { AccountTable, ApiKeyTable } from '#store/schema.ts'
+import { run, runAll, statement, step } from '#store/statement.ts'
+
+const insertAccount = statement<'id' | 'email' | 'mode' | 'tier' | 'limit' | 'now'>()((db, param) =>
+  db
+    .insertInto('accounts')
+    .values({
+      id: param('id'),
+      email: param('email'),
+      mode: param('mode'),
+      status: 'active',
+      tier: param('tier'),
+      balance_nano: 0n,
+      held_nano: 0n,
+      credited_nano: 0n,
+      used_nano: 0n,
+      credit_limit_nano: param('limit'),
+      created_ms: param('now'),
+    })
+    .onConflict((conflict) => conflict.doNothing()),
+)
+
+const updateStatus = statement<'id' | 'status'>()((db, param) =>
+  db
+    .updateTable('accounts')
+    .set({ status: param('status') })
+    .where('id', '=', param('id')),
+)
+
+const findOwner = statement<'id'>()((db, param) => db.selectFrom('accounts').select('id').where('id', '=', param('id')))
+
+type KeyColumn =
+  | 'id'
+  | 'hash'
+  | 'label'
+  | 'account'
+  | 'name'
+  | 'kind'
+  | 'system'
+  | 'limit'
+  | 'reset'
+  | 'expires'
+  | 'now'
+
+const insertKey = statement<KeyColumn>()((db, param) =>
+  db.insertInto('api_keys').values({
+    id: param('id'),
+    hash: param('hash'),
+    label: param('label'),
+    account_id: param('account'),
+    name: param('name'),
+    kind: param('kind'),
+    system: param('system'),
+    disabled: 0,
+    limit_nano: param('limit'),
+    limit_reset: param('reset'),
+    expires_ms: param('expires'),
+    created_ms: param('now'),
+    updated_ms: param('now'),
+    removed_ms: null,
+  }),
+)
+
+const insertKeyUsage = statement<'id'>()((db, param) =>
+  db.insertInto('key_usage').values({
+    key_id: param('id'),
+    held_nano: 0n,
+    total_nano: 0n,
+    day_start_ms: 0,
+    day_nano: 0n,
+    week_start_ms: 0,
+    week_nano: 0n,
+    month_start_ms: 0,
+    month_nano: 0n,
+  }),
+)
+
+const findKey = statement<'hash'>()((db, param) =>
+  db.selectFrom('api_keys').selectAll().where('hash', '=', param('hash')).where('removed_ms', 'is', null),
+)
+
+const changeKey = statement<'hash' | 'name' | 'disabled' | 'limit' | 'reset' | 'now'>()((db, param) =>
+  db
+    .updateTable('api_keys')
+    .set({
+      name: param('name'),
+      disabled: param('disabled'),
+      limit_nano: param('limit'),
+      limit_reset: param('reset'),
+      updated_ms: param('now'),
+    })
+    .where('hash', '=', param('hash')),
+)
+
+const markRemoved = statement<'hash' | 'now'>()((db, param) =>
+  db
+    .updateTable('api_keys')
+    .set({ removed_ms: param('now'), updated_ms: param('now') })
+    .where('hash', '=', param('hash'))
+    .where('removed_ms', 'is', null),
+)
+
+export interface NewAccountArgs {
+  readonly id: string
+  readonly email: string
+  readonly mode: AccountTable['mode']
+  readonly tier: string
+  readonly creditLimitNano: bigint | null
+  readonly creditNano: bigint
+  readonly actor: string
+  readonly nowMs: number
+}
+
+/** Creates an account and posts its first credit as a grant. False when the id or the e-mail address is taken. */
+export const createAccount: Command<NewAccountArgs, boolean> = {
+  *work(args) {
+    const { id, email, mode, tier, creditLimitNano: limit, creditNano, actor, nowMs } = args
+    const { changes } = yield* run(insertAccount, { id, email, mode, tier, limit, now: nowMs })
+    if (changes === 0) return false
+    if (creditNano !== 0n) {
+      const amountNano = creditNano
+      yield* postEntry({ accountId: id, type: 'grant', amountNano, note: 'initial credit', actor, nowMs })
+    }
+    return true
+  },
+  accounts: () => [],
+  repeatable: false,
+}
+
+/** False when there is no such account. */
+export const setAccountStatus: Command<{ id: string; status: AccountTable['status'] }, boolean> = {
+  *work({ id, status }) {
+    const { changes } = yield* run(updateStatus, { id, status })
+    return changes > 0
+  },
+  accounts: ({ id }) => [id],
+  repeatable: true,
+}
+
+export const createKey: Command<Omit<ApiKeyTable, 'disabled' | 'removed_ms'>, void> = {
+  *work(key) {
+    const { rows: owners } = yield* run(findOwner, { id: key.account_id })
+    if (owners.length === 0) throw new GatewayError('not_found', `There is no account ${key.account_id}.`)
+    const { id, hash, label, name, kind, system, account_id: account, limit_nano: limit, limit_reset: reset } = key
+    const { expires_ms: expires, created_ms: now } = key
+    yield* runAll([
+      step(insertKey, { id, hash, label, account, name, kind, system, limit, reset, expires, now }),
+      step(insertKeyUsage, { id }),
+    ])
+  },
+  accounts: (key) => [key.account_id],
+  repeatable: false,
+}
+
+export interface KeyChange {
+  readonly hash: string
+  readonly name?: string
+  readonly disabled?: boolean
+  readonly limitNano?: bigint | null
+  readonly limitReset?: ApiKeyTable['limit_reset']
+  readonly nowMs: number
+}
+
+/** Changes what is named and keeps the rest. Undefined when there is no such key. */
+export const updateKey: Command<KeyChange, ApiKeyTable | undefined> = {
+  *work({ hash, name, disabled, limitNano, limitReset, nowMs }) {
+    const { rows } = yield* run(findKey, { hash })
+    const key = rows[0]
+    if (!key) return undefined
+    const next: ApiKeyTable = {
+      ...key,
+      name: name ?? key.name,
+      disabled: disabled === undefined ? key.disabled : Number(disabled),
+      limit_nano: limitNano === undefined ? key.limit_nano : limitNano,
+      limit_reset: limitReset === undefined ? key.limit_reset : limitReset,
+      updated_ms: nowMs,
+    }
+    const { limit_nano: limit, limit_reset: reset } = next
+    yield* run(changeKey, { hash, name: next.name, disabled: next.disabled, limit, reset, now: nowMs })
+    return next
+  },
+  accounts: () => [],
+  repeatable: true,
+}
+
+/** False when there is no such key. */
+export const removeKey: Command<{ hash: string; nowMs: number }, boolean> = {
+  *work({ hash, nowMs }) {
+    const { changes } = yield* run(markRemoved, { hash, now: nowMs })
+    return changes > 0
+  },
+  accounts: () => [],
+  repeatable: true,
+}

@@ -1,0 +1,110 @@
+import { GatewayError } from '#base/errors.ts'
+import type { BillingMode } from '#ledger/types.ts'
+import type { Store } from '#store/store.ts'
+import { keyChecksumHolds, keyDigest } from './key-text.ts'
+import { keyOf } from './keys.ts'
+import type { ApiKey, Caller, KeyRing } from './types.ts'
+
+/** How long a node may answer from what it knows: by then it sees what another node changed (R19). */
+export const KEY_TTL_MS = 5_000
+/** From this age on a warm key is read again in the background, so that a busy key never waits for the store. */
+const REFRESH_AFTER_MS = 2_500
+/** Keys kept warm; the one read longest ago goes first. About a kilobyte each. */
+export const KEYS_WARM_MAX = 10_000
+
+interface Warm {
+  readonly caller: Caller & { readonly key: ApiKey }
+  readonly loadedMs: number
+}
+
+/**
+ * The keys that are in use, by digest: a hit answers at once, a miss reads the store once however many wait for it.
+ * `billing: 'off'` overrides the accounts' own mode. An outage of the store is `store_unavailable`, never a 401.
+ */
+export function createKeyRing(
+  store: Store,
+  pepper: string,
+  options: { billing?: BillingMode; keysWarmMax?: number } = {},
+): KeyRing {
+  const { billing, keysWarmMax = KEYS_WARM_MAX } = options
+  const warm = new Map<string, Warm>()
+  const loading = new Map<string, Promise<Warm | undefined>>()
+  /** Counts forgotten keys: what was read before the last change is answered, but not kept. */
+  let changes = 0
+
+  const load = (digest: string, nowMs: number): Promise<Warm | undefined> => {
+    const current = loading.get(digest)
+    if (current) return current
+    const startedAt = changes
+    const reading = readKey(store, digest, nowMs, billing).then((found) => {
+      if (startedAt !== changes) return found
+      warm.delete(digest)
+      if (found) {
+        if (warm.size >= keysWarmMax) warm.delete(warm.keys().next().value!)
+        warm.set(digest, found)
+      }
+      return found
+    })
+    const tracked = reading.finally(() => {
+      if (loading.get(digest) === tracked) loading.delete(digest)
+    })
+    loading.set(digest, tracked)
+    return tracked
+  }
+
+  return {
+    find(presented, nowMs) {
+      if (!keyChecksumHolds(presented)) throw unknownKey()
+      const digest = keyDigest(pepper, presented)
+      const known = warm.get(digest)
+      const ageMs = known ? nowMs - known.loadedMs : Infinity
+      if (known && ageMs < KEY_TTL_MS) {
+        // A failed refresh changes nothing: the key stays warm to its end, then the outage shows.
+        if (ageMs >= REFRESH_AFTER_MS) load(digest, nowMs).catch(() => {})
+        return judge(known, nowMs)
+      }
+      return load(digest, nowMs).then((found) => {
+        if (!found) throw unknownKey()
+        return judge(found, nowMs)
+      })
+    },
+    forget(keyId) {
+      changes++
+      loading.clear()
+      if (keyId === undefined) return warm.clear()
+      for (const [digest, entry] of warm) if (entry.caller.key.id === keyId) warm.delete(digest)
+    },
+  }
+}
+
+const unknownKey = (): GatewayError => new GatewayError('invalid_api_key', 'The API key is not valid.')
+
+function judge({ caller }: Warm, nowMs: number): Caller {
+  const { key, account } = caller
+  if (key.disabled) throw new GatewayError('key_disabled', 'This API key is disabled.')
+  if (key.expiresMs !== null && key.expiresMs <= nowMs) {
+    throw new GatewayError('key_expired', 'This API key has expired.')
+  }
+  if (account.status === 'suspended') throw new GatewayError('account_suspended', 'This account is suspended.')
+  return caller
+}
+
+async function readKey(
+  store: Store,
+  digest: string,
+  nowMs: number,
+  billing: BillingMode | undefined,
+): Promise<Warm | undefined> {
+  const row = await store.read
+    .selectFrom('api_keys as k')
+    .innerJoin('accounts as a', 'a.id', 'k.account_id')
+    .selectAll('k')
+    .select(['a.email', 'a.mode', 'a.status', 'a.tier'])
+    .where('k.hash', '=', digest)
+    .where('k.removed_ms', 'is', null)
+    .executeTakeFirst()
+  if (!row) return undefined
+  const { email, mode, status, tier } = row
+  const account = { id: row.account_id, email, mode, status, tier }
+  return { caller: { account, key: keyOf(row), billing: billing === 'off' ? 'off' : mode }, loadedMs: nowMs }
+}

@@ -1,0 +1,142 @@
+import { GatewayError } from '#base/errors.ts'
+import { id as newId } from '#base/ids.ts'
+import { currentSums, periodStarts, spentInPeriod } from '#ledger/periods.ts'
+import { checkLimit } from '#store/reads.ts'
+import { AMOUNT_NANO_MAX } from '#store/request-columns.ts'
+import type { ApiKeyTable } from '#store/schema.ts'
+import type { Store } from '#store/store.ts'
+import { keyDigest, keyLabel, newKeyText } from './key-text.ts'
+import type { ApiKey, KeyRing, Keys } from './types.ts'
+
+const NAME_LENGTH_MAX = 100
+
+/** Keys over a store (R15). A change counts from the next request on: the ring forgets the key. */
+export function createKeys(
+  store: Store,
+  pepper: string,
+  keyRing: KeyRing | null = null,
+  now: () => number = Date.now,
+): Keys {
+  const read = store.read
+  return {
+    async create({ name, accountId, kind = 'inference', system = null, limitNano, limitReset, expiresMs = null }) {
+      const text = newKeyText()
+      const nowMs = now()
+      const stored: Omit<ApiKeyTable, 'disabled' | 'removed_ms'> = {
+        id: newId('key'),
+        hash: keyDigest(pepper, text),
+        label: keyLabel(text),
+        account_id: accountId,
+        name: checkName(name),
+        kind,
+        system,
+        limit_nano: checkLimitAmount(limitNano ?? null),
+        limit_reset: limitReset ?? null,
+        expires_ms: checkExpiry(expiresMs, nowMs),
+        created_ms: nowMs,
+        updated_ms: nowMs,
+      }
+      await store.execute('createKey', stored)
+      return { key: keyOf({ ...stored, disabled: 0, removed_ms: null }), plaintext: text }
+    },
+    async get(hash) {
+      const row = await read
+        .selectFrom('api_keys')
+        .selectAll()
+        .where('hash', '=', hash)
+        .where('removed_ms', 'is', null)
+        .executeTakeFirst()
+      return row && keyOf(row)
+    },
+    async list({ accountId, limit, offset, includeDisabled }) {
+      let rows = read.selectFrom('api_keys').selectAll().where('removed_ms', 'is', null)
+      if (accountId !== undefined) rows = rows.where('account_id', '=', accountId)
+      if (!includeDisabled) rows = rows.where('disabled', '=', 0)
+      const found = await rows
+        .orderBy('created_ms', 'desc')
+        .orderBy('id', 'desc')
+        .limit(checkLimit(limit))
+        .offset(checkOffset(offset))
+        .execute()
+      return found.map(keyOf)
+    },
+    async update(hash, change) {
+      const { name, disabled, limitNano, limitReset } = change
+      if (name !== undefined) checkName(name)
+      if (limitNano !== undefined) checkLimitAmount(limitNano)
+      const row = await store.execute('updateKey', {
+        hash,
+        ...(name === undefined ? {} : { name: name.trim() }),
+        ...(disabled === undefined ? {} : { disabled }),
+        ...(limitNano === undefined ? {} : { limitNano }),
+        ...(limitReset === undefined ? {} : { limitReset }),
+        nowMs: now(),
+      })
+      if (!row) throw missing()
+      keyRing?.forget(row.id)
+      return keyOf(row)
+    },
+    async remove(hash) {
+      if (!(await store.execute('removeKey', { hash, nowMs: now() }))) throw missing()
+      keyRing?.forget()
+    },
+    async usage(key, nowMs) {
+      const row = await read.selectFrom('key_usage').selectAll().where('key_id', '=', key.id).executeTakeFirst()
+      if (!row) throw missing()
+      const starts = periodStarts(nowMs)
+      const { day, week, month } = currentSums(row, starts)
+      return {
+        totalNano: row.total_nano,
+        dailyNano: day,
+        weeklyNano: week,
+        monthlyNano: month,
+        limitUsedNano: spentInPeriod(row, key.limitReset, starts) + row.held_nano,
+      }
+    },
+  }
+}
+
+/** A stored row as the ApiKey that the rest of the gateway sees. */
+export function keyOf(row: ApiKeyTable): ApiKey {
+  return {
+    id: row.id,
+    hash: row.hash,
+    label: row.label,
+    accountId: row.account_id,
+    name: row.name,
+    kind: row.kind,
+    system: row.system,
+    disabled: row.disabled !== 0,
+    limitNano: row.limit_nano,
+    limitReset: row.limit_reset,
+    expiresMs: row.expires_ms,
+    createdMs: row.created_ms,
+    updatedMs: row.updated_ms,
+  }
+}
+
+const missing = (): GatewayError => new GatewayError('not_found', 'There is no such API key.')
+
+const invalid = (param: string, message: string): GatewayError =>
+  new GatewayError('invalid_parameter', message, { param })
+
+function checkName(name: string): string {
+  const trimmed = name.trim()
+  if (trimmed.length >= 1 && trimmed.length <= NAME_LENGTH_MAX) return trimmed
+  throw invalid('name', `A key's name has 1 to ${NAME_LENGTH_MAX} characters.`)
+}
+
+function checkLimitAmount(limitNano: bigint | null): bigint | null {
+  if (limitNano === null || (limitNano >= 0n && limitNano <= AMOUNT_NANO_MAX)) return limitNano
+  throw invalid('limit', 'A limit is an amount from 0 to a billion USD.')
+}
+
+function checkExpiry(expiresMs: number | null, nowMs: number): number | null {
+  if (expiresMs === null || (Number.isSafeInteger(expiresMs) && expiresMs > nowMs)) return expiresMs
+  throw invalid('expires_at', 'A key must expire in the future.')
+}
+
+function checkOffset(offset: number): number {
+  if (Number.isSafeInteger(offset) && offset >= 0) return offset
+  throw invalid('offset', 'offset must be a whole number that is not negative.')
+}

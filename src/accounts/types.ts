@@ -1,0 +1,133 @@
+import type { NanoUsd } from '#base/money.ts'
+import type { BillingMode, EntryType } from '#ledger/types.ts'
+
+export const OPERATOR_ACCOUNT_ID = 'acc_operator'
+export const LOCAL_ACCOUNT_ID = 'acc_local'
+
+export type LimitReset = 'daily' | 'weekly' | 'monthly'
+
+export interface Account {
+  readonly id: string
+  readonly email: string
+  readonly mode: Exclude<BillingMode, 'off'>
+  readonly status: 'active' | 'suspended'
+  readonly tier: string
+  readonly balanceNano: NanoUsd
+  readonly heldNano: NanoUsd
+  /** Postpaid only: how far below zero the balance may go; null is no limit. */
+  readonly creditLimitNano: NanoUsd | null
+  readonly createdMs: number
+}
+
+/** What is stored of a key. The plaintext is shown once at its creation and exists nowhere else (R15). */
+export interface ApiKey {
+  readonly id: string
+  /** SHA-256 of pepper and key in hex; identifies the key in management paths and is no credential. */
+  readonly hash: string
+  /** First 8 and last 4 characters, for display. */
+  readonly label: string
+  readonly accountId: string
+  readonly name: string
+  readonly kind: 'inference' | 'management'
+  readonly system: string | null
+  readonly disabled: boolean
+  readonly limitNano: NanoUsd | null
+  readonly limitReset: LimitReset | null
+  readonly expiresMs: number | null
+  readonly createdMs: number
+  readonly updatedMs: number
+}
+
+/** Who is calling: the outcome of step 2. */
+export interface Caller {
+  readonly account: Pick<Account, 'id' | 'email' | 'mode' | 'status' | 'tier'>
+  /** Null in local mode (`--disable-auth`). */
+  readonly key: ApiKey | null
+  readonly billing: BillingMode
+}
+
+/** Looks a presented key up. A key whose checksum is wrong never reaches the store. */
+export interface KeyRing {
+  /** Throws GatewayError: invalid_api_key, key_disabled, key_expired, account_suspended, store_unavailable. Synchronous on a warm key. */
+  find(presented: string, nowMs: number): Caller | Promise<Caller>
+  /** Forgets cached keys after a change, so that the next request sees it. */
+  forget(keyId?: string): void
+}
+
+export interface LedgerEntry {
+  readonly id: string
+  readonly accountId: string
+  readonly type: EntryType
+  /** Signed: a debit is negative. */
+  readonly amountNano: NanoUsd
+  readonly balanceAfterNano: NanoUsd
+  readonly requestId: string | null
+  readonly note: string | null
+  readonly actor: string
+  readonly createdMs: number
+}
+
+export interface Page<T> {
+  readonly data: readonly T[]
+  readonly nextCursor: string | null
+}
+
+/** Accounts and their money as the control plane and the CLI see them. Bad input throws GatewayError('invalid_parameter' | 'not_found' | 'state_conflict'). */
+export interface Accounts {
+  create(input: {
+    email: string
+    mode: Account['mode']
+    creditNano?: NanoUsd
+    creditLimitNano?: NanoUsd | null
+    actor: string
+  }): Promise<Account>
+  get(id: string): Promise<Account | undefined>
+  findByEmail(email: string): Promise<Account | undefined>
+  list(page: { limit: number; cursor?: string }): Promise<Page<Account>>
+  credit(
+    accountId: string,
+    input: { amountNano: NanoUsd; type?: EntryType; note?: string; actor: string },
+  ): Promise<LedgerEntry>
+  setStatus(accountId: string, status: Account['status']): Promise<Account>
+  /** Newest first; `cursor` continues behind the last entry of the page before. */
+  entries(query: { accountId?: string; limit: number; cursor?: string }): Promise<Page<LedgerEntry>>
+  /** Sum of all topups and grants, and of all usage as a positive number (`GET /api/v1/credits`). */
+  totals(accountId: string): Promise<{ creditedNano: NanoUsd; usedNano: NanoUsd }>
+}
+
+export interface KeyUsage {
+  readonly totalNano: NanoUsd
+  readonly dailyNano: NanoUsd
+  readonly weeklyNano: NanoUsd
+  readonly monthlyNano: NanoUsd
+  /** Spent and held within the current limit period. */
+  readonly limitUsedNano: NanoUsd
+}
+
+export interface NewKey {
+  readonly name: string
+  readonly accountId: string
+  readonly kind?: ApiKey['kind']
+  readonly system?: string | null
+  readonly limitNano?: NanoUsd | null
+  readonly limitReset?: LimitReset | null
+  readonly expiresMs?: number | null
+}
+
+export interface Keys {
+  /** `plaintext` is shown once and stored nowhere. */
+  create(input: NewKey): Promise<{ key: ApiKey; plaintext: string }>
+  get(hash: string): Promise<ApiKey | undefined>
+  list(query: {
+    accountId?: string
+    limit: number
+    offset: number
+    includeDisabled: boolean
+  }): Promise<readonly ApiKey[]>
+  update(
+    hash: string,
+    change: { name?: string; disabled?: boolean; limitNano?: NanoUsd | null; limitReset?: LimitReset | null },
+  ): Promise<ApiKey>
+  remove(hash: string): Promise<void>
+  usage(key: ApiKey, nowMs: number): Promise<KeyUsage>
+}

@@ -1,0 +1,149 @@
+/**
+ * THE error table. Every failure that a client may see is a row here; the codecs turn a row into the four native
+ * envelopes, so a status or a type is never written anywhere else. Source: requirements R11, openrouter-api section 4.
+ */
+
+export type GeminiStatus =
+  | 'INVALID_ARGUMENT'
+  | 'UNAUTHENTICATED'
+  | 'PERMISSION_DENIED'
+  | 'NOT_FOUND'
+  | 'FAILED_PRECONDITION'
+  | 'RESOURCE_EXHAUSTED'
+  | 'UNIMPLEMENTED'
+  | 'INTERNAL'
+  | 'UNAVAILABLE'
+  | 'DEADLINE_EXCEEDED'
+
+interface ErrorClass {
+  readonly status: number
+  readonly openai: string
+  readonly anthropic: string
+  readonly gemini: GeminiStatus
+  /** `error_type` of the OpenRouter surface. */
+  readonly openrouter: string
+  /** Whether repeating the same request soon can help; false sends `x-should-retry: false`. */
+  readonly retry: boolean
+}
+
+const row = (
+  status: number,
+  openai: string,
+  anthropic: string,
+  gemini: GeminiStatus,
+  openrouter: string,
+  retry = false,
+): ErrorClass => ({ status, openai, anthropic, gemini, openrouter, retry })
+
+const invalid = row(400, 'invalid_request_error', 'invalid_request_error', 'INVALID_ARGUMENT', 'invalid_request')
+const unauthenticated = row(401, 'authentication_error', 'authentication_error', 'UNAUTHENTICATED', 'authentication')
+const payment = row(402, 'insufficient_quota', 'billing_error', 'RESOURCE_EXHAUSTED', 'payment_required')
+const forbidden = row(403, 'permission_error', 'permission_error', 'PERMISSION_DENIED', 'permission_denied')
+const missing = row(404, 'invalid_request_error', 'not_found_error', 'NOT_FOUND', 'not_found')
+const conflict = row(
+  409,
+  'invalid_request_error',
+  'invalid_request_error',
+  'FAILED_PRECONDITION',
+  'precondition_failed',
+)
+const limited = row(429, 'rate_limit_error', 'rate_limit_error', 'RESOURCE_EXHAUSTED', 'rate_limit_exceeded', true)
+const broken = row(502, 'server_error', 'api_error', 'UNAVAILABLE', 'provider_unavailable')
+const unavailable = row(503, 'server_error', 'overloaded_error', 'UNAVAILABLE', 'provider_overloaded')
+const slow = row(504, 'server_error', 'api_error', 'DEADLINE_EXCEEDED', 'timeout')
+
+export const ERRORS = {
+  invalid_request: invalid,
+  invalid_json: invalid,
+  missing_model: invalid,
+  invalid_parameter: invalid,
+  unsupported_parameter: invalid,
+  unsupported_encoding: row(
+    415,
+    'invalid_request_error',
+    'invalid_request_error',
+    'INVALID_ARGUMENT',
+    'invalid_request',
+  ),
+  api_key_in_query: invalid,
+  model_not_embedding: invalid,
+  model_not_chat: invalid,
+  translation_not_available: invalid,
+  context_length_exceeded: row(
+    400,
+    'invalid_request_error',
+    'invalid_request_error',
+    'INVALID_ARGUMENT',
+    'context_length_exceeded',
+  ),
+  api_key_required: unauthenticated,
+  invalid_api_key: unauthenticated,
+  insufficient_balance: payment,
+  key_limit_exceeded: payment,
+  credit_limit_exceeded: payment,
+  key_disabled: forbidden,
+  key_expired: forbidden,
+  account_suspended: forbidden,
+  model_not_allowed: forbidden,
+  model_unpriced: forbidden,
+  permission_denied: forbidden,
+  model_not_found: missing,
+  not_found: missing,
+  method_not_allowed: row(405, 'invalid_request_error', 'invalid_request_error', 'INVALID_ARGUMENT', 'invalid_request'),
+  request_timeout: row(408, 'invalid_request_error', 'timeout_error', 'DEADLINE_EXCEEDED', 'timeout', true),
+  state_conflict: conflict,
+  request_too_large: row(413, 'invalid_request_error', 'request_too_large', 'INVALID_ARGUMENT', 'payload_too_large'),
+  /** The client left; nobody reads this answer, but the log row tells it. */
+  client_closed_request: row(499, 'invalid_request_error', 'invalid_request_error', 'INVALID_ARGUMENT', 'invalid_request'),
+  rate_limit_exceeded: limited,
+  upstream_rate_limited: limited,
+  internal_error: row(500, 'server_error', 'api_error', 'INTERNAL', 'server', true),
+  upstream_unavailable: broken,
+  upstream_auth_failed: broken,
+  upstream_bad_response: broken,
+  no_available_backend: unavailable,
+  store_unavailable: row(503, 'server_error', 'overloaded_error', 'UNAVAILABLE', 'provider_overloaded', true),
+  shutting_down: row(503, 'server_error', 'overloaded_error', 'UNAVAILABLE', 'provider_overloaded', true),
+  upstream_timeout: slow,
+  streaming_timeout: slow,
+} as const satisfies Record<string, ErrorClass>
+
+export type ErrorCode = keyof typeof ERRORS
+
+export interface ErrorDetails {
+  /** The client's field at fault, in its own spelling. */
+  readonly param?: string
+  readonly retryAfterSeconds?: number
+  /** Overrides the table's status where an upstream's own status is kept (R11: client errors keep theirs). */
+  readonly status?: number
+  /** The models the request named, and the nearest ids that exist: `error.availability` under `/api/v1`. */
+  readonly requestedModels?: readonly string[]
+  readonly suggestions?: readonly string[]
+  /** The provider's own type and code, which the envelope keeps for errors that the client caused (R11). */
+  readonly upstream?: { readonly type?: string; readonly code?: string }
+  /** For operators only: goes to the log row, never to a client. */
+  readonly internal?: string
+  readonly cause?: unknown
+}
+
+/** A failure with a stable code. `message` is written for the client: no hosts, no secrets, no stack. */
+export class GatewayError extends Error {
+  readonly code: ErrorCode
+  readonly status: number
+  readonly details: ErrorDetails
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.name = 'GatewayError'
+    this.code = code
+    this.status = details.status ?? ERRORS[code].status
+    this.details = details
+  }
+}
+
+/** Any thrown value as a GatewayError; what we did not foresee is `internal_error` with a text that tells nothing. */
+export function asGatewayError(thrown: unknown): GatewayError {
+  if (thrown instanceof GatewayError) return thrown
+  const internal = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown)
+  return new GatewayError('internal_error', 'The gateway failed to handle this request.', { cause: thrown, internal })
+}

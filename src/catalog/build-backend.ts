@@ -1,0 +1,53 @@
+import type { Protocol } from '#base/protocols.ts'
+import type { BackendSettings } from './settings.ts'
+import { findPreset, protocolUrl, SERVED_ADAPTERS, type Preset } from '#providers/presets.ts'
+import type { Backend, Timeouts } from './types.ts'
+
+/** A backend ready to be called. It is disabled when its type cannot be served or its address is not known. */
+export function buildBackend(
+  id: string,
+  settings: BackendSettings,
+  timeouts: Timeouts,
+  simulatorUrl: string | null,
+): Backend {
+  const preset = findPreset(settings.type)
+  if (preset === undefined) throw new Error(`backend ${id} has no preset for type ${settings.type}`)
+  const ownUrl = preset.type === 'simulator' ? (settings.apiUrl ?? simulatorUrl) : settings.apiUrl
+  const apiUrl = (ownUrl ?? preset.apiUrl ?? '').replace(/\/+$/, '')
+  const protocols = settings.protocols ?? preset.protocols
+  return {
+    id,
+    type: preset.type,
+    apiUrl,
+    auth: authOf(settings, preset),
+    credentials: settings.credentials,
+    credentialSource: settings.credentialSource,
+    protocols,
+    headers: settings.headers,
+    protocolUrls: urlsOf(settings, preset, apiUrl, ownUrl !== null, protocols),
+    timeouts: { ...timeouts, ...settings.timeouts },
+    enabled: settings.enabled && SERVED_ADAPTERS.has(preset.adapter) && apiUrl !== '',
+  }
+}
+
+/** A local server that wants a key gets it as a bearer; a generic one without key gets nothing. */
+function authOf(settings: BackendSettings, preset: Preset): Backend['auth'] {
+  if (preset.auth === 'none') return settings.credentials.length > 0 && preset.adapter === 'http' ? 'bearer' : 'none'
+  return settings.credentials.length === 0 && settings.credentialSource === null ? 'none' : preset.auth
+}
+
+function urlsOf(
+  settings: BackendSettings,
+  preset: Preset,
+  apiUrl: string,
+  moved: boolean,
+  protocols: readonly Protocol[],
+): Partial<Record<Protocol, string>> {
+  const urls: Partial<Record<Protocol, string>> = {}
+  if (apiUrl === '') return urls
+  for (const protocol of protocols) {
+    const url = settings.protocolUrls[protocol] ?? protocolUrl(preset, protocol, apiUrl, moved)
+    if (url !== apiUrl) urls[protocol] = url
+  }
+  return urls
+}

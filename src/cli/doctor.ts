@@ -1,0 +1,37 @@
+import { checkBackends, checkCatalog, checkConfig, checkDataDir, checkStore, type Finding } from './doctor-checks.ts'
+import { json } from './output.ts'
+import type { Run } from './program.ts'
+
+/**
+ * Checks everything a gateway needs, in the order in which one thing depends on another, and goes on where it can: one run
+ * names every failing item. Exit 1 when any failed (R109).
+ */
+export async function runDoctor(run: Run): Promise<number> {
+  const { finding: config, loaded } = checkConfig(run)
+  const findings: Record<string, Finding> = { config }
+  if (loaded) {
+    findings['backends'] = checkBackends(loaded.settings)
+    findings['data_dir'] = await checkDataDir(loaded.settings)
+    const store = await checkStore(loaded.settings)
+    findings['database'] = store.database
+    findings['ledger'] = store.ledger
+  }
+  findings['catalog'] = await checkCatalog(run, loaded)
+  const failed = Object.entries(findings).filter(([, finding]) => finding.failed)
+  const ok = failed.length === 0
+  if (run.json) run.out(json({ ok, ...Object.fromEntries(Object.entries(findings).map(strip)) }))
+  else printForPeople(run, findings)
+  if (!ok) run.error(`trivium: doctor found problems in ${failed.map(([name]) => name).join(', ')}.`)
+  return ok ? 0 : 1
+}
+
+const strip = ([name, { failed: _, ...rest }]: [string, Finding]): [string, unknown] => [name, rest]
+
+function printForPeople(run: Run, findings: Readonly<Record<string, Finding>>): void {
+  const width = Math.max(...Object.keys(findings).map((name) => name.length))
+  for (const [name, finding] of Object.entries(findings)) {
+    const mark = finding.failed ? 'FAIL' : 'ok  '
+    run.out(`${mark}  ${name.padEnd(width)}  ${finding.detail}`)
+    for (const problem of finding.problems) run.out(`${' '.repeat(width + 8)}- ${problem}`)
+  }
+}

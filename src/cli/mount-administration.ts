@@ -1,0 +1,45 @@
+import Fastify, { type FastifyInstance } from 'fastify'
+import { createAccounts, ensureBuiltInAccounts } from '#accounts/accounts.ts'
+import { createKeyRing } from '#accounts/key-ring.ts'
+import { createKeys } from '#accounts/keys.ts'
+import { ensurePepper } from '#accounts/secrets.ts'
+import type { Catalog } from '#catalog/types.ts'
+import type { Settings } from '#config/types.ts'
+import { createRequestReads } from '#control-plane/request-reads.ts'
+import { registerControlPlane } from '#control-plane/routes.ts'
+import type { Store } from '#store/store.ts'
+import { readVersion } from './version.ts'
+
+/** Accounts and keys need no catalog. */
+const NO_CATALOG: Catalog = {
+  generatedMs: 0,
+  models: new Map(),
+  backends: new Map(),
+  groups: new Map(),
+  routes: new Map(),
+}
+
+/** The control plane over an opened store, for `inject`; it never listens. */
+export async function mountAdministration(
+  store: Store,
+  settings: Settings,
+  masterKey: string,
+): Promise<FastifyInstance> {
+  await ensureBuiltInAccounts(store)
+  const pepper = await ensurePepper(store, settings.dataDir)
+  const keyRing = createKeyRing(store, pepper)
+  const app = Fastify({ logger: false })
+  registerControlPlane(app, {
+    accounts: createAccounts(store, { keyRing }),
+    keys: createKeys(store, pepper, keyRing),
+    keyRing,
+    catalog: { current: NO_CATALOG },
+    requests: createRequestReads(store),
+    localCaller: null,
+    masterKey,
+    settings,
+    version: readVersion(),
+    gatewayUrl: () => settings.gatewayUrl,
+  })
+  return app
+}

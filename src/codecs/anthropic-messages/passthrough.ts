@@ -1,0 +1,115 @@
+import { fieldsOf } from '#ir/counts.ts'
+import type { AnswerFacts, Failure, Passthrough, RequestChanges, RequestFacts } from '#codecs/codec.ts'
+import { contentBytesOf, quoted, stringAt } from '#codecs/event-text.ts'
+import { failureOf } from '#codecs/failure.ts'
+import {
+  countKey,
+  insertMember,
+  OUTPUT_TOKENS_MAX,
+  readCount,
+  readFlag,
+  readModel,
+  replaceWithString,
+  scanBody,
+  spanOf,
+} from '#codecs/request-fields.ts'
+import { isArray, isNull, isObject, isString, ObjectScan, readValue, type Span } from '#wire/json-scan.ts'
+import { applyEdits, type Edit } from '#wire/splice.ts'
+import { MessagesStreamReader } from './stream.ts'
+import { readMessagesUsage } from './usage.ts'
+
+const KEYS = ['model', 'stream', 'max_tokens', 'container', 'mcp_servers'] as const
+const [MODEL, STREAM, LIMIT, CONTAINER, MCP_SERVERS] = [0, 1, 2, 3, 4] as const
+const UNIQUE = [
+  [MODEL, 'model'],
+  [STREAM, 'stream'],
+  [LIMIT, 'max_tokens'],
+] as const
+const MEDIA_MAX = 256
+
+/** `POST /v1/messages`. Source: Anthropic API reference, versions 2023-06-01 and 2026-10-21 (R88). */
+export const messagesPassthrough: Passthrough = {
+  protocol: 'anthropic-messages',
+  readRequest,
+  writeRequest,
+  readAnswer,
+  openStream: () => new MessagesStreamReader(),
+  terminator: '',
+  failureEvents,
+}
+
+function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
+  const scan = new ObjectScan(KEYS, jsonDepthMax)
+  scanBody(scan, body, UNIQUE)
+  const model = spanOf(scan, MODEL)
+  const limit = spanOf(scan, LIMIT)
+  const spans: Record<string, Span> = { body: { start: scan.open, end: scan.empty ? 0 : 1 } }
+  if (model) spans['model'] = model
+  if (limit) spans['max_tokens'] = limit
+  return {
+    model: readModel(body, model),
+    stream: readFlag(body, spanOf(scan, STREAM), 'stream') ?? false,
+    outputTokensMax: readCount(body, limit, 'max_tokens', OUTPUT_TOKENS_MAX),
+    candidates: 1,
+    showsUsage: null,
+    unseen: {
+      mediaCount: countKey(body, '"image"', MEDIA_MAX),
+      unbounded:
+        scan.has(CONTAINER) ||
+        scan.has(MCP_SERVERS) ||
+        countKey(body, '"file_id"', 1) > 0 ||
+        countKey(body, '"document"', 1) > 0,
+    },
+    spans,
+  }
+}
+
+function writeRequest(body: Buffer, facts: RequestFacts, changes: RequestChanges): Buffer {
+  const { spans } = facts
+  const root = spans['body']!
+  const insert = (name: string, json: string) => insertMember(root.start, root.end === 0, name, json)
+  const edits: Edit[] = []
+  if (spans['model']) edits.push(replaceWithString(spans['model'], changes.model))
+  else edits.push(insert('model', JSON.stringify(changes.model)))
+  if (changes.outputTokensMax !== undefined) {
+    const limit = String(changes.outputTokensMax)
+    const span = spans['max_tokens']
+    edits.push(span ? { ...span, bytes: Buffer.from(limit) } : insert('max_tokens', limit))
+  }
+  return applyEdits(body, edits)
+}
+
+const ANSWER_KEYS = ['id', 'model', 'usage', 'error', 'stop_reason', 'content', 'type'] as const
+const [ID, ANSWER_MODEL, USAGE, ERROR, STOP_REASON, CONTENT] = [0, 1, 2, 3, 4, 5] as const
+const CONTENT_KEYS = ['text', 'thinking', 'input', 'data'].map(quoted)
+const TOOL_USE = /"type"\s*:\s*"tool_use"/g
+
+function readAnswer(body: Buffer): AnswerFacts {
+  const scan = new ObjectScan(ANSWER_KEYS)
+  const object = scan.scan(body)
+  const has = (index: number) => object && scan.has(index) && !isNull(body, scan.start[index]!)
+  const usageObject = has(USAGE) && isObject(body, scan.start[USAGE]!)
+  const content = has(CONTENT) && isArray(body, scan.start[CONTENT]!)
+  return {
+    usage: usageObject
+      ? readMessagesUsage(fieldsOf(readValue(body, scan.start[USAGE]!, scan.end[USAGE]!)), null)
+      : null,
+    finishReason: has(STOP_REASON) ? stringAt(body, scan.start[STOP_REASON]!) : null,
+    responseId: has(ID) ? stringAt(body, scan.start[ID]!) : null,
+    toolCallsCount: content ? (body.toString('latin1').match(TOOL_USE)?.length ?? 0) : 0,
+    modelSpan: has(ANSWER_MODEL) && isString(body, scan.start[ANSWER_MODEL]!) ? spanOf(scan, ANSWER_MODEL)! : null,
+    // Anthropic bodies stay native: the cost is told in a header (R100).
+    usageOpen: null,
+    contentBytes: contentBytesOf(body, CONTENT_KEYS),
+    failure: has(ERROR)
+      ? failureOf(200, { error: readValue(body, scan.start[ERROR]!, scan.end[ERROR]!) })
+      : content
+        ? null
+        : { status: 502, code: 'upstream_bad_response', message: 'The upstream sent an answer without content.' },
+  }
+}
+
+function failureEvents(failure: Failure): string {
+  const error = { type: failure.upstreamType ?? 'api_error', message: failure.message }
+  return `event: error\ndata: ${JSON.stringify({ type: 'error', error })}\n\n`
+}

@@ -1,0 +1,101 @@
+import { fieldsOf } from '#ir/counts.ts'
+import type { Usage } from '#ir/usage.ts'
+import type { EventRole, Failure, StreamReader } from '#codecs/codec.ts'
+import { contentBytesOf, quoted, stringAt } from '#codecs/event-text.ts'
+import { failureOf } from '#codecs/failure.ts'
+import { isObject, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
+import { type EventFields, readEvent } from '#wire/sse.ts'
+import { readMessagesUsage } from './usage.ts'
+
+const KEYS = ['type', 'message', 'usage', 'delta', 'content_block', 'error'] as const
+const [TYPE, MESSAGE, USAGE, DELTA, CONTENT_BLOCK] = [0, 1, 2, 3, 4] as const
+const DELTA_KEYS = ['text', 'thinking', 'partial_json'].map(quoted)
+const HEAD = new ObjectScan(['id', 'model', 'usage'])
+const STOP = new ObjectScan(['stop_reason'])
+const BLOCK = new ObjectScan(['type'])
+
+/** Reads the events of a Messages stream. */
+export class MessagesStreamReader implements StreamReader {
+  modelStart = -1
+  modelEnd = -1
+  readonly usageOpen = -1
+  usage: Usage | null = null
+  finishReason: string | null = null
+  responseId: string | null = null
+  toolCallsCount = 0
+  contentBytes = 0
+  failure: Failure | null = null
+  complete = false
+  private readonly scan = new ObjectScan(KEYS)
+  private readonly fields: EventFields = { name: '', dataStart: -1, dataEnd: -1, dataText: null }
+
+  read(event: Buffer): EventRole {
+    this.modelStart = -1
+    const { dataStart, dataEnd } = readEvent(event, this.fields)
+    if (dataStart < 0) return 'noise'
+    if (!this.scanData(event, dataStart, dataEnd)) return 'lifecycle'
+    const type = stringAt(event, this.scan.start[TYPE]!) ?? this.fields.name
+    switch (type) {
+      case 'content_block_delta':
+        this.contentBytes += contentBytesOf(event, DELTA_KEYS)
+        return 'content'
+      case 'message_start':
+        this.readStart(event)
+        return 'lifecycle'
+      case 'content_block_start':
+        return this.readBlock(event)
+      case 'message_delta':
+        this.readDelta(event)
+        return 'content'
+      case 'message_stop':
+        this.complete = true
+        return 'terminal'
+      case 'error':
+        this.failure = failureOf(200, readValue(event, dataStart, dataEnd))
+        return 'failure'
+      case 'ping':
+        return 'noise'
+      default:
+        return 'lifecycle'
+    }
+  }
+
+  private scanData(event: Buffer, from: number, to: number): boolean {
+    try {
+      return this.scan.scan(event, from, to)
+    } catch {
+      return false
+    }
+  }
+
+  private readStart(event: Buffer): void {
+    const { scan } = this
+    if (!scan.has(MESSAGE) || !isObject(event, scan.start[MESSAGE]!)) return
+    HEAD.scan(event, scan.start[MESSAGE]!, scan.end[MESSAGE]!)
+    this.responseId = stringAt(event, HEAD.start[0]!)
+    if (HEAD.has(1) && isString(event, HEAD.start[1]!)) {
+      this.modelStart = HEAD.start[1]!
+      this.modelEnd = HEAD.end[1]!
+    }
+    if (HEAD.has(2))
+      this.usage = readMessagesUsage(fieldsOf(readValue(event, HEAD.start[2]!, HEAD.end[2]!)), this.usage)
+  }
+
+  private readDelta(event: Buffer): void {
+    const { scan } = this
+    if (scan.has(USAGE))
+      this.usage = readMessagesUsage(fieldsOf(readValue(event, scan.start[USAGE]!, scan.end[USAGE]!)), this.usage)
+    if (!scan.has(DELTA) || !isObject(event, scan.start[DELTA]!)) return
+    STOP.scan(event, scan.start[DELTA]!, scan.end[DELTA]!)
+    this.finishReason = stringAt(event, STOP.start[0]!) ?? this.finishReason
+  }
+
+  private readBlock(event: Buffer): EventRole {
+    const { scan } = this
+    if (!scan.has(CONTENT_BLOCK) || !isObject(event, scan.start[CONTENT_BLOCK]!)) return 'lifecycle'
+    BLOCK.scan(event, scan.start[CONTENT_BLOCK]!, scan.end[CONTENT_BLOCK]!)
+    const kind = stringAt(event, BLOCK.start[0]!) ?? ''
+    if (kind === 'tool_use') this.toolCallsCount++
+    return kind === 'text' || kind === 'thinking' ? 'lifecycle' : 'content'
+  }
+}

@@ -1,0 +1,24 @@
+import { countOf, fieldsOf } from '#ir/counts.ts'
+import type { Usage } from '#ir/usage.ts'
+
+/** `input_tokens` excludes the cache. A later report replaces what it names and keeps the rest (message_delta after message_start). */
+export function readMessagesUsage(fields: Readonly<Record<string, unknown>>, before: Usage | null): Usage | null {
+  const creation = fieldsOf(fields['cache_creation'])
+  const oneHour = countOf(creation['ephemeral_1h_input_tokens'])
+  const fiveMinutes = countOf(creation['ephemeral_5m_input_tokens'])
+  const written = countOf(fields['cache_creation_input_tokens'])
+  const input = countOf(fields['input_tokens']) ?? before?.input ?? null
+  const output = countOf(fields['output_tokens']) ?? before?.output ?? null
+  if (input === null && output === null) return before
+  return {
+    input,
+    cacheRead: countOf(fields['cache_read_input_tokens']) ?? before?.cacheRead ?? null,
+    // The total counts both classes; what the split does not name is of the five-minute class.
+    cacheWrite:
+      fiveMinutes ?? (written === null ? (before?.cacheWrite ?? null) : Math.max(0, written - (oneHour ?? 0))),
+    cacheWrite1h: oneHour ?? before?.cacheWrite1h ?? null,
+    output,
+    reasoning: countOf(fieldsOf(fields['output_tokens_details'])['thinking_tokens']) ?? before?.reasoning ?? null,
+    source: 'upstream',
+  }
+}

@@ -1,0 +1,114 @@
+import type { RequestChanges, RequestFacts } from '#codecs/codec.ts'
+import {
+  CANDIDATES_MAX,
+  countKey,
+  insertMember,
+  OUTPUT_TOKENS_MAX,
+  readCount,
+  replaceWithString,
+  scanBody,
+  spanOf,
+} from '#codecs/request-fields.ts'
+import { arrayElements, isArray, isNull, isObject, isString, ObjectScan, type Span } from '#wire/json-scan.ts'
+import { applyEdits, type Edit } from '#wire/splice.ts'
+
+/** Google's JSON accepts every member in camelCase and in snake_case. */
+const KEYS = [
+  'generationConfig',
+  'generation_config',
+  'cachedContent',
+  'cached_content',
+  'model',
+  'requests',
+  'generateContentRequest',
+] as const
+const [CONFIG, CONFIG_SNAKE, CACHED, CACHED_SNAKE, MODEL, REQUESTS, INNER_REQUEST] = [0, 1, 2, 3, 4, 5, 6] as const
+const UNIQUE = [
+  [CONFIG, 'generationConfig'],
+  [CONFIG_SNAKE, 'generation_config'],
+  [MODEL, 'model'],
+] as const
+
+/** A request's body for any Gemini method; the model and the streaming are in the path (R24). */
+export function readGeminiRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
+  const scan = new ObjectScan(KEYS, jsonDepthMax)
+  scanBody(scan, body, UNIQUE)
+  const spans: Record<string, Span> = { body: { start: scan.open, end: scan.empty ? 0 : 1 } }
+  const config = spanOf(scan, CONFIG) ?? spanOf(scan, CONFIG_SNAKE)
+  const settings = config && isObject(body, config.start) ? readConfig(body, config) : null
+  if (config) spans['config'] = config
+  if (settings?.limit) spans['limit'] = settings.limit
+  for (const [index, name] of [
+    [MODEL, 'model'],
+    [REQUESTS, 'requests'],
+    [INNER_REQUEST, 'inner'],
+  ] as const) {
+    const span = spanOf(scan, index)
+    if (span) spans[name] = span
+  }
+  const cached = (index: number) => scan.has(index) && !isNull(body, scan.start[index]!)
+  return {
+    model: null,
+    stream: false,
+    outputTokensMax: settings?.outputTokensMax ?? null,
+    candidates: settings?.candidates ?? 1,
+    showsUsage: null,
+    unseen: {
+      mediaCount: 0,
+      unbounded:
+        cached(CACHED) ||
+        cached(CACHED_SNAKE) ||
+        countKey(body, '"fileData"', 1) + countKey(body, '"file_data"', 1) > 0,
+    },
+    spans,
+  }
+}
+
+export function writeGeminiRequest(body: Buffer, facts: RequestFacts, changes: RequestChanges): Buffer {
+  const { spans } = facts
+  const name = `models/${changes.model}`
+  const edits: Edit[] = []
+  if (spans['model'] && isString(body, spans['model'].start)) edits.push(replaceWithString(spans['model'], name))
+  if (spans['inner']) renameModel(body, spans['inner'], name, edits)
+  if (spans['requests'] && isArray(body, spans['requests'].start)) {
+    const elements = arrayElements(body, spans['requests'].start, spans['requests'].end)
+    for (let at = 0; at < elements.length; at += 2)
+      renameModel(body, { start: elements[at]!, end: elements[at + 1]! }, name, edits)
+  }
+  if (changes.outputTokensMax !== undefined) edits.push(limitEdit(body, spans, changes.outputTokensMax))
+  return applyEdits(body, edits)
+}
+
+const CONFIG_SCAN = new ObjectScan(['maxOutputTokens', 'max_output_tokens', 'candidateCount', 'candidate_count'])
+const MODEL_SCAN = new ObjectScan(['model'])
+
+function readConfig(
+  body: Buffer,
+  config: Span,
+): { limit: Span | undefined; outputTokensMax: number | null; candidates: number } {
+  CONFIG_SCAN.scan(body, config.start, config.end)
+  const limit = spanOf(CONFIG_SCAN, 0) ?? spanOf(CONFIG_SCAN, 1)
+  const count = spanOf(CONFIG_SCAN, 2) ?? spanOf(CONFIG_SCAN, 3)
+  return {
+    limit,
+    outputTokensMax: readCount(body, limit, 'generationConfig.maxOutputTokens', OUTPUT_TOKENS_MAX),
+    candidates: readCount(body, count, 'generationConfig.candidateCount', CANDIDATES_MAX) ?? 1,
+  }
+}
+
+function renameModel(body: Buffer, request: Span, name: string, edits: Edit[]): void {
+  if (!isObject(body, request.start)) return
+  MODEL_SCAN.scan(body, request.start, request.end)
+  const span = spanOf(MODEL_SCAN, 0)
+  if (span && isString(body, span.start)) edits.push(replaceWithString(span, name))
+}
+
+function limitEdit(body: Buffer, spans: RequestFacts['spans'], limit: number): Edit {
+  if (spans['limit']) return { ...spans['limit'], bytes: Buffer.from(String(limit)) }
+  const config = spans['config']
+  const root = spans['body']!
+  if (!config) return insertMember(root.start, root.end === 0, 'generationConfig', `{"maxOutputTokens":${limit}}`)
+  if (!isObject(body, config.start)) return { ...config, bytes: Buffer.from(`{"maxOutputTokens":${limit}}`) }
+  CONFIG_SCAN.scan(body, config.start, config.end)
+  return insertMember(config.start, CONFIG_SCAN.empty, 'maxOutputTokens', String(limit))
+}

@@ -1,0 +1,95 @@
+import { isNull, isObject, ObjectScan, type Span } from '#wire/json-scan.ts'
+import { applyEdits, type Edit } from '#wire/splice.ts'
+import type { RequestChanges, RequestFacts } from '#codecs/codec.ts'
+import {
+  CANDIDATES_MAX,
+  countKey,
+  insertMember,
+  OUTPUT_TOKENS_MAX,
+  readCount,
+  readFlag,
+  readModel,
+  replaceWithString,
+  scanBody,
+  spanOf,
+} from '#codecs/request-fields.ts'
+
+const KEYS = ['model', 'stream', 'max_tokens', 'max_completion_tokens', 'n', 'stream_options'] as const
+const [MODEL, STREAM, MAX_TOKENS, MAX_COMPLETION_TOKENS, COUNT, STREAM_OPTIONS] = [0, 1, 2, 3, 4, 5] as const
+const UNIQUE = [
+  [MODEL, 'model'],
+  [STREAM, 'stream'],
+  [MAX_TOKENS, 'max_tokens'],
+  [MAX_COMPLETION_TOKENS, 'max_completion_tokens'],
+  [STREAM_OPTIONS, 'stream_options'],
+] as const
+
+/** References to media in one body that are counted; more are bounded by the context window anyway. */
+const MEDIA_MAX = 256
+
+export function readChatRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
+  const scan = new ObjectScan(KEYS, jsonDepthMax)
+  scanBody(scan, body, UNIQUE)
+  const model = spanOf(scan, MODEL)
+  const limit = spanOf(scan, MAX_TOKENS)
+  const completionLimit = spanOf(scan, MAX_COMPLETION_TOKENS)
+  const options = spanOf(scan, STREAM_OPTIONS)
+  const maxTokens = readCount(body, limit, 'max_tokens', OUTPUT_TOKENS_MAX)
+  const maxCompletionTokens = readCount(body, completionLimit, 'max_completion_tokens', OUTPUT_TOKENS_MAX)
+  const spans: Record<string, Span> = { body: { start: scan.open, end: scan.empty ? 0 : 1 } }
+  if (model) spans['model'] = model
+  if (maxTokens !== null && limit) spans['max_tokens'] = limit
+  if (maxCompletionTokens !== null && completionLimit) spans['max_completion_tokens'] = completionLimit
+  if (options) spans['stream_options'] = options
+  return {
+    model: readModel(body, model),
+    stream: readFlag(body, spanOf(scan, STREAM), 'stream') ?? false,
+    outputTokensMax: maxCompletionTokens ?? maxTokens,
+    candidates: readCount(body, spanOf(scan, COUNT), 'n', CANDIDATES_MAX) ?? 1,
+    showsUsage: readIncludeUsage(body, options),
+    unseen: {
+      mediaCount: countKey(body, '"image_url"', MEDIA_MAX) + countKey(body, '"video_url"', MEDIA_MAX),
+      unbounded: countKey(body, '"file_id"', 1) > 0,
+    },
+    spans,
+  }
+}
+
+export function writeChatRequest(body: Buffer, facts: RequestFacts, changes: RequestChanges): Buffer {
+  const edits: Edit[] = []
+  const { spans } = facts
+  const root = spans['body']!
+  const insert = (name: string, json: string) => insertMember(root.start, root.end === 0, name, json)
+  if (spans['model']) edits.push(replaceWithString(spans['model'], changes.model))
+  else edits.push(insert('model', JSON.stringify(changes.model)))
+  if (changes.outputTokensMax !== undefined) {
+    const limit = Buffer.from(String(changes.outputTokensMax))
+    const span = spans['max_completion_tokens'] ?? spans['max_tokens']
+    if (span) edits.push({ ...span, bytes: limit })
+    else edits.push(insert('max_tokens', limit.toString()))
+  }
+  if (changes.includeUsage) {
+    const options = spans['stream_options']
+    if (options) edits.push(includeUsageEdit(body, options))
+    else edits.push(insert('stream_options', '{"include_usage":true}'))
+  }
+  return applyEdits(body, edits)
+}
+
+const OPTIONS_SCAN = new ObjectScan(['include_usage'])
+
+function readIncludeUsage(body: Buffer, options: Span | undefined): boolean | null {
+  if (!options || !isObject(body, options.start)) return null
+  OPTIONS_SCAN.scan(body, options.start, options.end)
+  return readFlag(body, spanOf(OPTIONS_SCAN, 0), 'stream_options.include_usage')
+}
+
+function includeUsageEdit(body: Buffer, options: Span): Edit {
+  if (isNull(body, options.start) || !isObject(body, options.start)) {
+    return { ...options, bytes: Buffer.from('{"include_usage":true}') }
+  }
+  OPTIONS_SCAN.scan(body, options.start, options.end)
+  const present = spanOf(OPTIONS_SCAN, 0)
+  if (present) return { ...present, bytes: Buffer.from('true') }
+  return insertMember(options.start, OPTIONS_SCAN.empty, 'include_usage', 'true')
+}

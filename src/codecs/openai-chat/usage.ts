@@ -1,0 +1,53 @@
+import { countOf, fieldsOf, sumOf } from '#ir/counts.ts'
+import type { Usage } from '#ir/usage.ts'
+
+/**
+ * OpenAI-style usage in the normal form. `prompt_tokens` includes cached tokens and `completion_tokens` includes
+ * reasoning; the vendors that count otherwise (xAI, some hosts of Grok) are recognised by their own sums.
+ */
+export function readOpenAiUsage(value: unknown, names: OpenAiUsageNames): Usage | null {
+  if (value === null || typeof value !== 'object') return null
+  const fields = fieldsOf(value)
+  const prompt = countOf(fields[names.prompt])
+  const completion = countOf(fields[names.completion])
+  if (prompt === null && completion === null) return null
+  const promptDetails = fieldsOf(fields[names.promptDetails])
+  const cacheRead = countOf(promptDetails['cached_tokens']) ?? countOf(fields['prompt_cache_hit_tokens'])
+  const cacheWrite = countOf(promptDetails['cache_write_tokens']) ?? countOf(promptDetails['cache_creation_tokens'])
+  const reasoning = countOf(fieldsOf(fields[names.completionDetails])['reasoning_tokens'])
+  const cached = sumOf(cacheRead, cacheWrite) ?? 0
+  const total = countOf(fields['total_tokens'])
+  const reasoningApart =
+    total !== null && reasoning !== null && reasoning > 0 && total === (prompt ?? 0) + (completion ?? 0) + reasoning
+  return {
+    // More cached than prompted means that the prompt count excludes the cache.
+    input: prompt === null ? null : cached <= prompt ? prompt - cached : prompt,
+    cacheRead,
+    cacheWrite,
+    cacheWrite1h: null,
+    output: reasoningApart ? (completion ?? 0) + reasoning : completion,
+    reasoning,
+    source: 'upstream',
+  }
+}
+
+export interface OpenAiUsageNames {
+  readonly prompt: string
+  readonly completion: string
+  readonly promptDetails: string
+  readonly completionDetails: string
+}
+
+export const CHAT_USAGE: OpenAiUsageNames = {
+  prompt: 'prompt_tokens',
+  completion: 'completion_tokens',
+  promptDetails: 'prompt_tokens_details',
+  completionDetails: 'completion_tokens_details',
+}
+
+export const RESPONSES_USAGE: OpenAiUsageNames = {
+  prompt: 'input_tokens',
+  completion: 'output_tokens',
+  promptDetails: 'input_tokens_details',
+  completionDetails: 'output_tokens_details',
+}

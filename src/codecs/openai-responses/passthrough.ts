@@ -1,0 +1,91 @@
+import type { Failure, Passthrough, RequestChanges, RequestFacts } from '#codecs/codec.ts'
+import {
+  countKey,
+  insertMember,
+  OUTPUT_TOKENS_MAX,
+  readCount,
+  readFlag,
+  readModel,
+  replaceWithString,
+  scanBody,
+  spanOf,
+} from '#codecs/request-fields.ts'
+import { isNull, ObjectScan, type Span } from '#wire/json-scan.ts'
+import { applyEdits, type Edit } from '#wire/splice.ts'
+import { readResponsesAnswer } from './answer.ts'
+import { ResponsesStreamReader } from './stream.ts'
+
+const KEYS = ['model', 'stream', 'max_output_tokens', 'previous_response_id', 'conversation'] as const
+const [MODEL, STREAM, LIMIT, PREVIOUS, CONVERSATION] = [0, 1, 2, 3, 4] as const
+const UNIQUE = [
+  [MODEL, 'model'],
+  [STREAM, 'stream'],
+  [LIMIT, 'max_output_tokens'],
+] as const
+const MEDIA_MAX = 256
+
+/** `POST /v1/responses`. Source: OpenAI API reference. */
+export const responsesPassthrough: Passthrough = {
+  protocol: 'openai-responses',
+  readRequest,
+  writeRequest,
+  readAnswer: readResponsesAnswer,
+  openStream: () => new ResponsesStreamReader(),
+  terminator: '',
+  failureEvents,
+}
+
+function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
+  const scan = new ObjectScan(KEYS, jsonDepthMax)
+  scanBody(scan, body, UNIQUE)
+  const model = spanOf(scan, MODEL)
+  const limit = spanOf(scan, LIMIT)
+  const outputTokensMax = readCount(body, limit, 'max_output_tokens', OUTPUT_TOKENS_MAX)
+  const spans: Record<string, Span> = { body: { start: scan.open, end: scan.empty ? 0 : 1 } }
+  if (model) spans['model'] = model
+  if (limit) spans['max_output_tokens'] = limit
+  const keepsState = (index: number) => scan.has(index) && !isNull(body, scan.start[index]!)
+  return {
+    model: readModel(body, model),
+    stream: readFlag(body, spanOf(scan, STREAM), 'stream') ?? false,
+    outputTokensMax,
+    candidates: 1,
+    showsUsage: null,
+    unseen: {
+      mediaCount: countKey(body, '"input_image"', MEDIA_MAX),
+      unbounded:
+        keepsState(PREVIOUS) ||
+        keepsState(CONVERSATION) ||
+        countKey(body, '"file_id"', 1) > 0 ||
+        countKey(body, '"file_url"', 1) > 0,
+    },
+    spans,
+  }
+}
+
+function writeRequest(body: Buffer, facts: RequestFacts, changes: RequestChanges): Buffer {
+  const { spans } = facts
+  const root = spans['body']!
+  const insert = (name: string, json: string) => insertMember(root.start, root.end === 0, name, json)
+  const edits: Edit[] = []
+  if (spans['model']) edits.push(replaceWithString(spans['model'], changes.model))
+  else edits.push(insert('model', JSON.stringify(changes.model)))
+  if (changes.outputTokensMax !== undefined) {
+    const limit = String(changes.outputTokensMax)
+    const span = spans['max_output_tokens']
+    edits.push(span ? { ...span, bytes: Buffer.from(limit) } : insert('max_output_tokens', limit))
+  }
+  return applyEdits(body, edits)
+}
+
+function failureEvents(failure: Failure): string {
+  const error = { code: failure.upstreamCode ?? failure.code, message: failure.message }
+  const response = { id: '', object: 'response', created_at: 0, status: 'failed', error, output: [], usage: null }
+  const event = {
+    type: 'response.failed',
+    sequence_number: Number.MAX_SAFE_INTEGER,
+    response,
+    error_type: failure.code,
+  }
+  return `event: response.failed\ndata: ${JSON.stringify(event)}\n\n`
+}

@@ -1,0 +1,97 @@
+import type { Usage } from '#ir/usage.ts'
+import type { EventRole, Failure, StreamReader } from '#codecs/codec.ts'
+import { contentBytesOf, quoted, stringAt } from '#codecs/event-text.ts'
+import { failureOf } from '#codecs/failure.ts'
+import { isObject, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
+import { type EventFields, readEvent } from '#wire/sse.ts'
+import { readResponsesAnswer } from './answer.ts'
+
+const KEYS = ['type', 'response', 'item', 'error', 'message', 'code'] as const
+const [TYPE, RESPONSE, ITEM] = [0, 1, 2] as const
+const DELTA = [quoted('delta')]
+const HEAD = new ObjectScan(['id', 'model'])
+const ITEM_KIND = new ObjectScan(['type'])
+const LIFECYCLE = new Set([
+  'response.created',
+  'response.in_progress',
+  'response.queued',
+  'response.content_part.added',
+  'response.reasoning_summary_part.added',
+  'keepalive',
+])
+const TERMINAL = new Set(['response.completed', 'response.incomplete', 'response.failed'])
+
+/** Reads the typed events of the Responses API. The type in the data decides: some hosts send no `event:` line. */
+export class ResponsesStreamReader implements StreamReader {
+  modelStart = -1
+  modelEnd = -1
+  usageOpen = -1
+  usage: Usage | null = null
+  finishReason: string | null = null
+  responseId: string | null = null
+  toolCallsCount = 0
+  contentBytes = 0
+  failure: Failure | null = null
+  complete = false
+  private readonly scan = new ObjectScan(KEYS)
+  private readonly fields: EventFields = { name: '', dataStart: -1, dataEnd: -1, dataText: null }
+
+  read(event: Buffer): EventRole {
+    this.modelStart = -1
+    this.usageOpen = -1
+    const { dataStart, dataEnd } = readEvent(event, this.fields)
+    if (dataStart < 0) return 'noise'
+    if (!this.scanData(event, dataStart, dataEnd)) return 'lifecycle'
+    const { scan } = this
+    const type = stringAt(event, scan.start[TYPE]!) ?? this.fields.name
+    if (type.endsWith('.delta')) {
+      this.contentBytes += contentBytesOf(event, DELTA)
+      return 'content'
+    }
+    if (type === 'error') {
+      this.failure = failureOf(200, readValue(event, dataStart, dataEnd))
+      return 'failure'
+    }
+    const terminal = TERMINAL.has(type)
+    if (scan.has(RESPONSE) && isObject(event, scan.start[RESPONSE]!)) this.readResponse(event, terminal, type)
+    if (terminal) return 'terminal'
+    if (type === 'response.output_item.added') return this.readItem(event)
+    return LIFECYCLE.has(type) ? 'lifecycle' : 'content'
+  }
+
+  private scanData(event: Buffer, from: number, to: number): boolean {
+    try {
+      return this.scan.scan(event, from, to)
+    } catch {
+      return false
+    }
+  }
+
+  private readResponse(event: Buffer, terminal: boolean, type: string): void {
+    const start = this.scan.start[RESPONSE]!
+    const end = this.scan.end[RESPONSE]!
+    HEAD.scan(event, start, end)
+    this.responseId ??= stringAt(event, HEAD.start[0]!)
+    if (HEAD.has(1) && isString(event, HEAD.start[1]!)) {
+      this.modelStart = HEAD.start[1]!
+      this.modelEnd = HEAD.end[1]!
+    }
+    if (!terminal) return
+    const answer = readResponsesAnswer(event, start, end)
+    this.complete = true
+    this.usage = answer.usage ?? this.usage
+    this.usageOpen = answer.usage ? (answer.usageOpen ?? -1) : -1
+    this.finishReason = answer.finishReason
+    if (type === 'response.failed') this.failure = answer.failure
+  }
+
+  private readItem(event: Buffer): EventRole {
+    const { scan } = this
+    if (!scan.has(ITEM) || !isObject(event, scan.start[ITEM]!)) return 'lifecycle'
+    ITEM_KIND.scan(event, scan.start[ITEM]!, scan.end[ITEM]!)
+    const kind = stringAt(event, ITEM_KIND.start[0]!) ?? ''
+    if (!kind.endsWith('_call')) return 'lifecycle'
+    this.toolCallsCount++
+    return 'content'
+  }
+}

@@ -1,0 +1,93 @@
+import { GatewayError } from '#base/errors.ts'
+import {
+  isNull,
+  isString,
+  JsonDepthError,
+  JsonError,
+  type ObjectScan,
+  readString,
+  readValue,
+  type Span,
+  textOf,
+} from '#wire/json-scan.ts'
+import type { Edit } from '#wire/splice.ts'
+
+/** Reading and editing the members of a request body that the gateway itself must understand. */
+
+/** More answers than this in one request is a mistake, and would make a hold absurd (fault M13). */
+export const CANDIDATES_MAX = 128
+
+/** Beyond this an output limit is no number of tokens any more. */
+export const OUTPUT_TOKENS_MAX = 2 ** 31 - 1
+
+/**
+ * Scans the body's top level; complains in the client's own terms. `unique` members may not be repeated, because a parser
+ * that takes the first and an upstream that takes the last would price one model and run another (attack S18).
+ */
+export function scanBody(scan: ObjectScan, body: Buffer, unique: readonly (readonly [number, string])[]): void {
+  let object: boolean
+  try {
+    object = scan.scan(body)
+  } catch (error) {
+    if (error instanceof JsonDepthError) throw new GatewayError('invalid_json', 'The JSON body is nested too deeply.')
+    if (!(error instanceof JsonError)) throw error
+    throw new GatewayError('invalid_json', `The body is not valid JSON: ${error.message} at byte ${error.offset}.`)
+  }
+  if (!object) throw new GatewayError('invalid_json', 'The body must be a JSON object.')
+  for (const [index, name] of unique) {
+    if (scan.count[index]! > 1) {
+      throw new GatewayError('invalid_request', `The member "${name}" occurs more than once.`, { param: name })
+    }
+  }
+}
+
+export function spanOf(scan: ObjectScan, index: number): Span | undefined {
+  return scan.has(index) ? { start: scan.start[index]!, end: scan.end[index]! } : undefined
+}
+
+export function readModel(body: Buffer, span: Span | undefined): string | null {
+  if (!span || isNull(body, span.start)) return null
+  if (!isString(body, span.start)) throw invalid('model', 'must be a string')
+  const model = readString(body, span.start, span.end)
+  if (model === '') throw new GatewayError('missing_model', 'The request names no model.', { param: 'model' })
+  return model
+}
+
+/** A boolean member; `null` and absence are the same to every provider. */
+export function readFlag(body: Buffer, span: Span | undefined, name: string): boolean | null {
+  if (!span || isNull(body, span.start)) return null
+  const value = span.end - span.start <= 5 ? readValue(body, span.start, span.end) : undefined
+  if (typeof value !== 'boolean') throw invalid(name, 'must be true or false')
+  return value
+}
+
+/** A count such as an output limit: a whole number from 0 (R80: 0 is a value) to `max`. */
+export function readCount(body: Buffer, span: Span | undefined, name: string, max: number): number | null {
+  if (!span || isNull(body, span.start)) return null
+  const text = span.end - span.start <= 24 ? textOf(body, span.start, span.end) : ''
+  const value = /^-?\d/.test(text) ? Number(text) : Number.NaN
+  if (!Number.isSafeInteger(value) || value < 0 || value > max)
+    throw invalid(name, `must be a whole number from 0 to ${max}`)
+  return value
+}
+
+export function replaceWithString(span: Span, value: string): Edit {
+  return { start: span.start, end: span.end, bytes: Buffer.from(JSON.stringify(value)) }
+}
+
+/** Inserts `"name":value` as the first member of the object whose `{` stands at `open`. */
+export function insertMember(open: number, empty: boolean, name: string, json: string): Edit {
+  return { start: open + 1, end: open + 1, bytes: Buffer.from(`${JSON.stringify(name)}:${json}${empty ? '' : ','}`) }
+}
+
+/** How often a member name occurs anywhere in the body, up to `max`: an upper bound for what it stands for. */
+export function countKey(body: Buffer, quotedKey: string, max: number): number {
+  let found = 0
+  for (let at = body.indexOf(quotedKey); at >= 0 && found < max; at = body.indexOf(quotedKey, at + quotedKey.length))
+    found++
+  return found
+}
+
+function invalid(name: string, what: string): GatewayError {
+  return new GatewayError('invalid_parameter', `"${name}" ${what}.`, { param: name })
+}

@@ -1,0 +1,210 @@
+import { findPreset, PRESETS, SERVED_ADAPTERS, type Preset } from '#providers/presets.ts'
+import type { BackendSettings } from '#catalog/settings.ts'
+import { numberedKeys, parseNumber, type Environment } from './environment.ts'
+import { PROVIDER_OPTIONS, type ProviderOption } from './options.ts'
+import type { BackendFile } from './schema.ts'
+import { pick, readTimeouts } from './sections.ts'
+import { nearest } from './suggest.ts'
+import type { Source } from './types.ts'
+
+/** What the environment and the flags say of one provider. */
+export interface ProviderInput {
+  readonly keys: readonly string[]
+  /** The variable or flag that gave the keys. */
+  readonly keySource: string | null
+  readonly keyOrigin: Source
+  readonly apiUrl: string | null
+  readonly requestMs: number | null
+}
+
+/** Where faults and remarks about backends are collected, as `path: reason`. */
+export interface Findings {
+  readonly errors: string[]
+  readonly warnings: string[]
+}
+
+const NOTHING: ProviderInput = { keys: [], keySource: null, keyOrigin: 'default', apiUrl: null, requestMs: null }
+
+/** Keys, base URLs and time limits of all presets from flags and environment (R58, R111). */
+export function readProviders(
+  flags: Readonly<Record<string, unknown>>,
+  env: Environment,
+  findings: Findings,
+): ReadonlyMap<string, ProviderInput> {
+  const providers = new Map<string, ProviderInput>()
+  for (const option of PROVIDER_OPTIONS) {
+    const before = providers.get(option.type) ?? NOTHING
+    const after = { ...before, ...readProviderOption(option, before, flags, env, findings) }
+    providers.set(option.type, after)
+  }
+  return providers
+}
+
+function readProviderOption(
+  option: ProviderOption,
+  before: ProviderInput,
+  flags: Readonly<Record<string, unknown>>,
+  env: Environment,
+  findings: Findings,
+): Partial<ProviderInput> {
+  const flag = option.flag === undefined ? undefined : flags[option.flag]
+  const given = typeof flag === 'string' && flag !== '' ? flag : undefined
+  if (option.setting === 'api_key') {
+    if (before.keys.length > 0) return {}
+    if (given !== undefined) return { keys: [given], keySource: `--${option.flag}`, keyOrigin: 'flag' }
+    const { keys, plainIgnored } = numberedKeys(env, option.env)
+    if (plainIgnored)
+      findings.warnings.push(`${option.env} is ignored because numbered keys (${option.env}_1 …) are set`)
+    return keys.length > 0 ? { keys, keySource: option.env, keyOrigin: 'env' } : {}
+  }
+  const text = given ?? env[option.env]
+  if (text === undefined) return {}
+  const name = given === undefined ? option.env : `--${option.flag}`
+  if (option.setting === 'api_base_url') {
+    return before.apiUrl === null ? { apiUrl: readUrl(text, name, findings) } : {}
+  }
+  const seconds = parseNumber(text)
+  if (seconds === undefined || seconds < 0) {
+    findings.errors.push(`${name}: expected seconds, got "${text}"`)
+    return {}
+  }
+  return { requestMs: Math.round(seconds * 1000) }
+}
+
+function readUrl(text: string, path: string, findings: Findings): string | null {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url === null || !/^https?:$/.test(url.protocol) || url.search || url.hash) {
+    findings.errors.push(`${path}: expected an absolute http(s) URL without query`)
+    return null
+  }
+  return text.replace(/\/+$/, '')
+}
+
+/** One entry of `backends:` with what environment and flags add. Undefined when it is faulty. */
+export function readBackend(
+  id: string,
+  entry: BackendFile,
+  providers: ReadonlyMap<string, ProviderInput>,
+  env: Environment,
+  findings: Findings,
+): BackendSettings | undefined {
+  const path = `backends.${id}`
+  const preset = presetOf(id, entry, path, findings)
+  if (preset === undefined) return undefined
+  const provider = providers.get(preset.type) ?? NOTHING
+  // The environment speaks for the backend that is named as its preset; others of the type only borrow what they lack (R112).
+  const own = findPreset(id)?.type === preset.type
+  const fileUrl = entry.api_url === undefined ? null : readUrl(entry.api_url, `${path}.api_url`, findings)
+  const apiUrl = own ? (provider.apiUrl ?? fileUrl) : (fileUrl ?? provider.apiUrl)
+  const needsUrl = preset.apiUrl === null && preset.adapter === 'http' && preset.type !== 'simulator'
+  if (needsUrl && apiUrl === null && entry.api_url === undefined) {
+    findings.errors.push(`${path}.api_url: missing, and type ${preset.type} has no default`)
+  }
+  if (!SERVED_ADAPTERS.has(preset.adapter)) {
+    findings.warnings.push(`${path}: type ${preset.type} is not served by this version yet; its routes stay inactive`)
+  }
+  const { credentials, credentialSource } = readCredentials(entry, path, preset, provider, own, env, findings)
+  const requestMs = own
+    ? (provider.requestMs ?? seconds(entry.timeout))
+    : (seconds(entry.timeout) ?? provider.requestMs)
+  return {
+    type: preset.type,
+    apiUrl,
+    credentials,
+    credentialSource,
+    protocols: entry.protocols ?? null,
+    protocolUrls: readProtocolUrls(entry, path, findings),
+    headers: readHeaders(entry.headers ?? {}, `${path}.headers`, findings),
+    timeouts: { ...(requestMs === null ? {} : { requestMs }), ...readTimeouts(entry.timeouts) },
+    enabled: entry.enabled ?? true,
+    region: entry.region ?? null,
+    accessKeyId: entry.access_key_id ?? null,
+    secretAccessKey: entry.secret_access_key ?? null,
+    sessionToken: entry.session_token ?? null,
+    offersReference: false,
+    extra: pick(entry, [
+      'extra',
+      'identity',
+      'label',
+      'data_policy',
+      'cost_factor',
+      'auto_sync',
+      'api_version',
+      'project',
+      'location',
+    ]),
+  }
+}
+
+const seconds = (value: number | undefined): number | null => (value === undefined ? null : Math.round(value * 1000))
+
+function presetOf(id: string, entry: BackendFile, path: string, findings: Findings): Preset | undefined {
+  const preset = findPreset(entry.type ?? id)
+  if (preset !== undefined) return preset
+  const near = nearest(
+    entry.type ?? id,
+    PRESETS.map((row) => row.type),
+  )
+  const hint = near ? `; did you mean ${near}?` : ''
+  findings.errors.push(
+    entry.type === undefined
+      ? `${path}.type: missing, and "${id}" is no built-in provider${hint}`
+      : `${path}.type: unknown type "${entry.type}"${hint}`,
+  )
+  return undefined
+}
+
+function readCredentials(
+  entry: BackendFile,
+  path: string,
+  preset: Preset,
+  provider: ProviderInput,
+  own: boolean,
+  env: Environment,
+  findings: Findings,
+): Pick<BackendSettings, 'credentials' | 'credentialSource'> {
+  const fromProvider = { credentials: provider.keys, credentialSource: provider.keySource }
+  if (own && provider.keys.length > 0) return fromProvider
+  if (entry.api_key !== undefined) {
+    const credentials = [entry.api_key].flat().filter((key) => key !== '')
+    if (credentials.length > 0) return { credentials, credentialSource: null }
+  }
+  if (entry.api_key_env !== undefined) {
+    const { keys } = numberedKeys(env, entry.api_key_env)
+    if (keys.length === 0) findings.warnings.push(`${path}: no key yet; set ${entry.api_key_env}`)
+    return { credentials: keys, credentialSource: entry.api_key_env }
+  }
+  if (provider.keys.length > 0) return fromProvider
+  const variable = preset.envPrefixes[0] === undefined ? null : `${preset.envPrefixes[0]}_API_KEY`
+  if (variable !== null && preset.auth !== 'none')
+    findings.warnings.push(`${path}: no key yet; set ${variable} or ${path}.api_key`)
+  return { credentials: [], credentialSource: variable }
+}
+
+function readProtocolUrls(entry: BackendFile, path: string, findings: Findings): BackendSettings['protocolUrls'] {
+  const urls: Record<string, string> = {}
+  for (const [protocol, text] of Object.entries(entry.protocol_urls ?? {})) {
+    const url = text === undefined ? null : readUrl(text, `${path}.protocol_urls.${protocol}`, findings)
+    if (url !== null) urls[protocol] = url
+  }
+  return urls
+}
+
+/** Header values must not be able to start another header (R113). */
+function readHeaders(headers: Record<string, string>, path: string, findings: Findings): Record<string, string> {
+  for (const [name, value] of Object.entries(headers)) {
+    if (!/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(name)) findings.errors.push(`${path}.${name}: not a header name`)
+    // oxlint-disable-next-line no-control-regex -- control characters are exactly what is looked for
+    if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(value)) {
+      findings.errors.push(`${path}.${name}: must not contain control characters`)
+    }
+  }
+  return headers
+}
+
+/** Backends that nobody wrote down: one for each provider whose key was found, else the built-in simulator. */
+export function implicitBackends(providers: ReadonlyMap<string, ProviderInput>): Record<string, BackendFile> {
+  const found = [...providers].filter(([type, { keys }]) => keys.length > 0 && findPreset(type)?.auth !== 'none')
+  if (found.length === 0) return { simulator: { type: 'simulator' } }
+  return Object.fromEntries(found.map(([type]) => [type, { type }]))
+}

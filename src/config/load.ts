@@ -1,0 +1,177 @@
+import { resolve } from 'node:path'
+import type { CatalogSettings } from '#catalog/settings.ts'
+import { readCatalog } from './catalog-sections.ts'
+import { implicitBackends, readProviders, type ProviderInput } from './backends.ts'
+import { readDocument } from './document.ts'
+import { readEnvironment, type Environment } from './environment.ts'
+import { ConfigError } from './error.ts'
+import { mergeOptions, readFlags, type Merged, type Values } from './merge.ts'
+import { CONFIG_OPTION } from './options.ts'
+import { LATER_SECTIONS, validate, type ConfigFile } from './schema.ts'
+import { pick, readTimeouts } from './sections.ts'
+import type { Settings, Source } from './types.ts'
+
+export { ConfigError } from './error.ts'
+
+export interface ConfigInput {
+  /** Parsed command line, by flag name with dashes or in camel case; unset flags are undefined. */
+  readonly flags: Readonly<Record<string, unknown>>
+  readonly env: Environment
+  readonly cwd: string
+}
+
+export interface LoadedConfig {
+  readonly settings: Settings
+  /** Origin of every effective leaf, by its path in the file (`server.port`, `models[0].id`). */
+  readonly sources: Readonly<Record<string, Source>>
+  readonly warnings: readonly string[]
+  /** Providers whose key was found outside the file, with the variable or flag that gave it. */
+  readonly providersFound: readonly { readonly name: string; readonly env: string }[]
+  /** The effective values in the file's own shape, secrets included: only for `print.ts`. */
+  readonly effective: Values
+}
+
+/**
+ * Reads flags, environment, `.env` and the YAML file into settings (R112). Synchronous, no network. Throws ConfigError with
+ * one line per problem. Loads the reference data only when something is left to it.
+ */
+export function loadConfig({ flags: rawFlags, env: rawEnv, cwd }: ConfigInput): LoadedConfig {
+  const flags = readFlags(rawFlags)
+  const env = readEnvironment(rawEnv, cwd)
+  const named = flags[CONFIG_OPTION.flag] ?? env[CONFIG_OPTION.env]
+  const document = readDocument(named === undefined ? undefined : String(named), cwd, env)
+  const errors: string[] = []
+  const warnings: string[] = []
+  const merged = mergeOptions(normalise(document.values, errors), flags, env, errors)
+  const providers = readProviders(flags, env, { errors, warnings })
+  if (merged.values['backends'] === undefined) addImplicit(merged, providers)
+  const checked = validate(merged.values)
+  errors.push(...checked.errors.map((line) => nameOrigin(line, merged)))
+  warnings.push(...checked.warnings)
+  if (checked.file === null) throw new ConfigError(errors)
+  const catalog = readCatalog(checked.file, providers, env, { errors, warnings })
+  const settings = readSettings(checked.file, catalog, document.path, cwd, merged, errors)
+  if (errors.length > 0) throw new ConfigError(errors)
+  return {
+    settings,
+    sources: merged.sources,
+    warnings,
+    providersFound: findUsed(catalog, providers),
+    effective: merged.values,
+  }
+}
+
+/** Providers whose key came from outside the file and serves a backend. */
+function findUsed(
+  catalog: CatalogSettings,
+  providers: ReadonlyMap<string, ProviderInput>,
+): { name: string; env: string }[] {
+  const sources = new Set(Object.values(catalog.backends).map((backend) => backend.credentialSource))
+  return [...providers].flatMap(([name, { keySource }]) =>
+    keySource !== null && sources.has(keySource) ? [{ name, env: keySource }] : [],
+  )
+}
+
+/** Empty sections count as absent, and the reference's settings inside `backends` move to where we keep them (R112, C11). */
+function normalise(values: Values, errors: string[]): Values {
+  const result = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null))
+  const backends = result['backends']
+  if (typeof backends !== 'object' || Array.isArray(backends)) return result
+  const { default_backend: inner, reasoning_injection_probability: probability, ...rest } = backends as Values
+  const outer = result['default_backend']
+  if (inner !== undefined && outer !== undefined && inner !== outer) {
+    errors.push(`default_backend: "${String(outer)}" conflicts with backends.default_backend "${String(inner)}"`)
+  }
+  if (inner !== undefined) result['default_backend'] = inner
+  if (probability !== undefined) {
+    result['routing'] = { reasoning_injection_probability: probability, ...(result['routing'] as Values | undefined) }
+  }
+  if (Object.keys(rest).length > 0) result['backends'] = rest
+  else delete result['backends']
+  return result
+}
+
+function addImplicit(merged: Merged, providers: ReadonlyMap<string, ProviderInput>): void {
+  const backends = implicitBackends(providers)
+  merged.values['backends'] = backends
+  for (const id of Object.keys(backends)) {
+    merged.sources[`backends.${id}.type`] = providers.get(id)?.keyOrigin ?? 'default'
+  }
+}
+
+/** A fault of a value that a variable or flag gave is told under that name. */
+function nameOrigin(line: string, { givenBy }: Merged): string {
+  const path = line.slice(0, line.indexOf(':'))
+  return givenBy[path] === undefined ? line : `${givenBy[path]}${line.slice(path.length)}`
+}
+
+function readSettings(
+  file: ConfigFile,
+  catalog: CatalogSettings,
+  configFile: string | null,
+  cwd: string,
+  merged: Merged,
+  errors: string[],
+): Settings {
+  const name = (path: string): string => merged.givenBy[path] ?? path
+  const host = file.server?.host ?? ''
+  const disableAuth = file.auth?.disable_auth ?? false
+  if (disableAuth && !isLoopback(host)) {
+    errors.push(
+      `${name('server.host')}: "${host}" is not a loopback address, which ${name('auth.disable_auth')} requires; ` +
+        'use 127.0.0.1 or keep authentication on',
+    )
+  }
+  const databaseUrl = file.server?.database_url ?? null
+  if (databaseUrl !== null && !/^postgres(ql)?:\/\//.test(databaseUrl)) {
+    errors.push(`${name('server.database_url')}: expected a postgres:// URL`)
+  }
+  // Every default comes from the option table and the schema has checked the types, so only optional leaves can be absent.
+  const { reservation, limits, billing } = file
+  return {
+    configFile,
+    host,
+    port: file.server?.port ?? 0,
+    dataDir: resolve(cwd, file.server?.data_dir ?? ''),
+    databaseUrl,
+    gatewayUrl: readGatewayUrl(file.server?.gateway_url, name('server.gateway_url'), errors),
+    masterKey: file.auth?.master_key ?? null,
+    apiKeys: file.auth?.api_keys ?? [],
+    disableAuth,
+    billingMode: billing?.mode ?? (disableAuth ? 'off' : 'prepaid'),
+    currency: billing?.currency ?? '',
+    timeouts: { connectMs: 0, ttftMs: 0, streamIdleMs: 0, totalMs: 0, requestMs: 0, ...readTimeouts(file.timeouts) },
+    reservation: {
+      minOutputTokens: reservation?.min_output_tokens ?? 0,
+      defaultMaxOutput: reservation?.default_max_output ?? 0,
+    },
+    limits: {
+      bodyBytesMax: limits?.body_bytes_max ?? 0,
+      upstreamBodyBytesMax: limits?.upstream_body_bytes_max ?? 0,
+      eventBytesMax: limits?.event_bytes_max ?? 0,
+      jsonDepthMax: limits?.json_depth_max ?? 0,
+    },
+    logLevel: file.logging?.level ?? '',
+    corsAllowedOrigins: file.cors?.allowed_origins ?? [],
+    sections: pick(file, LATER_SECTIONS),
+    catalog,
+  }
+}
+
+/** Whether only this machine can reach the address (R16). */
+export function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
+  return bare === 'localhost' || bare === '::1' || /^127(\.\d{1,3}){3}$/.test(bare) || bare.startsWith('::ffff:127.')
+}
+
+/** R10: an absolute URL without path; a trailing slash is trimmed. */
+function readGatewayUrl(text: string | undefined, path: string, errors: string[]): string | null {
+  if (text === undefined) return null
+  const url = URL.canParse(text) ? new URL(text) : null
+  const plain = url !== null && /^https?:$/.test(url.protocol) && /^\/*$/.test(url.pathname)
+  if (!plain || url.search || url.hash || url.username || url.password) {
+    errors.push(`${path}: expected an absolute http(s) URL without path, such as https://gateway.example.com`)
+    return null
+  }
+  return url.origin
+}

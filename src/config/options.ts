@@ -1,0 +1,202 @@
+import { PRESETS } from '#providers/presets.ts'
+
+/**
+ * Every setting that has an environment variable, a flag or a default: the one table behind the parser, `--help` and the
+ * reference page (R110, R111). `path` is its place in the YAML file.
+ */
+export interface Option {
+  readonly path: string
+  readonly env?: string
+  /** Without the leading dashes. */
+  readonly flag?: string
+  readonly type: OptionType
+  readonly default?: string | number | boolean | readonly string[]
+  readonly description: string
+  /** Masked wherever the effective configuration is shown. */
+  readonly secret?: true
+}
+
+export type OptionType = 'text' | 'integer' | 'seconds' | 'boolean' | 'list'
+
+const MIB = 1024 * 1024
+
+export const OPTIONS: readonly Option[] = [
+  {
+    path: 'server.port',
+    env: 'APP_PORT',
+    flag: 'port',
+    type: 'integer',
+    default: 8000,
+    description: 'Port to listen on; 0 picks a free one.',
+  },
+  {
+    path: 'server.host',
+    env: 'APP_HOST',
+    flag: 'host',
+    type: 'text',
+    default: '127.0.0.1',
+    description: 'Address to listen on.',
+  },
+  {
+    path: 'server.data_dir',
+    env: 'DATA_DIR',
+    flag: 'data-dir',
+    type: 'text',
+    default: './data',
+    description: 'Folder of the embedded database and of generated secrets.',
+  },
+  {
+    path: 'server.database_url',
+    env: 'DATABASE_URL',
+    flag: 'database-url',
+    type: 'text',
+    description: 'postgres:// URL; unset: SQLite in the data folder.',
+    secret: true,
+  },
+  {
+    path: 'server.gateway_url',
+    env: 'GATEWAY_URL',
+    flag: 'gateway-url',
+    type: 'text',
+    description: 'Public root of the gateway without a path; unset: the listen address.',
+  },
+  {
+    path: 'auth.master_key',
+    env: 'GATEWAY_MASTER_KEY',
+    type: 'text',
+    description: 'The admin key; unset: generated once and kept in the data folder.',
+    secret: true,
+  },
+  {
+    path: 'auth.disable_auth',
+    env: 'DISABLE_AUTH',
+    flag: 'disable-auth',
+    type: 'boolean',
+    default: false,
+    description: 'Single-user mode without client keys; only on a loopback address.',
+  },
+  {
+    path: 'auth.api_keys',
+    env: 'API_KEYS',
+    type: 'list',
+    default: [],
+    description: 'Client keys of single-user mode, separated by commas.',
+    secret: true,
+  },
+  {
+    path: 'billing.mode',
+    env: 'BILLING_MODE',
+    flag: 'billing-mode',
+    type: 'text',
+    description: 'prepaid, postpaid or off; default prepaid, off with --disable-auth.',
+  },
+  {
+    path: 'billing.currency',
+    env: 'BILLING_CURRENCY',
+    type: 'text',
+    default: 'USD',
+    description: 'Currency of all prices and balances.',
+  },
+  {
+    path: 'reservation.min_output_tokens',
+    type: 'integer',
+    default: 256,
+    description: 'Least output limit worth admitting when the balance is short.',
+  },
+  {
+    path: 'reservation.default_max_output',
+    type: 'integer',
+    default: 32_768,
+    description: 'Output bound of a model that names none.',
+  },
+  { path: 'timeouts.connect_timeout', type: 'seconds', default: 10, description: 'Connecting to an upstream.' },
+  { path: 'timeouts.ttft_timeout', type: 'seconds', default: 60, description: 'First content of a stream.' },
+  {
+    path: 'timeouts.stream_idle_timeout',
+    type: 'seconds',
+    default: 30,
+    description: 'Silence between two chunks of a stream.',
+  },
+  { path: 'timeouts.total_timeout', type: 'seconds', default: 600, description: 'A whole stream.' },
+  {
+    path: 'timeouts.request_timeout',
+    env: 'PROXY_TIMEOUT',
+    flag: 'timeout',
+    type: 'seconds',
+    default: 120,
+    description: 'A whole answer that is not streamed.',
+  },
+  { path: 'limits.body_bytes_max', type: 'integer', default: 32 * MIB, description: 'Largest request body.' },
+  {
+    path: 'limits.upstream_body_bytes_max',
+    type: 'integer',
+    default: 64 * MIB,
+    description: 'Largest unary upstream body.',
+  },
+  { path: 'limits.event_bytes_max', type: 'integer', default: 16 * MIB, description: 'Largest single stream event.' },
+  { path: 'limits.json_depth_max', type: 'integer', default: 128, description: 'Deepest nesting of a request body.' },
+  {
+    path: 'logging.level',
+    env: 'LOG_LEVEL',
+    flag: 'log-level',
+    type: 'text',
+    default: 'info',
+    description: 'fatal, error, warn, info, debug, trace or silent.',
+  },
+  {
+    path: 'cors.allowed_origins',
+    type: 'list',
+    default: [],
+    description: 'Browser origins that may call model endpoints; empty: none.',
+  },
+]
+
+/** Names the file itself, so it cannot stand in it. */
+export const CONFIG_OPTION = {
+  env: 'CONFIG_FILE',
+  flag: 'config',
+  description: 'YAML file; default ./config.yaml, then ./config/config.yaml, when present.',
+} as const
+
+/** Providers whose key and base URL may be given by flag too (R110). */
+const FLAG_PROVIDERS = new Set(['openai', 'anthropic', 'gemini', 'openrouter'])
+
+/** Variables and flags of one preset (R58, R111); numbered keys (`_1`, `_2` …) rotate. */
+export interface ProviderOption {
+  readonly type: string
+  readonly setting: 'api_key' | 'api_base_url' | 'timeout'
+  readonly env: string
+  readonly flag?: string
+  readonly description: string
+  readonly secret?: true
+}
+
+export const PROVIDER_OPTIONS: readonly ProviderOption[] = PRESETS.flatMap((preset) =>
+  preset.envPrefixes.flatMap((prefix, index): ProviderOption[] => {
+    const flag = (setting: string): { flag?: string } =>
+      index === 0 && FLAG_PROVIDERS.has(preset.type) ? { flag: `${preset.type}-${setting}` } : {}
+    return [
+      {
+        type: preset.type,
+        setting: 'api_key',
+        env: `${prefix}_API_KEY`,
+        ...flag('api-key'),
+        description: `Key of ${preset.label}; ${prefix}_API_KEY_1, _2 … rotate.`,
+        secret: true,
+      },
+      {
+        type: preset.type,
+        setting: 'api_base_url',
+        env: `${prefix}_API_BASE_URL`,
+        ...flag('api-base-url'),
+        description: `Base URL of ${preset.label}.`,
+      },
+      {
+        type: preset.type,
+        setting: 'timeout',
+        env: `${prefix}_TIMEOUT`,
+        description: `Seconds for a whole answer of ${preset.label}.`,
+      },
+    ]
+  }),
+)

@@ -1,0 +1,289 @@
+import { z } from 'zod'
+import { PROTOCOLS } from '#base/protocols.ts'
+import { nearest } from './suggest.ts'
+
+/**
+ * The shape of the file as written (snake_case, seconds, prices in USD). Objects are strict so that a misspelt key is noticed:
+ * at the top level it is an error, deeper a warning (R115). Features of later issues are lists or objects kept as written.
+ */
+const text = z.string()
+const filled = z.string().min(1, 'must not be empty')
+/** A secret made of digits reads as a number in YAML. */
+const secret = z.union([z.string(), z.number()], 'expected string').transform(String)
+const count = z.number().int('expected integer').min(0, 'must not be negative')
+const seconds = z.number().min(0, 'must not be negative')
+const list = z.array(filled)
+const protocols = z.array(z.enum(PROTOCOLS, `expected one of ${PROTOCOLS.join(', ')}`))
+const later = z.custom<object>((value) => typeof value === 'object' && value !== null, 'expected list or object')
+const anything = z.record(text, z.unknown())
+const amount = z.custom<number | string>(
+  (value) => typeof value === 'number' || typeof value === 'string',
+  'expected number or decimal string',
+)
+
+const timeouts = z.strictObject({
+  connect_timeout: seconds.optional(),
+  ttft_timeout: seconds.optional(),
+  stream_idle_timeout: seconds.optional(),
+  total_timeout: seconds.optional(),
+  request_timeout: seconds.optional(),
+})
+
+const PRICE_CLASSES = {
+  input: amount.optional(),
+  output: amount.optional(),
+  cache_read: amount.optional(),
+  cache_write: amount.optional(),
+  cache_write_1h: amount.optional(),
+  reasoning: amount.optional(),
+  image: amount.optional(),
+  request: amount.optional(),
+}
+const price = z.strictObject({
+  ...PRICE_CLASSES,
+  tiers: z.array(z.strictObject({ ...PRICE_CLASSES, above_input_tokens: count })).optional(),
+})
+
+const route = z.strictObject({
+  model: filled,
+  backend: filled,
+  group: filled.optional(),
+  upstream_model: filled.optional(),
+  protocols: protocols.optional(),
+  status: z.enum(['active', 'disabled'], 'expected active or disabled').optional(),
+  priority: z.number().int('expected integer').optional(),
+  weight: z.number().min(0, 'must not be negative').optional(),
+  price: price.optional(),
+  price_override: price.optional(),
+  factor: amount.optional(),
+  default_params: anything.optional(),
+  max_context: count.optional(),
+  min_tier: text.optional(),
+})
+
+const offered = z.union(
+  [filled, route.omit({ backend: true, model: true }).extend({ id: filled })],
+  'expected a model id or {id, upstream_model}',
+)
+
+const backend = z.strictObject({
+  type: filled.optional(),
+  api_url: filled.optional(),
+  api_key: z.union([secret, z.array(secret)], 'expected string or list of strings').optional(),
+  api_key_env: filled.optional(),
+  protocols: protocols.min(1, 'must not be empty').optional(),
+  protocol_urls: z.partialRecord(z.enum(PROTOCOLS), filled).optional(),
+  timeout: seconds.optional(),
+  timeouts: timeouts.optional(),
+  models: z.array(offered).optional(),
+  headers: z.record(text, secret).optional(),
+  enabled: z.boolean().optional(),
+  region: filled.optional(),
+  access_key_id: secret.optional(),
+  secret_access_key: secret.optional(),
+  session_token: secret.optional(),
+  api_version: text.optional(),
+  project: text.optional(),
+  location: text.optional(),
+  label: text.optional(),
+  identity: anything.optional(),
+  extra: anything.optional(),
+  data_policy: later.or(text).optional(),
+  cost_factor: amount.optional(),
+  auto_sync: z.boolean().optional(),
+})
+
+const model = z.strictObject({
+  id: filled.regex(/^\S+$/, 'must not contain white space'),
+  vendor: filled.optional(),
+  name: text.optional(),
+  description: text.optional(),
+  context_window: count.optional(),
+  max_output: count.optional(),
+  capabilities: list.optional(),
+  input_modalities: list.optional(),
+  output_modalities: list.optional(),
+  price: price.optional(),
+  free: z.boolean().optional(),
+  tags: list.optional(),
+  released_at: z
+    .string()
+    .regex(/^\d{4}-\d{2}-\d{2}/, 'expected an ISO date (2026-01-31)')
+    .optional(),
+  timeouts: timeouts.optional(),
+  thinking: anything.optional(),
+  fallbacks: later.optional(),
+  deprecation: anything.optional(),
+  metadata: anything.optional(),
+})
+
+const group = z.looseObject({ public: z.boolean().optional() })
+
+export const fileSchema = z.strictObject({
+  server: z
+    .strictObject({
+      host: filled.optional(),
+      port: count.max(65_535, 'expected a port (0 to 65535)').optional(),
+      data_dir: filled.optional(),
+      database_url: filled.optional(),
+      gateway_url: filled.optional(),
+    })
+    .optional(),
+  auth: z
+    .strictObject({
+      master_key: secret.optional(),
+      disable_auth: z.boolean().optional(),
+      api_keys: z.array(secret).optional(),
+    })
+    .optional(),
+  billing: z
+    .strictObject({
+      mode: z.enum(['prepaid', 'postpaid', 'off'], 'expected prepaid, postpaid or off').optional(),
+      currency: z
+        .string()
+        .regex(/^[A-Z]{3}$/, 'expected a currency code such as USD')
+        .optional(),
+    })
+    .optional(),
+  reservation: z
+    .strictObject({
+      min_output_tokens: count.optional(),
+      default_max_output: count.min(1, 'must be positive').optional(),
+    })
+    .optional(),
+  limits: z
+    .strictObject({
+      body_bytes_max: count.min(1, 'must be positive').optional(),
+      upstream_body_bytes_max: count.min(1, 'must be positive').optional(),
+      event_bytes_max: count.min(1, 'must be positive').optional(),
+      json_depth_max: count.min(1, 'must be positive').optional(),
+    })
+    .optional(),
+  logging: z
+    .strictObject({
+      level: z
+        .enum(
+          ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+          'expected fatal, error, warn, info, debug, trace or silent',
+        )
+        .optional(),
+    })
+    .optional(),
+  cors: z.strictObject({ allowed_origins: list.optional() }).optional(),
+  timeouts: timeouts.optional(),
+  unpriced: z.strictObject({ price }).optional(),
+  default_backend: filled.optional(),
+  backends: z
+    .record(
+      filled,
+      backend.nullable().transform((value) => value ?? {}),
+    )
+    .optional(),
+  models: z.array(model).optional(),
+  routes: z.array(route).optional(),
+  groups: z
+    .record(
+      filled,
+      group.nullable().transform((value) => value ?? {}),
+    )
+    .optional(),
+  model_aliases: later.optional(),
+  failover_routes: later.optional(),
+  identity: later.optional(),
+  tiers: later.optional(),
+  free_tier: later.optional(),
+  routing: later.optional(),
+  failure_handling: later.optional(),
+  usage_tracking: later.optional(),
+  budgets: later.optional(),
+  alerts: later.optional(),
+  portal: later.optional(),
+  thinking: later.optional(),
+  anthropic: later.optional(),
+})
+
+export type ConfigFile = z.output<typeof fileSchema>
+export type BackendFile = NonNullable<ConfigFile['backends']>[string]
+export type ModelFile = NonNullable<ConfigFile['models']>[number]
+export type RouteFile = NonNullable<ConfigFile['routes']>[number]
+export type TimeoutsFile = z.output<typeof timeouts>
+
+/** Top-level sections that only later features read; they are kept as written. */
+export const LATER_SECTIONS = [
+  'default_backend',
+  'model_aliases',
+  'failover_routes',
+  'identity',
+  'tiers',
+  'free_tier',
+  'routing',
+  'failure_handling',
+  'usage_tracking',
+  'budgets',
+  'alerts',
+  'portal',
+  'thinking',
+  'anthropic',
+] as const satisfies readonly (keyof ConfigFile)[]
+
+export interface Validated {
+  readonly file: ConfigFile | null
+  readonly errors: string[]
+  readonly warnings: string[]
+}
+
+/** Checks merged values. `file` is null when there are errors. Does not change its input. */
+export function validate(values: Record<string, unknown>): Validated {
+  const errors: string[] = []
+  const warnings: string[] = []
+  const first = fileSchema.safeParse(values)
+  if (first.success) return { file: first.data, errors, warnings }
+  const pruned = structuredClone(values)
+  const known = Object.keys(fileSchema.shape)
+  for (const issue of first.error.issues) {
+    if (issue.code !== 'unrecognized_keys') continue
+    for (const key of issue.keys) {
+      const path = formatPath([...issue.path, key])
+      const near = nearest(key, issue.path.length === 0 ? known : [])
+      if (issue.path.length === 0) errors.push(`${path}: unknown setting${near ? `; did you mean ${near}?` : ''}`)
+      else warnings.push(`${path}: unknown setting, ignored`)
+      remove(pruned, issue.path, key)
+    }
+  }
+  const second = fileSchema.safeParse(pruned)
+  if (!second.success) errors.push(...second.error.issues.map(describe))
+  return { file: errors.length === 0 && second.success ? second.data : null, errors, warnings }
+}
+
+function describe(issue: z.core.$ZodIssue): string {
+  const path = formatPath(issue.path)
+  if (issue.code === 'invalid_type') {
+    return issue.input === undefined && issue.message.includes('undefined')
+      ? `${path}: missing, expected ${expectation(issue.expected)}`
+      : `${path}: expected ${expectation(issue.expected)}`
+  }
+  return `${path}: ${issue.message}`
+}
+
+/** The type's name as a reader of YAML knows it. */
+function expectation(type: string): string {
+  if (type === 'record') return 'object'
+  if (type === 'array') return 'list'
+  return type === 'int' ? 'integer' : type
+}
+
+function remove(values: unknown, path: readonly PropertyKey[], key: string): void {
+  let at = values as Record<PropertyKey, unknown>
+  for (const step of path) at = at[step] as Record<PropertyKey, unknown>
+  delete at[key]
+}
+
+/** `['models', 0, 'price']` -> `models[0].price`. */
+export function formatPath(path: readonly PropertyKey[]): string {
+  let textOfPath = ''
+  for (const step of path) {
+    if (typeof step === 'number') textOfPath += `[${step}]`
+    else textOfPath += `${textOfPath && '.'}${String(step)}`
+  }
+  return textOfPath
+}

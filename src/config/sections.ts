@@ -1,0 +1,116 @@
+import { DEFAULT_GROUP, isEmbedding } from '#catalog/kinds.ts'
+import type { Timeouts } from '#catalog/types.ts'
+import type { GroupSettings, ModelSettings, PriceNumbers, RouteSettings } from '#catalog/settings.ts'
+import { readPrice } from '#catalog/read-price.ts'
+import type { BackendFile, ConfigFile, ModelFile, RouteFile, TimeoutsFile } from './schema.ts'
+
+const TIMEOUT_NAMES = {
+  connect_timeout: 'connectMs',
+  ttft_timeout: 'ttftMs',
+  stream_idle_timeout: 'streamIdleMs',
+  total_timeout: 'totalMs',
+  request_timeout: 'requestMs',
+} as const
+
+/** A `timeouts:` block in seconds as milliseconds; what it does not name stays absent. */
+export function readTimeouts(block: TimeoutsFile | undefined): Partial<Timeouts> {
+  const result: { -readonly [name in keyof Timeouts]?: number } = {}
+  for (const [name, ours] of Object.entries(TIMEOUT_NAMES) as [keyof typeof TIMEOUT_NAMES, keyof Timeouts][]) {
+    const seconds = block?.[name]
+    if (seconds !== undefined) result[ours] = Math.round(seconds * 1000)
+  }
+  return result
+}
+
+/** `models:` in our units; faults are pushed as `path: reason`. */
+export function readModels(models: readonly ModelFile[], faults: string[]): ModelSettings[] {
+  const seen = new Map<string, number>()
+  return models.map((model, index) => {
+    const path = `models[${index}]`
+    const before = seen.get(model.id)
+    if (before !== undefined) faults.push(`${path}.id: "${model.id}" is already defined by models[${before}]`)
+    seen.set(model.id, index)
+    const embedding = isEmbedding(model.capabilities ?? [])
+    return {
+      id: model.id,
+      vendor: model.vendor?.toLowerCase() ?? null,
+      displayName: model.name ?? null,
+      description: model.description ?? null,
+      contextWindow: model.context_window || null,
+      maxOutput: model.max_output || null,
+      capabilities: model.capabilities ?? null,
+      inputModalities: model.input_modalities ?? null,
+      outputModalities: model.output_modalities ?? null,
+      tags: model.tags ?? [],
+      releasedAt: model.released_at ?? null,
+      free: model.free ?? false,
+      price: model.price ? readPrice(model.price, `${path}.price`, faults, embedding) : freePrice(model.free),
+      timeouts: readTimeouts(model.timeouts),
+      extra: pick(model, ['thinking', 'fallbacks', 'deprecation', 'metadata']),
+    }
+  })
+}
+
+/** `free: true` without a price is a price of nothing, said on purpose. */
+const freePrice = (free: boolean | undefined): PriceNumbers | null =>
+  free ? readPrice({ input: 0, output: 0 }, '', []) : null
+
+/** A model that only a backend's `models:` list names: nothing is known of it but its id. */
+export const unknownModel = (id: string): ModelSettings => ({
+  id,
+  vendor: null,
+  displayName: null,
+  description: null,
+  contextWindow: null,
+  maxOutput: null,
+  capabilities: null,
+  inputModalities: null,
+  outputModalities: null,
+  tags: [],
+  releasedAt: null,
+  free: false,
+  price: null,
+  timeouts: {},
+  extra: {},
+})
+
+/** One entry of `routes:`. `embedding` tells whether its price may leave `output` out. */
+export function readRoute(route: RouteFile, path: string, embedding: boolean, faults: string[]): RouteSettings {
+  const key = route.price_override ? 'price_override' : 'price'
+  const price = route.price_override ?? route.price
+  return {
+    model: route.model,
+    backend: route.backend,
+    group: route.group ?? DEFAULT_GROUP,
+    upstreamModel: route.upstream_model ?? route.model,
+    protocols: route.protocols ?? null,
+    priority: route.priority ?? 0,
+    weight: route.weight ?? 1,
+    price: price ? readPrice(price, `${path}.${key}`, faults, embedding) : null,
+    active: route.status !== 'disabled',
+    extra: pick(route, ['factor', 'default_params', 'max_context', 'min_tier']),
+  }
+}
+
+/** A backend's own `models:` list as routes: `id` or `{id, upstream_model, …}`. */
+export function offeredRoutes(backend: string, entry: BackendFile): RouteFile[] {
+  return (entry.models ?? []).map((offer) => {
+    if (typeof offer === 'string') return { model: offer, backend }
+    const { id, ...rest } = offer
+    return { ...rest, model: id, backend }
+  })
+}
+
+/** `groups:` with the default group, and with every group that a route names. */
+export function readGroups(file: ConfigFile, routes: readonly RouteSettings[]): Record<string, GroupSettings> {
+  const groups: Record<string, GroupSettings> = { [DEFAULT_GROUP]: { public: true, extra: {} } }
+  for (const { group } of routes) groups[group] ??= { public: true, extra: {} }
+  for (const [id, { public: open, ...extra }] of Object.entries(file.groups ?? {})) {
+    groups[id] = { public: open ?? true, extra }
+  }
+  return groups
+}
+
+export function pick<T extends object>(from: T, keys: readonly (keyof T & string)[]): Record<string, unknown> {
+  return Object.fromEntries(keys.filter((key) => from[key] !== undefined).map((key) => [key, from[key]]))
+}

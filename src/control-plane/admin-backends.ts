@@ -1,0 +1,21 @@
+import type { Backend } from '#catalog/types.ts'
+import type { Answer, Call, MasterActor } from './call.ts'
+
+/** `GET /api/admin/backends`: what is configured; of a credential only whether it is there and where it comes from. */
+export function listBackends(call: Call<MasterActor>): Answer {
+  return { body: { data: [...call.deps.catalog.current.backends.values()].map(backendObject) } }
+}
+
+function backendObject(backend: Backend): Record<string, unknown> {
+  return {
+    id: backend.id,
+    type: backend.type,
+    protocols: backend.protocols,
+    enabled: backend.enabled,
+    credential: {
+      state: backend.auth === 'none' ? 'not_needed' : backend.credentials.length > 0 ? 'set' : 'missing',
+      count: backend.credentials.length,
+      source: backend.credentialSource,
+    },
+  }
+}

@@ -1,0 +1,60 @@
+import type { Accounts, Caller, KeyRing, Keys } from '#accounts/types.ts'
+import type { RequestHeaders } from '#codecs/dialect.ts'
+import type { CatalogSource } from '#catalog/types.ts'
+import type { Settings } from '#config/types.ts'
+import type { RequestReads } from './request-reads.ts'
+
+/** Everything the control plane works on; `main.ts` hands it in. */
+export interface ControlPlaneDeps {
+  readonly accounts: Accounts
+  readonly keys: Keys
+  readonly keyRing: KeyRing
+  readonly catalog: CatalogSource
+  readonly requests: RequestReads
+  /** Who calls when client authentication is off (R16); null: everyone needs a key. */
+  readonly localCaller: Caller | null
+  readonly masterKey: string
+  readonly settings: Settings
+  readonly version: string
+  /** The public root without trailing slash, or null to tell each client the origin it came by (R10). */
+  gatewayUrl(): string | null
+}
+
+/** Who calls, after the guard. */
+export type Actor = KeyActor | MasterActor | Nobody
+export interface KeyActor {
+  readonly kind: 'key'
+  readonly caller: Caller
+}
+export interface MasterActor {
+  readonly kind: 'master'
+}
+export interface Nobody {
+  readonly kind: 'nobody'
+}
+
+/** One request to the control plane as its handlers see it: no fastify, no sockets. */
+export interface Call<A extends Actor = Actor> {
+  readonly deps: ControlPlaneDeps
+  readonly actor: A
+  readonly requestId: string
+  readonly nowMs: number
+  /** Path without the query. */
+  readonly path: string
+  readonly params: Readonly<Record<string, string>>
+  readonly query: Readonly<Record<string, string>>
+  readonly headers: RequestHeaders
+  /** Scheme and authority the client used, already validated. */
+  readonly origin: string
+  /** Parsed JSON; undefined when there is none. */
+  readonly body: unknown
+}
+
+export interface Answer {
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** Written as JSON, unless it is text or bytes, which need a content-type among `headers`. */
+  readonly body: unknown
+}
+
+export type Handler<A extends Actor> = (call: Call<A>) => Answer | Promise<Answer>

@@ -1,0 +1,115 @@
+import { usdNumber, usdNumberOrNull } from '#base/exact-json.ts'
+import { GatewayError } from '#base/errors.ts'
+import { formatUsd, type NanoUsd } from '#base/money.ts'
+import type { RequestRow } from '#observe/request-row.ts'
+import type { Answer, Call, KeyActor, MasterActor } from './call.ts'
+import { promptTokens } from './log-object.ts'
+import { ownRow } from './logs.ts'
+
+/** `GET /api/v1/generation?id=` by request id or response id, for every outcome (R100, openrouter-api.md section 3). */
+export async function readGeneration(call: Call<KeyActor | MasterActor>): Promise<Answer> {
+  const id = call.query['id']
+  if (!id) throw new GatewayError('invalid_parameter', "The query parameter 'id' is required.", { param: 'id' })
+  const row = await ownRow(call, id)
+  const showBackends = call.actor.kind === 'master' || call.deps.settings.disableAuth
+  return {
+    body: { data: generationObject(row, { showBackends, billingOff: call.deps.settings.billingMode === 'off' }) },
+  }
+}
+
+interface View {
+  readonly showBackends: boolean
+  readonly billingOff: boolean
+}
+
+/** The 42 keys of OpenRouter's generation, in its order, then our additions. */
+export function generationObject(row: RequestRow, { showBackends, billingOff }: View): Record<string, unknown> {
+  const cost = (billingOff ? row.list_cost_nano : row.charged_cost_nano) ?? 0n
+  return {
+    id: row.response_id ?? row.request_id,
+    upstream_id: showBackends ? row.upstream_request_id : null,
+    total_cost: usdNumber(cost),
+    cache_discount: null,
+    upstream_inference_cost: usdNumberOrNull(row.list_cost_nano),
+    created_at: new Date(row.ts_start_ms).toISOString(),
+    model: row.model_id ?? row.requested_model ?? '',
+    app_id: null,
+    streamed: row.stream,
+    cancelled: row.status === 'client_cancelled',
+    provider_name: showBackends ? row.backend_id : row.vendor,
+    latency: row.latency_ms,
+    moderation_latency: null,
+    generation_time: row.gen_ms,
+    finish_reason: row.finish_reason,
+    service_tier: null,
+    ...tokenFields(row),
+    num_media_prompt: null,
+    num_input_audio_prompt: null,
+    num_media_completion: null,
+    num_search_results: null,
+    num_fetches: null,
+    web_search_engine: null,
+    origin: row.app_referer ?? '',
+    usage: usdNumber(cost),
+    is_byok: false,
+    native_finish_reason: row.finish_reason,
+    external_user: null,
+    api_type: apiType(row.protocol),
+    preset_id: null,
+    router: null,
+    provider_responses: showBackends ? row.attempts.map(providerResponse) : null,
+    user_agent: row.user_agent,
+    http_referer: row.app_referer,
+    data_region: null,
+    workspace_id: row.account_id,
+    request_id: row.request_id,
+    receipt: receiptOf(row),
+    warnings: row.warnings,
+  }
+}
+
+function tokenFields(row: RequestRow): Record<string, number | null> {
+  const prompt = promptTokens(row)
+  return {
+    tokens_prompt: prompt,
+    tokens_completion: row.tokens_output,
+    native_tokens_prompt: prompt,
+    native_tokens_completion: row.tokens_output,
+    native_tokens_completion_images: null,
+    native_tokens_reasoning: row.tokens_reasoning,
+    native_tokens_cached: row.tokens_cache_read,
+  }
+}
+
+function providerResponse(attempt: RequestRow['attempts'][number]): Record<string, unknown> {
+  return { provider_name: attempt.backend, status: attempt.status, latency: attempt.latency_ms }
+}
+
+/** How the cost came about: disjoint token classes, who reported them, which price; amounts as decimal strings. */
+function receiptOf(row: RequestRow): Record<string, unknown> {
+  return {
+    usage_source: row.usage_source,
+    tokens: {
+      input: row.tokens_input,
+      cache_read: row.tokens_cache_read,
+      cache_write: row.tokens_cache_write,
+      cache_write_1h: row.tokens_cache_write_1h,
+      output: row.tokens_output,
+      reasoning: row.tokens_reasoning,
+    },
+    list_cost: textOrNull(row.list_cost_nano),
+    metered_cost: textOrNull(row.metered_cost_nano),
+    charged_cost: textOrNull(row.charged_cost_nano),
+    absorbed_cost: textOrNull(row.absorbed_cost_nano),
+    price_version: row.price_version,
+  }
+}
+
+function apiType(protocol: string): string {
+  if (protocol.includes('embedding')) return 'embeddings'
+  if (protocol.includes('responses')) return 'responses'
+  if (protocol.includes('anthropic') || protocol.includes('messages')) return 'messages'
+  return 'completions'
+}
+
+const textOrNull = (amount: NanoUsd | null): string | null => (amount === null ? null : formatUsd(amount))

@@ -1,0 +1,126 @@
+import { z } from 'zod'
+import { type ApiKey, OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
+import { GatewayError } from '#base/errors.ts'
+import type { Answer, Call, KeyActor, MasterActor } from './call.ts'
+import { keyObject } from './key-object.ts'
+import { isoTime, queryFlag, queryInteger, usdLimit, validate } from './validate.ts'
+
+type Manager = KeyActor | MasterActor
+
+export const KEY_NAME_LENGTH_MAX = 100
+export const SYSTEM_LENGTH_MAX = 100
+/** OpenRouter's page size. */
+export const KEYS_PER_PAGE = 100
+const OFFSET_MAX = 1_000_000
+
+const name = z.string().trim().min(1, 'must not be empty').max(KEY_NAME_LENGTH_MAX)
+const limitReset = z.enum(['daily', 'weekly', 'monthly']).nullable()
+
+const NEW_KEY = z.object({
+  name,
+  account_id: z.string().min(1).optional(),
+  kind: z.enum(['inference', 'management']).optional(),
+  limit: usdLimit.nullable().optional(),
+  limit_reset: limitReset.optional(),
+  expires_at: isoTime.nullable().optional(),
+  system: z.string().trim().max(SYSTEM_LENGTH_MAX).nullable().optional(),
+})
+
+const KEY_CHANGE = z.object({
+  name: name.optional(),
+  disabled: z.boolean().optional(),
+  limit: usdLimit.nullable().optional(),
+  limit_reset: limitReset.optional(),
+})
+
+const KEY_QUERY = z.object({
+  offset: queryInteger(0, OFFSET_MAX).optional(),
+  include_disabled: queryFlag.optional(),
+  account_id: z.string().optional(),
+  workspace_id: z.string().optional(),
+})
+
+/** `POST /api/v1/keys` -> 201 `{data, key}`; the only answer that ever holds the plaintext (R15). */
+export async function createKey(call: Call<Manager>): Promise<Answer> {
+  const input = validate(NEW_KEY, call.body ?? {})
+  if (input.kind === 'management' && call.actor.kind !== 'master') {
+    throw new GatewayError('permission_denied', 'Only the master key creates management keys.', { param: 'kind' })
+  }
+  if (typeof input.expires_at === 'number' && input.expires_at <= call.nowMs) {
+    throw new GatewayError('invalid_parameter', "Invalid value for 'expires_at': it is in the past.", {
+      param: 'expires_at',
+    })
+  }
+  const { key, plaintext } = await call.deps.keys.create({
+    name: input.name,
+    accountId: accountFor(call.actor, input.account_id),
+    kind: input.kind ?? 'inference',
+    system: input.system || null,
+    limitNano: input.limit ?? null,
+    limitReset: input.limit_reset ?? null,
+    expiresMs: input.expires_at ?? null,
+  })
+  return { status: 201, body: { data: await present(call, key), key: plaintext } }
+}
+
+/** `GET /api/v1/keys`: the caller's account; with the master key one account or all. Disabled keys only on request, as OpenRouter does. */
+export async function listKeys(call: Call<Manager>): Promise<Answer> {
+  const query = validate(KEY_QUERY, call.query)
+  const wanted = query.account_id ?? query.workspace_id
+  const accountId = call.actor.kind === 'master' ? wanted : accountFor(call.actor, wanted)
+  const keys = await call.deps.keys.list({
+    ...(accountId === undefined ? {} : { accountId }),
+    limit: KEYS_PER_PAGE,
+    offset: query.offset ?? 0,
+    includeDisabled: query.include_disabled ?? false,
+  })
+  return { body: { data: await Promise.all(keys.map((key) => present(call, key))) } }
+}
+
+export async function readKey(call: Call<Manager>): Promise<Answer> {
+  return { body: { data: await present(call, await ownKey(call)) } }
+}
+
+/** `PATCH /api/v1/keys/{hash}`: in force on the next request. */
+export async function changeKey(call: Call<Manager>): Promise<Answer> {
+  const input = validate(KEY_CHANGE, call.body ?? {})
+  const key = await ownKey(call)
+  const changed = await call.deps.keys.update(key.hash, {
+    ...(input.name === undefined ? {} : { name: input.name }),
+    ...(input.disabled === undefined ? {} : { disabled: input.disabled }),
+    ...(input.limit === undefined ? {} : { limitNano: input.limit }),
+    ...(input.limit_reset === undefined ? {} : { limitReset: input.limit_reset }),
+  })
+  call.deps.keyRing.forget(key.id)
+  return { body: { data: await present(call, changed) } }
+}
+
+export async function removeKey(call: Call<Manager>): Promise<Answer> {
+  const key = await ownKey(call)
+  await call.deps.keys.remove(key.hash)
+  call.deps.keyRing.forget(key.id)
+  return { body: { deleted: true } }
+}
+
+/** A management key works for its own account only; the operator's own account is the master key's default. */
+function accountFor(actor: Manager, wanted: string | undefined): string {
+  if (actor.kind === 'master') return wanted ?? OPERATOR_ACCOUNT_ID
+  const own = actor.caller.account.id
+  if (wanted !== undefined && wanted !== own) {
+    throw new GatewayError('permission_denied', 'A management key works for its own account only.', {
+      param: 'account_id',
+    })
+  }
+  return own
+}
+
+/** Another account's key does not exist for this caller. */
+async function ownKey(call: Call<Manager>): Promise<ApiKey> {
+  const key = await call.deps.keys.get(call.params['hash']!)
+  const mayAccess = key && (call.actor.kind === 'master' || key.accountId === call.actor.caller.account.id)
+  if (!mayAccess) throw new GatewayError('not_found', 'There is no API key with this hash.')
+  return key
+}
+
+const present = async (call: Call<Manager>, key: ApiKey): Promise<unknown> =>
+  keyObject(key, await call.deps.keys.usage(key, call.nowMs))

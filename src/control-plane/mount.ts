@@ -1,0 +1,144 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { parseExactJson } from '#base/exact-json.ts'
+import { asGatewayError, GatewayError } from '#base/errors.ts'
+import { id } from '#base/ids.ts'
+import { dialectOf } from '#codecs/dialect.ts'
+import { encodeError } from '#codecs/errors.ts'
+import type { Answer, Call, ControlPlaneDeps } from './call.ts'
+import { type Guard, authorize } from './guard.ts'
+import { originOf } from './origin.ts'
+import type { AnyRoute } from './routes.ts'
+import { MONEY_FIELDS } from './validate.ts'
+
+/** Management bodies are small; the data plane has its own, larger bound. */
+export const CONTROL_BODY_BYTES_MAX = 64 * 1024
+
+const requestIds = new WeakMap<FastifyRequest, string>()
+
+/** The id of a request: one per request, whoever asks first (R12). */
+export function requestIdOf(request: FastifyRequest): string {
+  const known = requestIds.get(request)
+  if (known !== undefined) return known
+  const fresh = request.id.startsWith('req_') ? request.id : id('req')
+  requestIds.set(request, fresh)
+  return fresh
+}
+
+/** Mounts the routes in their own fastify scope, so that its parsers and hooks leave the data plane alone. */
+export function mountRoutes(app: FastifyInstance, deps: ControlPlaneDeps, routes: readonly AnyRoute[]): void {
+  app.register(async (scope) => {
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser(
+      '*',
+      { parseAs: 'string', bodyLimit: CONTROL_BODY_BYTES_MAX },
+      (_request, text, done) => {
+        try {
+          done(null, parseBody(text as string))
+        } catch (thrown) {
+          done(thrown as Error)
+        }
+      },
+    )
+    scope.setErrorHandler((thrown, request, reply) => sendError(request, reply, thrown))
+    for (const route of routes) {
+      scope.route({
+        method: route.method,
+        url: route.path,
+        bodyLimit: CONTROL_BODY_BYTES_MAX,
+        onRequest: async (request) => refuseQueryKey(request, route.guard),
+        handler: async (request, reply) => {
+          const nowMs = Date.now()
+          const presented = { headers: request.headers, queryKey: queryOf(request)['key'] }
+          const actor = await authorize(route.guard, deps, presented, nowMs)
+          const answer = await route.handle(callOf(request, deps, actor, nowMs))
+          return send(request, reply, answer, route.guard)
+        },
+      })
+    }
+  })
+}
+
+/** Answers a failure in the client's dialect. Also for fastify's own errors and for whatever a handler throws. */
+export function sendError(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
+  const error = asKnownError(thrown)
+  if (error.code === 'internal_error')
+    request.log.error({ request_id: requestIdOf(request), err: thrown }, 'request failed')
+  const requestId = requestIdOf(request)
+  const dialect = dialectOf(request.url, request.headers)
+  const encoded = encodeError(error, dialect, requestId)
+  if (dialect === 'anthropic') reply.header('request-id', requestId)
+  return reply
+    .code(encoded.status)
+    .headers({ ...encoded.headers, 'x-request-id': requestId, 'cache-control': 'no-store' })
+    .send(encoded.body)
+}
+
+function asKnownError(thrown: unknown): GatewayError {
+  const { code, statusCode } = thrown as { code?: unknown; statusCode?: unknown }
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    return new GatewayError('request_too_large', `The body is larger than ${CONTROL_BODY_BYTES_MAX} bytes.`)
+  }
+  if (thrown instanceof GatewayError || typeof code !== 'string' || !code.startsWith('FST_'))
+    return asGatewayError(thrown)
+  // Fastify's own refusals (a bad URL, a wrong content-length) are the client's; their texts tell nothing inner.
+  const isClientFault = typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500
+  return isClientFault
+    ? new GatewayError('invalid_request', (thrown as Error).message, { cause: thrown })
+    : asGatewayError(thrown)
+}
+
+function parseBody(text: string): unknown {
+  if (text.trim() === '') return undefined
+  try {
+    return parseExactJson(text, MONEY_FIELDS)
+  } catch (cause) {
+    throw new GatewayError('invalid_json', 'The request body is not valid JSON.', { cause })
+  }
+}
+
+/** A key in a URL ends up in access logs, so it is refused wherever Google's clients do not force it (R13). */
+function refuseQueryKey(request: FastifyRequest, guard: Guard): void {
+  if (guard === 'public' || queryOf(request)['key'] === undefined) return
+  if (dialectOf(request.url) === 'gemini') return
+  throw new GatewayError(
+    'api_key_in_query',
+    'An API key in the query string ends up in access logs: send it in the header Authorization instead.',
+    { param: 'key' },
+  )
+}
+
+function callOf(request: FastifyRequest, deps: ControlPlaneDeps, actor: Call['actor'], nowMs: number): Call {
+  return {
+    deps,
+    actor,
+    requestId: requestIdOf(request),
+    nowMs,
+    path: request.url.split('?', 1)[0]!,
+    params: request.params as Record<string, string>,
+    query: queryOf(request),
+    headers: request.headers,
+    origin: originOf(request.protocol, request.headers.host, deps.settings),
+    body: request.body ?? undefined,
+  }
+}
+
+/** A repeated parameter counts by its last value. */
+function queryOf(request: FastifyRequest): Record<string, string> {
+  const query: Record<string, string> = {}
+  for (const [name, value] of Object.entries(request.query as Record<string, string | string[]>)) {
+    const last = Array.isArray(value) ? value.at(-1) : value
+    if (last !== undefined) query[name] = last
+  }
+  return query
+}
+
+function send(request: FastifyRequest, reply: FastifyReply, answer: Answer, guard: Guard): FastifyReply {
+  const requestId = requestIdOf(request)
+  reply.code(answer.status ?? 200).header('x-request-id', requestId)
+  if (dialectOf(request.url, request.headers) === 'anthropic') reply.header('request-id', requestId)
+  if (guard !== 'public') reply.header('cache-control', 'no-store')
+  if (answer.headers) reply.headers(answer.headers)
+  const { body } = answer
+  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) return reply.send(body)
+  return reply.header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(body))
+}

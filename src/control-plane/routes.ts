@@ -1,0 +1,98 @@
+import type { FastifyInstance } from 'fastify'
+import { changeAccount, createAccount, creditAccount, listAccounts, listLedger, readAccount } from './admin-accounts.ts'
+import { listBackends } from './admin-backends.ts'
+import type { Actor, ControlPlaneDeps, Handler } from './call.ts'
+import { allowCatalogOrigins, readCatalog } from './catalog.ts'
+import { registerFallback } from './fallback.ts'
+import { readGeneration } from './generation.ts'
+import type { ActorOf, Guard } from './guard.ts'
+import { changeKey, createKey, listKeys, readKey, removeKey } from './keys.ts'
+import { listLogs, readLog } from './logs.ts'
+import { readCredits, readCurrentKey, readMe } from './me.ts'
+import { countModels, listEmbeddingModels, listModels, listOwnModels, listProviders, readModel } from './models.ts'
+import { mountRoutes } from './mount.ts'
+import { readAsset } from './page.ts'
+import { readHealth, readRoot } from './root.ts'
+
+type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'OPTIONS'
+
+/** A route whose handler was checked against its guard. */
+export interface AnyRoute {
+  readonly method: Method
+  readonly path: string
+  readonly guard: Guard
+  readonly handle: Handler<Actor>
+}
+
+/** The guard decides which actors the handler must expect; past this line the pair is one value. */
+function route<G extends Guard>(method: Method, path: string, guard: G, handle: Handler<ActorOf[G]>): AnyRoute {
+  return { method, path, guard, handle: handle as Handler<Actor> }
+}
+
+/** Every path of the control plane with its guard, the one place where either is written. GET answers HEAD too. */
+export const ROUTES: readonly AnyRoute[] = [
+  // Open to everybody: the page, liveness, discovery (R10, R46).
+  route('GET', '/', 'public', readRoot),
+  route('GET', '/health', 'public', readHealth),
+  route('GET', '/assets/:name', 'public', readAsset),
+  route('GET', '/catalog/models', 'public', readCatalog),
+  route('OPTIONS', '/catalog/models', 'public', allowCatalogOrigins),
+
+  // Model lists: one set of models, four shapes (R54, C36). The aliases are base-URL habits of the SDKs (R5, R6, R7).
+  route('GET', '/v1/models', 'any-key', listModels),
+  route('GET', '/v1/models/*', 'any-key', readModel),
+  route('GET', '/v1/v1/models', 'any-key', listModels),
+  route('GET', '/v1/v1/models/*', 'any-key', readModel),
+  route('GET', '/anthropic/v1/models', 'any-key', listModels),
+  route('GET', '/anthropic/v1/models/*', 'any-key', readModel),
+  route('GET', '/v1beta/models', 'any-key', listModels),
+  route('GET', '/v1beta/models/*', 'any-key', readModel),
+  route('GET', '/v1beta/v1beta/models', 'any-key', listModels),
+  route('GET', '/v1beta/v1beta/models/*', 'any-key', readModel),
+  route('GET', '/v1beta/v1/models', 'any-key', listModels),
+  route('GET', '/v1beta/v1/models/*', 'any-key', readModel),
+  route('GET', '/api/v1beta/models', 'any-key', listModels),
+  route('GET', '/api/v1beta/models/*', 'any-key', readModel),
+  // OpenRouter lists its catalog without a key.
+  route('GET', '/api/v1/models', 'optional-key', listModels),
+  route('GET', '/api/v1/models/count', 'optional-key', countModels),
+  route('GET', '/api/v1/models/user', 'any-key', listOwnModels),
+  route('GET', '/api/v1/models/*', 'optional-key', readModel),
+  route('GET', '/api/v1/model/*', 'optional-key', readModel),
+  route('GET', '/api/v1/embeddings/models', 'optional-key', listEmbeddingModels),
+  route('GET', '/api/v1/providers', 'optional-key', listProviders),
+
+  // What a key may know about itself, its account and its requests.
+  route('GET', '/v1/me', 'any-key', readMe),
+  route('GET', '/api/v1/me', 'any-key', readMe),
+  route('GET', '/api/v1/key', 'any-key', readCurrentKey),
+  route('GET', '/api/v1/credits', 'any-key-or-master', readCredits),
+  route('GET', '/api/v1/generation', 'any-key-or-master', readGeneration),
+  route('GET', '/api/logs', 'any-key-or-master', listLogs),
+  route('GET', '/api/logs/:id', 'any-key-or-master', readLog),
+
+  // Keys of an account (R15).
+  route('POST', '/api/v1/keys', 'management', createKey),
+  route('GET', '/api/v1/keys', 'management', listKeys),
+  route('GET', '/api/v1/keys/:hash', 'management', readKey),
+  route('PATCH', '/api/v1/keys/:hash', 'management', changeKey),
+  route('DELETE', '/api/v1/keys/:hash', 'management', removeKey),
+
+  // The operator (R21).
+  route('POST', '/api/admin/accounts', 'master', createAccount),
+  route('GET', '/api/admin/accounts', 'master', listAccounts),
+  route('GET', '/api/admin/accounts/:id', 'master', readAccount),
+  route('PATCH', '/api/admin/accounts/:id', 'master', changeAccount),
+  route('POST', '/api/admin/accounts/:id/credits', 'master', creditAccount),
+  route('GET', '/api/admin/ledger', 'master', listLedger),
+  route('GET', '/api/admin/backends', 'master', listBackends),
+]
+
+/**
+ * Mounts the control plane: its routes, and the answers to unknown paths and wrong methods for both planes. Call it before
+ * the data plane's routes are registered, because `Allow` names the routes that came after it.
+ */
+export function registerControlPlane(app: FastifyInstance, deps: ControlPlaneDeps): void {
+  registerFallback(app)
+  mountRoutes(app, deps, ROUTES)
+}

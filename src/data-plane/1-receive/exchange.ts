@@ -1,0 +1,74 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { id } from '#base/ids.ts'
+import { type Dialect, dialectOf } from '#codecs/dialect.ts'
+import type { Endpoint } from './operations.ts'
+
+/** The socket side of one request: what came in and where the answer goes. */
+export interface Exchange {
+  /** `req_<ulid>`, on every response and in every record (R12). */
+  readonly id: string
+  readonly endpoint: Endpoint
+  readonly dialect: Dialect
+  /** Under `/api/v1`: OpenRouter's clients, who always get usage with its cost (R9). */
+  readonly openRouter: boolean
+  /** The model in a Gemini path, else null. */
+  readonly pathModel: string | null
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly method: string
+  /** Without the query, which may hold a key (R13). */
+  readonly path: string
+  readonly query: string
+  readonly startedMs: number
+  /** Monotonic, for latencies. */
+  readonly startedAt: number
+  readonly departure: Departure
+}
+
+/** Tells when the client left before its answer was complete. */
+export class Departure {
+  gone = false
+  private listener: (() => void) | null = null
+
+  /** Calls back once when the client leaves, at once when it already has. Replaces an earlier listener. */
+  onGone(listener: (() => void) | null): void {
+    this.listener = listener
+    if (this.gone) listener?.()
+  }
+
+  leave(): void {
+    if (this.gone) return
+    this.gone = true
+    this.listener?.()
+  }
+}
+
+export function receive(
+  request: IncomingMessage,
+  response: ServerResponse,
+  endpoint: Endpoint,
+  pathModel: string | null,
+): Exchange {
+  const url = request.url ?? '/'
+  const mark = url.indexOf('?')
+  const path = mark < 0 ? url : url.slice(0, mark)
+  const departure = new Departure()
+  response.on('close', () => {
+    if (!response.writableFinished) departure.leave()
+  })
+  return {
+    id: id('req'),
+    endpoint,
+    dialect: dialectOf(path, request.headers),
+    openRouter: path.startsWith('/api/'),
+    pathModel,
+    request,
+    response,
+    method: request.method ?? 'GET',
+    path,
+    query: mark < 0 ? '' : url.slice(mark + 1),
+    startedMs: Date.now(),
+    startedAt: performance.now(),
+    departure,
+  }
+}

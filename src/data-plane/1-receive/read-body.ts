@@ -1,0 +1,81 @@
+import type { IncomingMessage } from 'node:http'
+import type { Transform } from 'node:stream'
+import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
+import { GatewayError } from '#base/errors.ts'
+
+/** A client that sends its body slower than this holds a socket for nothing (attack S15). */
+export const BODY_WAIT_MS = 60_000
+
+const DECODERS: Readonly<Record<string, () => Transform>> = {
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+  zstd: createZstdDecompress,
+}
+
+/**
+ * Reads the whole body, decoded, up to `bytesMax` bytes after decoding: a bomb is cut where it passes the bound, not
+ * after it was unpacked. Throws GatewayError: request_too_large, unsupported_encoding, invalid_request, request_timeout.
+ */
+export function readBody(request: IncomingMessage, bytesMax: number, waitMs: number = BODY_WAIT_MS): Promise<Buffer> {
+  const declared = Number(request.headers['content-length'] ?? 0)
+  if (declared > bytesMax) return Promise.reject(tooLarge(bytesMax))
+  const encoding = (request.headers['content-encoding'] ?? '').trim().toLowerCase()
+  if (encoding === '' || encoding === 'identity') return collect(request, request, bytesMax, waitMs)
+  const decoder = Object.hasOwn(DECODERS, encoding) ? DECODERS[encoding]!() : null
+  if (!decoder) {
+    const known = Object.keys(DECODERS).join(', ')
+    const message = `Content-Encoding "${encoding.slice(0, 40)}" is not supported; one of ${known} is.`
+    return Promise.reject(new GatewayError('unsupported_encoding', message))
+  }
+  request.pipe(decoder)
+  return collect(request, decoder, bytesMax, waitMs).finally(() => {
+    request.unpipe(decoder)
+    decoder.destroy()
+    request.resume()
+  })
+}
+
+function collect(
+  request: IncomingMessage,
+  source: NodeJS.ReadableStream,
+  bytesMax: number,
+  waitMs: number,
+): Promise<Buffer> {
+  return new Promise((accept, reject) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    const timer = setTimeout(() => {
+      finish(new GatewayError('request_timeout', `The body did not arrive within ${waitMs / 1000} s.`))
+    }, waitMs)
+    const finish = (error: GatewayError | null) => {
+      clearTimeout(timer)
+      source.removeListener('data', onData)
+      source.removeListener('end', onEnd)
+      request.removeListener('close', onClose)
+      if (error) {
+        // Whatever still arrives is drained, so that the client can read the refusal.
+        request.resume()
+        reject(error)
+      } else accept(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes))
+    }
+    const onData = (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes > bytesMax) finish(tooLarge(bytesMax))
+      else chunks.push(chunk)
+    }
+    const onEnd = () => finish(null)
+    const onClose = () =>
+      finish(new GatewayError('invalid_request', 'The connection ended before the body was complete.'))
+    source.on('data', onData)
+    source.on('end', onEnd)
+    // A late error of a socket that is being drained must not end the process: the listener stays.
+    source.on('error', () => finish(new GatewayError('invalid_request', 'The body could not be read or decoded.')))
+    request.on('close', onClose)
+  })
+}
+
+function tooLarge(bytesMax: number): GatewayError {
+  return new GatewayError('request_too_large', `The body is larger than ${bytesMax} bytes.`)
+}

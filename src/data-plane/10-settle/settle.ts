@@ -1,0 +1,33 @@
+import { costOf } from '#ledger/cost.ts'
+import type { Gateway } from '#data-plane/gateway.ts'
+import type { Outcome } from '#data-plane/9-reply/reply.ts'
+import type { Seen } from '#data-plane/seen.ts'
+import { rowOf } from './row.ts'
+
+/**
+ * Ends the request's money exactly once, whatever happened: what was delivered is booked, a hold that nothing came of is
+ * voided, and the log row is written with it. The first call decides. With an outcome it fails when the store does, so
+ * that no answer ends unbooked; without one it is a clean-up that never fails.
+ */
+export function settler(gateway: Gateway, seen: Seen): (outcome?: Outcome) => Promise<void> {
+  let settling: Promise<void> | null = null
+  return (outcome) => {
+    if (!settling) {
+      settling = settle(gateway, seen, outcome)
+      settling.catch((error: unknown) =>
+        gateway.log.error({ requestId: seen.exchange.id, err: error }, 'settlement failed'),
+      )
+    }
+    return outcome === undefined ? settling.catch(() => undefined) : settling
+  }
+}
+
+async function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined): Promise<void> {
+  const { exchange, tally } = seen
+  const usage = outcome === undefined ? null : (tally?.final() ?? null)
+  const cost = usage && tally?.price ? costOf(usage, tally.price) : null
+  const row = rowOf(seen, outcome, usage, cost?.nano ?? null)
+  if (!seen.hold?.metered) gateway.requestLog.append(row)
+  else if (cost === null) await gateway.ledger.void(exchange.id, row)
+  else await gateway.ledger.settle({ requestId: exchange.id, costNano: cost.nano, row })
+}

@@ -1,0 +1,33 @@
+import type { Caller } from '#accounts/types.ts'
+import { ACCEPTED_HEADERS, readCredential } from '#base/credential.ts'
+import { GatewayError } from '#base/errors.ts'
+import type { Exchange } from '#data-plane/1-receive/exchange.ts'
+import type { Gateway } from '#data-plane/gateway.ts'
+
+/**
+ * Who calls. Runs before the body is read, so that a stranger costs neither memory nor parsing. The same keys work on every
+ * surface (R14). Throws 400 api_key_in_query, 401, 403, 503 store_unavailable.
+ */
+export async function authenticate(gateway: Gateway, exchange: Exchange): Promise<Caller> {
+  if (exchange.method !== 'POST') {
+    throw new GatewayError('method_not_allowed', `${exchange.path} takes POST, not ${exchange.method}.`)
+  }
+  if (gateway.localCaller) return gateway.localCaller
+  const queryKey = exchange.query.includes('key=') ? new URLSearchParams(exchange.query).get('key') : null
+  const isGemini = exchange.endpoint.surface === 'gemini'
+  if (queryKey && !isGemini) {
+    const message = `A key in the query would end up in access logs; send it as ${ACCEPTED_HEADERS}.`
+    throw new GatewayError('api_key_in_query', message, { param: 'key' })
+  }
+  const credential = readCredential(exchange.request.headers, { queryKey: queryKey ?? undefined })
+  if (!credential) throw new GatewayError('api_key_required', `No API key was sent; send it as ${ACCEPTED_HEADERS}.`)
+  const found = gateway.keyRing.find(credential.text, exchange.startedMs)
+  const caller = found instanceof Promise ? await found : found
+  if (caller.key?.kind === 'management') {
+    throw new GatewayError(
+      'permission_denied',
+      'A management key cannot run inference; use an inference key of the account.',
+    )
+  }
+  return caller
+}

@@ -1,0 +1,43 @@
+import type { Operation, Surface } from '#base/protocols.ts'
+import { GatewayError } from '#base/errors.ts'
+import type { RequestFacts } from '#codecs/codec.ts'
+import { PASSTHROUGH } from '#codecs/index.ts'
+import { isUtf8 } from 'node:buffer'
+import type { Exchange } from '#data-plane/1-receive/exchange.ts'
+import { readBody } from '#data-plane/1-receive/read-body.ts'
+import type { Gateway } from '#data-plane/gateway.ts'
+
+/** What the client asks for, as far as the gateway must understand it. The body stays as it came. */
+export interface Parsed {
+  readonly surface: Surface
+  readonly operation: Operation
+  /** The model as written. */
+  readonly model: string
+  readonly stream: boolean
+  /** A Gemini stream without `alt=sse` is one JSON array (R6). */
+  readonly asJsonArray: boolean
+  readonly body: Buffer
+  readonly facts: RequestFacts
+}
+
+/** Reads and checks the body. Throws 400, 408, 413, 415. */
+export async function parse(gateway: Gateway, exchange: Exchange): Promise<Parsed> {
+  const { endpoint } = exchange
+  const { limits } = gateway.settings
+  const body = await readBody(exchange.request, limits.bodyBytesMax)
+  if (body.length === 0) throw new GatewayError('invalid_json', 'The body is empty; a JSON object is expected.')
+  if (!isUtf8(body)) throw new GatewayError('invalid_json', 'The body is not valid UTF-8.')
+  const facts = PASSTHROUGH[endpoint.surface].readRequest(body, limits.jsonDepthMax)
+  const model = exchange.pathModel ?? facts.model
+  if (!model) throw new GatewayError('missing_model', 'The request names no model.', { param: 'model' })
+  const isGeminiStream = endpoint.action === 'streamGenerateContent'
+  return {
+    surface: endpoint.surface,
+    operation: endpoint.operation,
+    model,
+    stream: isGeminiStream || (facts.stream && endpoint.operation === 'generate'),
+    asJsonArray: isGeminiStream && new URLSearchParams(exchange.query).get('alt') !== 'sse',
+    body,
+    facts,
+  }
+}

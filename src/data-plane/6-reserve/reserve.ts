@@ -1,0 +1,82 @@
+import type { Caller } from '#accounts/types.ts'
+import { GatewayError } from '#base/errors.ts'
+import { formatUsd, type NanoUsd } from '#base/money.ts'
+import type { Price } from '#catalog/types.ts'
+import type { Exchange } from '#data-plane/1-receive/exchange.ts'
+import type { Gateway } from '#data-plane/gateway.ts'
+import type { Bound, Plan } from '#data-plane/5-plan/plan.ts'
+import { boundOf, outputTokensWithin } from '#ledger/cost.ts'
+import type { HoldRefusal } from '#ledger/types.ts'
+
+/** What was set aside for this request. */
+export interface Hold {
+  /** Whether the request is booked in the ledger at all (not in local mode, not for free counting). */
+  readonly metered: boolean
+  readonly amountNano: NanoUsd
+  /** The output limit that the balance pays for, when it is lower than the worst case (R94); else null. */
+  readonly outputTokensMax: number | null
+}
+
+const NOTHING: Hold = { metered: false, amountNano: 0n, outputTokensMax: null }
+
+/**
+ * Sets the worst case aside, over account and key at once, before any upstream is called (R94). Throws 402
+ * insufficient_balance, credit_limit_exceeded, key_limit_exceeded; 403 for an account or key that changed meanwhile.
+ */
+export async function reserve(gateway: Gateway, caller: Caller, exchange: Exchange, plan: Plan): Promise<Hold> {
+  const { bound } = plan
+  if (caller.billing === 'off' || bound === null || bound.price === null) return NOTHING
+  const { price } = bound
+  const wantNano = worstCase(bound, price, bound.outputTokensMax)
+  const least = Math.min(bound.outputTokensMax, gateway.settings.reservation.minOutputTokens)
+  const floorNano = bound.outputIsClients ? wantNano : worstCase(bound, price, least)
+  const result = await gateway.ledger.reserve({
+    requestId: exchange.id,
+    accountId: caller.account.id,
+    keyId: caller.key?.id ?? null,
+    wantNano,
+    floorNano,
+  })
+  if (!result.granted) throw refusal(gateway, result.refusal, result.availableNano, floorNano)
+  const isLowered = result.amountNano < wantNano
+  return {
+    metered: true,
+    amountNano: result.amountNano,
+    outputTokensMax: isLowered ? outputTokensWithin(result.amountNano, promptOf(bound, price)) : null,
+  }
+}
+
+function worstCase(bound: Bound, price: Price, outputTokensMax: number): NanoUsd {
+  return boundOf({ ...promptOf(bound, price), outputTokensMax })
+}
+
+function promptOf(bound: Bound, price: Price): { inputTokensMax: number; n: number; price: Price } {
+  return { inputTokensMax: bound.inputTokensMax, n: bound.candidates, price }
+}
+
+function refusal(gateway: Gateway, reason: HoldRefusal, availableNano: NanoUsd, neededNano: NanoUsd): GatewayError {
+  const needed = `This request may cost up to ${formatUsd(neededNano)} ${gateway.settings.currency}`
+  switch (reason) {
+    case 'insufficient_balance': {
+      const where = gateway.settings.gatewayUrl
+        ? ` Top up at ${gateway.settings.gatewayUrl}/.`
+        : ' Ask your operator for credit.'
+      return new GatewayError(reason, `${needed} and ${formatUsd(availableNano)} is available.${where}`)
+    }
+    case 'credit_limit_exceeded':
+      return new GatewayError(
+        reason,
+        `${needed} and ${formatUsd(availableNano)} is left of the account's credit limit.`,
+      )
+    case 'key_limit_exceeded':
+      return new GatewayError(reason, `${needed} and ${formatUsd(availableNano)} is left of the key's limit.`)
+    case 'account_suspended':
+      return new GatewayError(reason, 'The account of this key is suspended.')
+    case 'key_disabled':
+      return new GatewayError(reason, 'This key is disabled.')
+    default: {
+      const missed: never = reason
+      throw new Error(`unknown refusal ${String(missed)}`)
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import type { AnswerFacts, EventOffsets, EventRole, StreamReader } from '#codecs/codec.ts'
+import type { Target } from '#data-plane/5-plan/plan.ts'
+import type { AttemptRecord } from '#observe/request-row.ts'
+
+/** What an upstream answered, once it is certain that this attempt is the one the client gets. */
+export type Answer = WholeAnswer | StreamAnswer
+
+interface AnswerBase {
+  readonly target: Target
+  readonly attempts: readonly AttemptRecord[]
+  /** Things the gateway changed or could not do, for `x-gateway-warnings` (R81). */
+  readonly warnings: readonly string[]
+  readonly upstreamRequestId: string | null
+}
+
+export interface WholeAnswer extends AnswerBase {
+  readonly kind: 'whole'
+  readonly body: Buffer
+  readonly facts: AnswerFacts
+}
+
+export interface StreamAnswer extends AnswerBase {
+  readonly kind: 'stream'
+  readonly reader: StreamReader
+  readonly events: EventSource
+  /** Monotonic time of the first content. */
+  readonly firstContentAt: number
+}
+
+/**
+ * The events of a committed answer. `attach` first replays what was held back, synchronously, then passes on what comes.
+ */
+export interface EventSource {
+  attach(sink: EventSink): void
+  /** Back-pressure: stops and restarts reading from the upstream. */
+  pause(): void
+  resume(): void
+  /** Ends the upstream request at once; no further call to the sink. */
+  abort(): void
+}
+
+export interface EventSink {
+  /** `offsets` are valid during the call. */
+  onEvent(event: Buffer, role: EventRole, offsets: EventOffsets): void
+  /** All events of one upstream chunk were passed: the moment to write. */
+  onPause(): void
+  /** The upstream ended. `error` is null for a clean end, which is not yet a complete answer. */
+  onEnd(error: Error | null): void
+}

@@ -1,0 +1,285 @@
+import type { Dispatcher } from 'undici'
+import type { EventOffsets, EventRole, Failure, StreamReader } from '#codecs/codec.ts'
+import { readFailure } from '#codecs/failure.ts'
+import { EventFramer } from '#wire/sse.ts'
+import type { EventSink, EventSource } from './answer.ts'
+import { BodyDecoder } from './body-decoder.ts'
+import { Watchdog } from './watchdog.ts'
+
+/** An error body is read up to here; what a client is told is far shorter. */
+export const ERROR_BODY_BYTES_MAX = 64 * 1024
+
+/** What is held back before the first content, at most; then the answer commits as it is (R69, B10). */
+export const HELD_EVENTS_MAX = 64
+export const HELD_BYTES_MAX = 256 * 1024
+
+export type AttemptOutcome =
+  | {
+      readonly kind: 'whole'
+      readonly body: Buffer
+      readonly status: number
+      readonly upstreamRequestId: string | null
+    }
+  | {
+      readonly kind: 'stream'
+      readonly events: EventSource
+      readonly firstContentAt: number
+      readonly upstreamRequestId: string | null
+    }
+  | {
+      readonly kind: 'failed'
+      readonly failure: Failure
+      readonly retryAfter: string | null
+      readonly upstreamRequestId: string | null
+    }
+
+export interface AttemptLimits {
+  readonly bodyBytesMax: number
+  readonly eventBytesMax: number
+  readonly firstContentMs: number
+  readonly idleMs: number
+  readonly totalMs: number
+}
+
+/**
+ * One upstream request, from its dispatch to its outcome. The outcome of a stream is known with its first content: until
+ * then nothing has been promised to the client, and a failure may be retried elsewhere; after it the events flow to a sink.
+ */
+export class Attempt implements Dispatcher.DispatchHandler, EventSource {
+  readonly outcome: Promise<AttemptOutcome>
+  private settleOutcome!: (outcome: AttemptOutcome) => void
+  private readonly reader: StreamReader | null
+  private readonly limits: AttemptLimits
+  private readonly framer: EventFramer
+  private readonly watchdog: Watchdog
+  private controller: Dispatcher.DispatchController | null = null
+  private decoder: BodyDecoder | null = null
+  private status = 0
+  private contentType = ''
+  private headers: Record<string, string | string[] | undefined> = {}
+  private isStream = false
+  private chunks: Buffer[] = []
+  private bytes = 0
+  private held: { event: Buffer; role: EventRole; offsets: EventOffsets }[] = []
+  private heldBytes = 0
+  private sink: EventSink | null = null
+  private ended: { error: Error | null } | null = null
+  private finished = false
+  private committed = false
+
+  /** `reader` is null when a whole answer is expected. */
+  constructor(reader: StreamReader | null, limits: AttemptLimits) {
+    this.reader = reader
+    this.limits = limits
+    this.framer = new EventFramer(limits.eventBytesMax)
+    this.outcome = new Promise((accept) => (this.settleOutcome = accept))
+    this.watchdog = new Watchdog(limits, (what) => this.fail({ status: 504, ...TIMEOUTS[what] }))
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.finished) controller.abort(ABORTED)
+    else this.controller = controller
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    if (status < 200) return
+    this.controller = controller
+    this.status = status
+    this.headers = headers
+    this.contentType = textOf(headers['content-type']) ?? ''
+    this.isStream = this.reader !== null && status === 200 && this.contentType.includes('text/event-stream')
+    const encoding = textOf(headers['content-encoding'])
+    if (encoding && encoding !== 'identity') this.decodeBody(encoding)
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.finished) return
+    if (this.decoder) this.decoder.write(chunk)
+    else this.take(chunk)
+  }
+
+  onResponseEnd(): void {
+    if (this.finished) return
+    if (this.decoder) this.decoder.end()
+    else this.end()
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.fail({ status: 502, code: 'upstream_unavailable', message: 'The connection to the backend failed.' }, error)
+  }
+
+  /** The client left, or the gateway gives this attempt up. */
+  abort(): void {
+    if (this.finished) return
+    this.finish()
+    this.controller?.abort(ABORTED)
+    this.settleOutcome(this.failed({ status: 499, code: 'client_closed_request', message: 'The client left.' }))
+  }
+
+  attach(sink: EventSink): void {
+    this.sink = sink
+    for (const { event, role, offsets } of this.held) sink.onEvent(event, role, offsets)
+    this.held = []
+    sink.onPause()
+    if (this.ended) sink.onEnd(this.ended.error)
+  }
+
+  pause(): void {
+    this.watchdog.pause()
+    this.controller?.pause()
+  }
+
+  resume(): void {
+    this.watchdog.resume()
+    this.controller?.resume()
+  }
+
+  private decodeBody(encoding: string): void {
+    this.decoder = BodyDecoder.for(encoding, {
+      onData: (chunk) => this.take(chunk),
+      onEnd: () => this.end(),
+      onError: () => this.fail(badResponse('The upstream sent an encoding that cannot be decoded.')),
+    })
+    if (!this.decoder) this.fail(badResponse('The upstream sent an unknown content encoding.'))
+  }
+
+  private take(chunk: Buffer): void {
+    if (this.finished) return
+    this.watchdog.touch()
+    if (this.isStream) return this.takeEvents(chunk)
+    this.bytes += chunk.length
+    const bytesMax = this.status === 200 ? this.limits.bodyBytesMax : ERROR_BODY_BYTES_MAX
+    if (this.bytes <= bytesMax) this.chunks.push(chunk)
+    else if (this.status === 200) this.fail(badResponse(`The upstream sent more than ${bytesMax} bytes.`))
+  }
+
+  private takeEvents(chunk: Buffer): void {
+    let events: Buffer[]
+    try {
+      events = this.framer.push(chunk)
+    } catch {
+      this.fail(badResponse('The upstream sent an event that is too large.'))
+      return
+    }
+    for (const event of events) this.passEvent(event)
+    if (this.committed && !this.finished) this.sink?.onPause()
+  }
+
+  private passEvent(event: Buffer): void {
+    if (this.finished) return
+    const role = this.reader!.read(event)
+    if (this.sink) {
+      this.sink.onEvent(event, role, this.reader!)
+      return
+    }
+    if (role === 'failure' && !this.committed) {
+      this.fail(this.reader!.failure!)
+      return
+    }
+    const { modelStart, modelEnd, usageOpen } = this.reader!
+    this.held.push({ event, role, offsets: { modelStart, modelEnd, usageOpen } })
+    this.heldBytes += event.length
+    const isFull = this.held.length >= HELD_EVENTS_MAX || this.heldBytes >= HELD_BYTES_MAX
+    if (role === 'content' || role === 'terminal' || isFull) this.commit()
+  }
+
+  private commit(): void {
+    if (this.committed) return
+    this.committed = true
+    this.watchdog.commit()
+    const upstreamRequestId = this.upstreamRequestId()
+    this.settleOutcome({ kind: 'stream', events: this, firstContentAt: performance.now(), upstreamRequestId })
+  }
+
+  private end(): void {
+    if (this.finished) return
+    if (this.status !== 200) {
+      this.fail(readFailure(this.status, this.contentType, Buffer.concat(this.chunks)))
+    } else if (this.isStream) {
+      const rest = this.framer.end()
+      if (rest) this.passEvent(rest)
+      this.endStream(null)
+    } else {
+      this.finish()
+      const body = this.chunks.length === 1 ? this.chunks[0]! : Buffer.concat(this.chunks)
+      this.settleOutcome({ kind: 'whole', body, status: this.status, upstreamRequestId: this.upstreamRequestId() })
+    }
+  }
+
+  private endStream(error: Error | null): void {
+    if (this.finished) return
+    if (!this.committed && !this.reader!.complete) {
+      this.fail({
+        status: 502,
+        code: 'upstream_bad_response',
+        message: 'The upstream ended its stream without an answer.',
+      })
+      return
+    }
+    this.commit()
+    this.finish()
+    this.ended = { error }
+    if (this.sink) {
+      this.sink.onPause()
+      this.sink.onEnd(error)
+    }
+  }
+
+  private fail(failure: Failure, cause?: Error): void {
+    if (this.finished) return
+    if (this.committed) {
+      const error = new StreamBrokenError(failure, cause)
+      this.finish()
+      this.controller?.abort(ABORTED)
+      this.ended = { error }
+      this.sink?.onEnd(error)
+      return
+    }
+    this.finish()
+    this.controller?.abort(ABORTED)
+    this.settleOutcome(this.failed(failure))
+  }
+
+  private failed(failure: Failure): AttemptOutcome {
+    const retryAfter = textOf(this.headers['retry-after']) ?? null
+    return { kind: 'failed', failure, retryAfter, upstreamRequestId: this.upstreamRequestId() }
+  }
+
+  private finish(): void {
+    this.finished = true
+    this.watchdog.stop()
+  }
+
+  private upstreamRequestId(): string | null {
+    return textOf(this.headers['x-request-id']) ?? textOf(this.headers['request-id']) ?? null
+  }
+}
+
+/** The stream broke after its first content: it can only be told to the client, not repaired. */
+export class StreamBrokenError extends Error {
+  readonly failure: Failure
+  constructor(failure: Failure, cause?: Error) {
+    super(failure.message, cause ? { cause } : undefined)
+    this.failure = failure
+  }
+}
+
+const ABORTED = new Error('the gateway ended this upstream request')
+
+const TIMEOUTS = {
+  firstContent: { code: 'upstream_timeout', message: 'The backend did not answer in time.' },
+  idle: { code: 'streaming_timeout', message: 'The backend stopped sending.' },
+  total: { code: 'upstream_timeout', message: 'The answer took longer than allowed.' },
+} as const
+
+function badResponse(message: string): Failure {
+  return { status: 502, code: 'upstream_bad_response', message }
+}
+
+function textOf(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value
+}

@@ -1,0 +1,64 @@
+import type { Usage } from '#ir/usage.ts'
+import type { Parsed } from '#data-plane/3-parse/parse.ts'
+import type { Plan } from '#data-plane/5-plan/plan.ts'
+import type { Answer } from '#data-plane/7-call/answer.ts'
+import type { Tally } from './tally.ts'
+
+/** Bytes of text per token where nobody counted: the field's rule of thumb for English prose and JSON. */
+export const BYTES_PER_TOKEN = 4
+
+const NO_USAGE: Usage = {
+  input: null,
+  cacheRead: null,
+  cacheWrite: null,
+  cacheWrite1h: null,
+  output: null,
+  reasoning: null,
+  source: 'none',
+}
+
+/** Measures an answer. Pure; the estimate is the only place where a count is made up, and it says so. */
+export function meter(parsed: Parsed, plan: Plan, answer: Answer): Tally {
+  const price = answer.target.route.price
+  if (answer.kind === 'whole') {
+    const { facts } = answer
+    const isFree = plan.bound === null
+    return {
+      price,
+      reported: () => facts.usage,
+      final: () => (isFree ? NO_USAGE : (facts.usage ?? estimate(parsed, plan, null, facts.contentBytes))),
+      finishReason: () => facts.finishReason,
+      responseId: () => facts.responseId,
+      toolCallsCount: () => facts.toolCallsCount,
+    }
+  }
+  const { reader } = answer
+  return {
+    price,
+    reported: () => reader.usage,
+    final: () => {
+      if (reader.complete && reader.usage) return reader.usage
+      if (!reader.complete && reader.contentBytes === 0) return null
+      return estimate(parsed, plan, reader.usage, reader.contentBytes)
+    },
+    finishReason: () => reader.finishReason,
+    responseId: () => reader.responseId,
+    toolCallsCount: () => reader.toolCallsCount,
+  }
+}
+
+/** Tokens from bytes. A partial report (a Messages stream names its prompt first) is kept where it says more. */
+function estimate(parsed: Parsed, plan: Plan, partial: Usage | null, contentBytes: number): Usage {
+  const promptMax = plan.bound?.inputTokensMax ?? Number.MAX_SAFE_INTEGER
+  const prompt = Math.max(1, Math.min(promptMax, Math.ceil(parsed.body.length / BYTES_PER_TOKEN)))
+  const output = Math.max(partial?.output ?? 0, Math.ceil(contentBytes / BYTES_PER_TOKEN))
+  return {
+    input: partial?.input ?? prompt,
+    cacheRead: partial?.cacheRead ?? null,
+    cacheWrite: partial?.cacheWrite ?? null,
+    cacheWrite1h: partial?.cacheWrite1h ?? null,
+    output: parsed.operation === 'embed' ? 0 : output,
+    reasoning: partial?.reasoning ?? null,
+    source: 'estimated',
+  }
+}

@@ -1,0 +1,15 @@
+import type { Price } from '#catalog/types.ts'
+import type { Usage } from '#ir/usage.ts'
+
+/** What an answer used so far. It is live: a stream's counts grow until its end. */
+export interface Tally {
+  /** The price in force when the request was planned (R91: a later change never alters it); null when there is none. */
+  readonly price: Price | null
+  /** As the upstream reported it; null until then. */
+  reported(): Usage | null
+  /** What is booked: the report when the answer is whole, else at least what was delivered, flagged `estimated` (R77). */
+  final(): Usage | null
+  finishReason(): string | null
+  responseId(): string | null
+  toolCallsCount(): number
+}

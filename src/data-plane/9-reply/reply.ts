@@ -1,0 +1,67 @@
+import { formatUsd } from '#base/money.ts'
+import { costOf } from '#ledger/cost.ts'
+import type { Exchange } from '#data-plane/1-receive/exchange.ts'
+import type { Parsed } from '#data-plane/3-parse/parse.ts'
+import type { Plan } from '#data-plane/5-plan/plan.ts'
+import type { Answer, WholeAnswer } from '#data-plane/7-call/answer.ts'
+import type { Tally } from '#data-plane/8-meter/tally.ts'
+import { applyEdits, type Edit } from '#wire/splice.ts'
+import { addWarnings, baseHeaders } from './head.ts'
+import { costEdits, modelEdit, publicNameOf } from './rewrite.ts'
+import { StreamReply } from './stream-reply.ts'
+
+/** How an answer ended. */
+export type Outcome = 'complete' | 'client_cancelled' | 'upstream_disconnect'
+
+/** Books the request; resolves when that is durable. Called before the last byte is released (invariant 2). */
+export type Settle = (outcome: Outcome) => Promise<void>
+
+/** Writes the answer to the client, with its own protocol's bytes. Resolves when nothing is left to do. */
+export async function reply(
+  exchange: Exchange,
+  parsed: Parsed,
+  plan: Plan,
+  answer: Answer,
+  tally: Tally,
+  settle: Settle,
+): Promise<void> {
+  if (answer.kind === 'stream') await new StreamReply(exchange, parsed, plan, answer, tally, settle).run()
+  else await replyWhole(exchange, plan, answer, tally, settle)
+}
+
+async function replyWhole(
+  exchange: Exchange,
+  plan: Plan,
+  answer: WholeAnswer,
+  tally: Tally,
+  settle: Settle,
+): Promise<void> {
+  await settle('complete')
+  const { response } = exchange
+  if (exchange.departure.gone) return
+  const usage = tally.final()
+  const body = rewriteWhole(exchange, plan, answer, tally)
+  const headers = baseHeaders(exchange)
+  headers['content-type'] = 'application/json'
+  headers['content-length'] = String(body.length)
+  headers['x-gateway-model'] = plan.model.id
+  headers['x-gateway-adapter'] = plan.adapter
+  if (usage && tally.price && plan.bound) headers['x-gateway-cost'] = formatUsd(costOf(usage, tally.price).nano)
+  addWarnings(headers, answer.warnings)
+  response.writeHead(200, headers)
+  response.end(body)
+}
+
+function rewriteWhole(exchange: Exchange, plan: Plan, answer: WholeAnswer, tally: Tally): Buffer {
+  const { body, facts } = answer
+  const edits: Edit[] = []
+  if (facts.modelSpan) {
+    const edit = modelEdit(body, facts.modelSpan.start, facts.modelSpan.end, publicNameOf(plan.model.id))
+    if (edit) edits.push(edit)
+  }
+  const usage = tally.reported()
+  if (facts.usageOpen !== null && usage) {
+    edits.push(...costEdits(body, facts.usageOpen, usage, tally.price, exchange.openRouter))
+  }
+  return applyEdits(body, edits)
+}

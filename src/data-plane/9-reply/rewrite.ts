@@ -1,0 +1,68 @@
+import { formatUsd } from '#base/money.ts'
+import type { Usage } from '#ir/usage.ts'
+import { type Cost, costOf } from '#ledger/cost.ts'
+import type { Price } from '#catalog/types.ts'
+import { insertMember } from '#codecs/request-fields.ts'
+import { quoted, valueOf } from '#codecs/event-text.ts'
+import type { Edit } from '#wire/splice.ts'
+
+/** The few bytes of an answer that are ours: the model's public name (R2) and the cost (R100). */
+
+/** Puts the public model id in place of the upstream's own name; null when it stands there already. */
+export function modelEdit(bytes: Buffer, start: number, end: number, publicName: Buffer): Edit | null {
+  if (start < 0 || bytes.compare(publicName, 0, publicName.length, start, end) === 0) return null
+  return { start, end, bytes: publicName }
+}
+
+/** The public id as it stands in the body, quotes included. */
+export function publicNameOf(modelId: string): Buffer {
+  return Buffer.from(JSON.stringify(modelId))
+}
+
+const COST = quoted('cost')
+
+/** Inserts `cost` behind the `{` of a usage object, or replaces the one that a gateway behind us wrote. */
+export function costEdits(
+  bytes: Buffer,
+  usageOpen: number,
+  usage: Usage,
+  price: Price | null,
+  detailed: boolean,
+): Edit[] {
+  const cost = price === null ? null : costOf(usage, price)
+  const text = cost === null ? 'null' : formatUsd(cost.nano)
+  const edits: Edit[] = []
+  const present = valueOf(bytes, COST, usageOpen)
+  if (present >= 0) {
+    const end = scalarEnd(bytes, present)
+    edits.push({ start: present, end, bytes: Buffer.from(text) })
+    return edits
+  }
+  edits.push(insertMember(usageOpen - 1, false, 'cost', detailed ? `${text},${detailsOf(cost)}` : text))
+  return edits
+}
+
+/** OpenRouter's own members beside the cost; its SDK reads them under `/api/v1` only. */
+function detailsOf(cost: Cost | null): string {
+  const usd = (nano: bigint | undefined) => (nano === undefined ? 'null' : formatUsd(nano))
+  const part = (isOutput: boolean) => {
+    if (cost === null) return undefined
+    const lines = cost.lines.filter((line) => (line.class === 'output' || line.class === 'reasoning') === isOutput)
+    return (lines.reduce((sum, line) => sum + line.pico, 0n) + 500n) / 1000n
+  }
+  const details = [
+    `"upstream_inference_cost":${usd(cost?.nano)}`,
+    `"upstream_inference_prompt_cost":${usd(part(false))}`,
+    `"upstream_inference_completions_cost":${usd(part(true))}`,
+  ]
+  return `"cost_details":{${details.join(',')}},"is_byok":false`
+}
+
+function scalarEnd(bytes: Buffer, start: number): number {
+  let end = start
+  while (end < bytes.length && !SCALAR_ENDS.has(bytes[end]!)) end++
+  return end
+}
+
+/** Comma, closing brackets, white space. */
+const SCALAR_ENDS = new Set([0x2c, 0x7d, 0x5d, 0x20, 0x0a, 0x0d, 0x09])

@@ -1,0 +1,163 @@
+import type { ServerResponse } from 'node:http'
+import type { EventOffsets, EventRole, Failure } from '#codecs/codec.ts'
+import { PASSTHROUGH } from '#codecs/index.ts'
+import type { Exchange } from '#data-plane/1-receive/exchange.ts'
+import type { Parsed } from '#data-plane/3-parse/parse.ts'
+import type { Plan } from '#data-plane/5-plan/plan.ts'
+import type { EventSink, StreamAnswer } from '#data-plane/7-call/answer.ts'
+import { StreamBrokenError } from '#data-plane/7-call/attempt.ts'
+import type { Tally } from '#data-plane/8-meter/tally.ts'
+import { applyEdits, type Edit } from '#wire/splice.ts'
+import { addWarnings, baseHeaders } from './head.ts'
+import { JsonArrayFrames } from './json-array-frames.ts'
+import type { Outcome, Settle } from './reply.ts'
+import { costEdits, modelEdit, publicNameOf } from './rewrite.ts'
+
+/**
+ * Writes one streamed answer as it arrives: one write per upstream chunk, the model's name and the cost put in place, and
+ * the terminal event kept back until the settlement is durable. A stream that breaks ends with its protocol's own error.
+ */
+export class StreamReply implements EventSink {
+  private readonly response: ServerResponse
+  private readonly exchange: Exchange
+  private readonly parsed: Parsed
+  private readonly answer: StreamAnswer
+  private readonly tally: Tally
+  private readonly settle: Settle
+  private readonly publicName: Buffer
+  private readonly arrayFrames: JsonArrayFrames | null
+  /** Whether this client sees the usage frame of a chat stream (R9). */
+  private readonly showsUsage: boolean
+  private output: Buffer[] = []
+  /** The terminal event and whatever follows it: not released before the settlement. */
+  private tail: Buffer[] | null = null
+  private isFinishing = false
+  private accept!: () => void
+  private reject!: (error: unknown) => void
+
+  constructor(exchange: Exchange, parsed: Parsed, plan: Plan, answer: StreamAnswer, tally: Tally, settle: Settle) {
+    this.exchange = exchange
+    this.response = exchange.response
+    this.parsed = parsed
+    this.answer = answer
+    this.tally = tally
+    this.settle = settle
+    this.publicName = publicNameOf(plan.model.id)
+    this.arrayFrames = parsed.asJsonArray ? new JsonArrayFrames() : null
+    this.showsUsage = exchange.openRouter ? parsed.facts.showsUsage !== false : parsed.facts.showsUsage === true
+    const headers = baseHeaders(exchange)
+    headers['content-type'] = this.arrayFrames ? 'application/json' : 'text/event-stream; charset=utf-8'
+    headers['cache-control'] = 'no-cache'
+    headers['x-accel-buffering'] = 'no'
+    headers['x-gateway-model'] = plan.model.id
+    headers['x-gateway-adapter'] = plan.adapter
+    addWarnings(headers, answer.warnings)
+    this.response.writeHead(200, headers)
+  }
+
+  run(): Promise<void> {
+    return new Promise((accept, reject) => {
+      this.accept = accept
+      this.reject = reject
+      this.exchange.departure.onGone(() => {
+        this.answer.events.abort()
+        this.finish('client_cancelled', [])
+      })
+      this.answer.events.attach(this)
+    })
+  }
+
+  onEvent(event: Buffer, role: EventRole, offsets: EventOffsets): void {
+    if (this.isFinishing && this.tail === null) return
+    if (role === 'failure') {
+      this.breakOff(this.answer.reader.failure!)
+      return
+    }
+    if (role === 'usage' && !this.showsUsage) return
+    const bytes = this.frame(this.rewrite(event, role, offsets))
+    if (this.tail) this.tail.push(bytes)
+    else if (role === 'terminal') {
+      this.tail = [bytes]
+      this.flush()
+      this.finish(this.answer.reader.failure ? 'upstream_disconnect' : 'complete', this.tail)
+    } else this.output.push(bytes)
+  }
+
+  onPause(): void {
+    if (this.output.length > 0) this.flush()
+  }
+
+  onEnd(error: Error | null): void {
+    if (this.isFinishing) return
+    const { reader } = this.answer
+    if (!reader.complete) {
+      this.breakOff(error instanceof StreamBrokenError ? error.failure : CUT)
+      return
+    }
+    // A host that leaves the terminator out would keep clients waiting for it.
+    const terminator = PASSTHROUGH[this.parsed.surface].terminator
+    this.finish('complete', terminator === '' ? [] : [Buffer.from(terminator)])
+  }
+
+  private rewrite(event: Buffer, role: EventRole, offsets: EventOffsets): Buffer {
+    const edits: Edit[] = []
+    const rename = modelEdit(event, offsets.modelStart, offsets.modelEnd, this.publicName)
+    if (rename) edits.push(rename)
+    const usage = offsets.usageOpen < 0 ? null : this.tally.reported()
+    // A chat frame that carries content and usage at once is only priced for who asked for usage.
+    if (usage && (role !== 'content' || this.showsUsage)) {
+      edits.push(...costEdits(event, offsets.usageOpen, usage, this.tally.price, this.exchange.openRouter))
+    }
+    return edits.length === 0 ? event : applyEdits(event, edits)
+  }
+
+  private frame(event: Buffer): Buffer {
+    return this.arrayFrames ? this.arrayFrames.element(event) : event
+  }
+
+  private flush(): void {
+    const bytes = this.output.length === 1 ? this.output[0]! : Buffer.concat(this.output)
+    this.output = []
+    if (bytes.length === 0 || this.exchange.departure.gone) return
+    if (!this.response.write(bytes)) {
+      this.answer.events.pause()
+      this.response.once('drain', () => this.answer.events.resume())
+    }
+  }
+
+  /** After the first content an error can only be told in the stream itself, and nothing follows it (R69). */
+  private breakOff(failure: Failure): void {
+    this.answer.events.abort()
+    this.flush()
+    const events = Buffer.from(PASSTHROUGH[this.parsed.surface].failureEvents(failure))
+    this.tail = null
+    this.finish('upstream_disconnect', [this.frame(events)])
+  }
+
+  /** Settles, then releases `tail` and ends the response. */
+  private finish(outcome: Outcome, tail: Buffer[]): void {
+    if (this.isFinishing) return
+    this.isFinishing = true
+    this.settle(outcome).then(
+      () => {
+        // The client may have left meanwhile; what it was sent is booked all the same.
+        if (!this.exchange.departure.gone) {
+          const end = this.arrayFrames ? [...tail, this.arrayFrames.end()] : tail
+          this.response.end(Buffer.concat(end))
+        }
+        this.tail = null
+        return this.accept()
+      },
+      (error: unknown) => {
+        this.answer.events.abort()
+        this.reject(error)
+      },
+    )
+  }
+}
+
+const CUT: Failure = {
+  status: 502,
+  code: 'upstream_unavailable',
+  message: 'The upstream ended its stream before the answer was complete.',
+}

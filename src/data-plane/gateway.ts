@@ -1,0 +1,20 @@
+import type { Logger } from 'pino'
+import type { Caller, KeyRing } from '#accounts/types.ts'
+import type { CatalogSource } from '#catalog/types.ts'
+import type { Settings } from '#config/types.ts'
+import type { Ledger } from '#ledger/types.ts'
+import type { RequestLog } from '#observe/request-row.ts'
+import type { UpstreamPools } from './7-call/pools.ts'
+
+/** What the data plane stands on. Built once by the composition root; nothing here belongs to one request. */
+export interface Gateway {
+  readonly settings: Settings
+  readonly catalog: CatalogSource
+  readonly keyRing: KeyRing
+  readonly ledger: Ledger
+  readonly requestLog: RequestLog
+  readonly pools: UpstreamPools
+  readonly log: Logger
+  /** Who calls when client authentication is off (R16); null: everyone needs a key. */
+  readonly localCaller: Caller | null
+}

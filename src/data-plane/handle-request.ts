@@ -1,0 +1,43 @@
+import { asGatewayError } from '#base/errors.ts'
+import type { Exchange } from './1-receive/exchange.ts'
+import { authenticate } from './2-authenticate/authenticate.ts'
+import { parse } from './3-parse/parse.ts'
+import { resolve } from './4-resolve/resolve.ts'
+import { planTargets } from './5-plan/plan.ts'
+import { reserve } from './6-reserve/reserve.ts'
+import { call } from './7-call/call.ts'
+import { meter } from './8-meter/meter.ts'
+import { refuse } from './9-reply/refuse.ts'
+import { reply } from './9-reply/reply.ts'
+import { settler } from './10-settle/settle.ts'
+import type { Gateway } from './gateway.ts'
+import type { Seen } from './seen.ts'
+
+/**
+ * One request, from its socket to its ledger entry. Each step takes what the steps before it made; a step that cannot go
+ * on throws a GatewayError, which is written in the client's own dialect.
+ *
+ * `settle` runs exactly once: inside `reply`, before the last byte is released, so that an answer that a client saw to its
+ * end is in the ledger whatever is killed; or here, when something failed, before the error's status line.
+ */
+export async function handleRequest(gateway: Gateway, exchange: Exchange): Promise<void> {
+  const seen: Seen = { exchange }
+  const settle = settler(gateway, seen)
+  try {
+    const caller = (seen.caller = await authenticate(gateway, exchange))
+    const parsed = (seen.parsed = await parse(gateway, exchange))
+    const selection = (seen.selection = resolve(gateway, caller, parsed))
+    const plan = (seen.plan = planTargets(gateway, caller, parsed, selection))
+    const hold = (seen.hold = await reserve(gateway, caller, exchange, plan))
+    const answer = (seen.answer = await call(gateway, exchange, parsed, plan, hold))
+    const tally = (seen.tally = meter(parsed, plan, answer))
+    await reply(exchange, parsed, plan, answer, tally, settle)
+  } catch (thrown) {
+    seen.error = asGatewayError(thrown)
+    if (seen.error.code === 'internal_error')
+      gateway.log.error({ requestId: exchange.id, err: thrown }, 'request failed')
+    await settle()
+    refuse(gateway, exchange, seen.error)
+  }
+  await settle()
+}

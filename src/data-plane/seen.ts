@@ -1,0 +1,25 @@
+import type { Caller } from '#accounts/types.ts'
+import type { GatewayError } from '#base/errors.ts'
+import type { Exchange } from './1-receive/exchange.ts'
+import type { Parsed } from './3-parse/parse.ts'
+import type { Selection } from './4-resolve/resolve.ts'
+import type { Plan } from './5-plan/plan.ts'
+import type { Hold } from './6-reserve/reserve.ts'
+import type { Answer } from './7-call/answer.ts'
+import type { Tally } from './8-meter/tally.ts'
+
+/**
+ * What the steps have brought about so far, kept for the one step that must run whatever happened: settle. No other
+ * step reads it; they pass their values on.
+ */
+export interface Seen {
+  readonly exchange: Exchange
+  caller?: Caller
+  parsed?: Parsed
+  selection?: Selection
+  plan?: Plan
+  hold?: Hold
+  answer?: Answer
+  tally?: Tally
+  error?: GatewayError
+}

@@ -1,0 +1,14 @@
+/**
+ * Token counts of one request in disjoint classes: the prompt is `input + cacheRead + cacheWrite + cacheWrite1h`, and
+ * `output` includes `reasoning`. Null is "not reported", which is not 0 (R87).
+ */
+export interface Usage {
+  readonly input: number | null
+  readonly cacheRead: number | null
+  /** Written to a five-minute cache. */
+  readonly cacheWrite: number | null
+  readonly cacheWrite1h: number | null
+  readonly output: number | null
+  readonly reasoning: number | null
+  readonly source: 'upstream' | 'estimated' | 'none'
+}

@@ -1,0 +1,127 @@
+import type { NanoUsd, PicoUsd } from '#base/money.ts'
+import { roundToNano } from '#base/money.ts'
+import type { Price, PriceTier } from '#catalog/types.ts'
+import type { Usage } from '#ir/usage.ts'
+
+/** One class of a receipt: so many tokens (or images, or requests) at a price each. */
+export interface CostLine {
+  readonly class:
+    | 'input'
+    | 'cache_read'
+    | 'cache_write'
+    | 'cache_write_1h'
+    | 'output'
+    | 'reasoning'
+    | 'image'
+    | 'request'
+  readonly count: number
+  readonly price: PicoUsd
+  readonly pico: PicoUsd
+}
+
+export interface Cost {
+  readonly pico: PicoUsd
+  /** `pico` rounded half up, once (R91). */
+  readonly nano: NanoUsd
+  /** Only classes that were used. */
+  readonly lines: readonly CostLine[]
+}
+
+export interface BoundInput {
+  /** At least as many tokens as the prompt has. */
+  readonly inputTokensMax: number
+  /** The output limit of one candidate. */
+  readonly outputTokensMax: number
+  /** Candidates asked for. */
+  readonly n: number
+  readonly price: Price
+  readonly images?: number
+}
+
+type Rates = Omit<PriceTier, 'aboveInputTokens'>
+
+/**
+ * What a usage costs (R91). A count that was not reported costs nothing; a count that is no non-negative safe integer
+ * throws RangeError, because it would be booked. More reasoning than output is taken as all of the output.
+ */
+export function costOf(usage: Usage, price: Price, images = 0): Cost {
+  const input = checked(usage.input)
+  const cacheRead = checked(usage.cacheRead)
+  const cacheWrite = checked(usage.cacheWrite)
+  const cacheWrite1h = checked(usage.cacheWrite1h)
+  const output = checked(usage.output)
+  // Four safe integers may add up to more than a safe one, hence bigint.
+  const promptTokens = BigInt(input) + BigInt(cacheRead) + BigInt(cacheWrite) + BigInt(cacheWrite1h)
+  const rates = ratesFor(price, promptTokens)
+  const reasoning = rates.reasoning === null ? 0 : Math.min(checked(usage.reasoning), output)
+  const cacheWriteRate = rates.cacheWrite ?? rates.input
+  const lines = [
+    line('input', input, rates.input),
+    line('cache_read', cacheRead, rates.cacheRead ?? rates.input),
+    line('cache_write', cacheWrite, cacheWriteRate),
+    line('cache_write_1h', cacheWrite1h, rates.cacheWrite1h ?? cacheWriteRate),
+    line('output', output - reasoning, rates.output),
+    line('reasoning', reasoning, rates.reasoning ?? 0n),
+    line('image', checked(images), rates.image ?? 0n),
+    line('request', rates.request === null ? 0 : 1, rates.request ?? 0n),
+  ].filter(({ count }) => count > 0)
+  const pico = lines.reduce((sum, entry) => sum + entry.pico, 0n)
+  return { pico, nano: roundToNano(pico), lines }
+}
+
+/**
+ * The most that a request can cost (R94): every prompt token in its dearest class, every candidate as long as it may be,
+ * at the dearest tier that the prompt can reach.
+ */
+export function boundOf(bound: BoundInput): NanoUsd {
+  const { fixed, each } = boundParts(bound)
+  return roundToNano(fixed + BigInt(checked(bound.outputTokensMax)) * each)
+}
+
+/**
+ * The largest output limit per candidate whose bound an amount pays for (R94); negative when not even the prompt fits,
+ * Number.MAX_SAFE_INTEGER when output is free.
+ */
+export function outputTokensWithin(amount: NanoUsd, bound: Omit<BoundInput, 'outputTokensMax'>): number {
+  const { fixed, each } = boundParts(bound)
+  // Half-up rounding: the bound fits as long as it stays below the amount and a half.
+  const room = amount * 1000n + 499n - fixed
+  if (room < 0n) return -1
+  if (each === 0n) return Number.MAX_SAFE_INTEGER
+  const tokens = room / each
+  return tokens > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(tokens)
+}
+
+function boundParts(bound: Omit<BoundInput, 'outputTokensMax'>): { fixed: PicoUsd; each: PicoUsd } {
+  const { inputTokensMax, n, price, images = 0 } = bound
+  const tokens = BigInt(checked(inputTokensMax))
+  const reachable: Rates[] = [price, ...price.tiers.filter((tier) => tokens > BigInt(tier.aboveInputTokens))]
+  const dearest = (read: (rates: Rates) => (PicoUsd | null)[]): PicoUsd =>
+    reachable.flatMap(read).reduce<PicoUsd>((top, rate) => (rate !== null && rate > top ? rate : top), 0n)
+  const input = dearest((rates) => [rates.input, rates.cacheRead, rates.cacheWrite, rates.cacheWrite1h])
+  const output = dearest((rates) => [rates.output, rates.reasoning])
+  const request = dearest((rates) => [rates.request])
+  const image = dearest((rates) => [rates.image])
+  return {
+    fixed: tokens * input + request + BigInt(checked(images)) * image,
+    each: output * BigInt(checked(n)),
+  }
+}
+
+/** The tier with the highest threshold below the prompt replaces the base prices as a whole. */
+function ratesFor(price: Price, promptTokens: bigint): Rates {
+  return price.tiers.findLast((tier) => promptTokens > BigInt(tier.aboveInputTokens)) ?? price
+}
+
+const line = (name: CostLine['class'], count: number, price: PicoUsd): CostLine => ({
+  class: name,
+  count,
+  price,
+  pico: BigInt(count) * price,
+})
+
+function checked(count: number | null): number {
+  if (count === null) return 0
+  if (Number.isSafeInteger(count) && count >= 0) return count
+  throw new RangeError('A token count must be a whole number from 0 to 2^53 - 1.')
+}

@@ -1,0 +1,52 @@
+import type { NanoUsd } from '#base/money.ts'
+import type { RequestRow } from '#observe/request-row.ts'
+
+/** `off`: nothing is held or booked (single-user mode); costs are still computed and logged (R90, R108). */
+export type BillingMode = 'prepaid' | 'postpaid' | 'off'
+
+export type EntryType = 'topup' | 'grant' | 'usage' | 'adjustment' | 'refund' | 'expiry'
+
+/** The worst case of one request, to be set aside over every scope at once (R94, R97). */
+export interface HoldAsk {
+  readonly requestId: string
+  readonly accountId: string
+  readonly keyId: string | null
+  /** The full upper bound. */
+  readonly wantNano: NanoUsd
+  /** The least that is worth holding: equal to `wantNano`, or less when the output limit may be lowered (R94). */
+  readonly floorNano: NanoUsd
+}
+
+export type HoldRefusal =
+  | 'insufficient_balance'
+  | 'credit_limit_exceeded'
+  | 'key_limit_exceeded'
+  | 'account_suspended'
+  | 'key_disabled'
+
+export type HoldResult =
+  | { readonly granted: true; readonly amountNano: NanoUsd }
+  | { readonly granted: false; readonly refusal: HoldRefusal; readonly availableNano: NanoUsd }
+
+export interface Settlement {
+  readonly requestId: string
+  /** The exact cost. What exceeds the hold is taken only as far as the balance reaches (R94). */
+  readonly costNano: NanoUsd
+  /** The request's log row, written in the same transaction; its charged and absorbed cost are filled in by the store. */
+  readonly row: RequestRow
+}
+
+export interface SettleResult {
+  /** False when this request was settled or voided before: nothing was booked again. */
+  readonly booked: boolean
+  readonly chargedNano: NanoUsd
+  readonly absorbedNano: NanoUsd
+}
+
+/** The only code that writes money. Every promise resolves after the write is durable. */
+export interface Ledger {
+  reserve(ask: HoldAsk): Promise<HoldResult>
+  settle(settlement: Settlement): Promise<SettleResult>
+  /** Releases the hold, books nothing, writes the log row. Does nothing to the money when there is no hold. */
+  void(requestId: string, row: RequestRow): Promise<void>
+}

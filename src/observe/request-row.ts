@@ -1,0 +1,76 @@
+import type { ErrorCode } from '#base/errors.ts'
+import type { NanoUsd } from '#base/money.ts'
+
+export interface AttemptRecord {
+  readonly backend: string
+  readonly status: number | null
+  readonly error_code: string | null
+  readonly latency_ms: number
+  readonly retry_after: number | null
+}
+
+/**
+ * One row per request, the same keys for every protocol and outcome (R101). Token classes are disjoint; `null` is
+ * "not reported", which is not 0. Costs are null when the model has no price.
+ */
+export interface RequestRow {
+  readonly request_id: string
+  readonly client_request_id: string | null
+  readonly upstream_request_id: string | null
+  /** The `id` in the response body, for `GET /api/v1/generation?id=`. */
+  readonly response_id: string | null
+  readonly ts_start_ms: number
+  readonly ts_end_ms: number
+  readonly account_id: string | null
+  readonly key_id: string | null
+  readonly key_name: string | null
+  readonly system: string | null
+  readonly app_title: string | null
+  readonly app_referer: string | null
+  readonly user_agent: string | null
+  readonly ip: string | null
+  readonly protocol: string
+  readonly method: string
+  readonly path: string
+  readonly stream: boolean
+  readonly requested_model: string | null
+  readonly alias_rule: number | null
+  readonly resolved_model: string | null
+  readonly model_id: string | null
+  readonly upstream_model: string | null
+  readonly vendor: string | null
+  readonly backend_id: string | null
+  readonly group_id: string | null
+  readonly adapter: string | null
+  readonly thinking: boolean
+  readonly status: 'ok' | 'rejected' | 'upstream_error' | 'upstream_disconnect' | 'client_cancelled' | 'error'
+  readonly status_code: number
+  readonly error_code: ErrorCode | string | null
+  /** Redacted, at most 500 characters, never a prompt or a completion. */
+  readonly error_message: string | null
+  readonly finish_reason: string | null
+  readonly latency_ms: number
+  readonly ttft_ms: number | null
+  readonly gen_ms: number | null
+  readonly tokens_input: number | null
+  readonly tokens_cache_read: number | null
+  readonly tokens_cache_write: number | null
+  readonly tokens_cache_write_1h: number | null
+  readonly tokens_output: number | null
+  readonly tokens_reasoning: number | null
+  readonly usage_source: 'upstream' | 'estimated' | 'none'
+  readonly list_cost_nano: NanoUsd | null
+  readonly metered_cost_nano: NanoUsd | null
+  readonly charged_cost_nano: NanoUsd | null
+  readonly absorbed_cost_nano: NanoUsd | null
+  readonly price_version: string | null
+  readonly attempts: readonly AttemptRecord[]
+  readonly warnings: readonly string[]
+  readonly tool_calls_count: number
+}
+
+/** Rows of requests that hold no money (rejections, free calls): written behind, flushed on shutdown. */
+export interface RequestLog {
+  append(row: RequestRow): void
+  flush(): Promise<void>
+}

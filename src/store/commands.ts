@@ -1,0 +1,37 @@
+/**
+ * Every write of the gateway by its name. The SQLite worker is a thread of its own and finds the bodies here; this file
+ * is therefore its composition root, and the one place of the store that knows the folders above it.
+ */
+import { createAccount, createKey, removeKey, setAccountStatus, updateKey } from '#accounts/commands.ts'
+import { credit, releaseExpired, reserve, settle, voidHold } from '#ledger/commands.ts'
+import type { Command } from './command.ts'
+import { appendRows } from './request-columns.ts'
+import { putSetting } from './settings.ts'
+
+export const COMMANDS = {
+  reserve,
+  settle,
+  void: voidHold,
+  releaseExpired,
+  credit,
+  appendRows,
+  createAccount,
+  setAccountStatus,
+  createKey,
+  updateKey,
+  removeKey,
+  putSetting,
+}
+
+export type Commands = typeof COMMANDS
+export type CommandName = keyof Commands
+
+export interface CommandCall {
+  readonly name: CommandName
+  readonly args: unknown
+}
+
+/** The command of a call, without the types of its arguments: those were checked where `execute` was called. */
+export function commandOf(call: CommandCall): Command<unknown, unknown> {
+  return COMMANDS[call.name] as Command<unknown, unknown>
+}

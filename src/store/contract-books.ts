@@ -1,0 +1,136 @@
+/** What the contract tests of every engine share: real parts over a real store, a movable clock, sample rows. */
+import { createAccounts } from '#accounts/accounts.ts'
+import { createKeys } from '#accounts/keys.ts'
+import type { Account, Accounts, ApiKey, Keys, NewKey } from '#accounts/types.ts'
+import { createLedger } from '#ledger/ledger.ts'
+import type { RecoverableLedger } from '#ledger/ledger.ts'
+import type { HoldResult } from '#ledger/types.ts'
+import type { RequestRow } from '#observe/request-row.ts'
+import type { Store } from './store.ts'
+
+export interface Harness {
+  readonly engine: Store['engine']
+  /** A store on an empty database. `again` opens the same database once more after `close`. */
+  open(): Promise<{ store: Store; again(): Promise<Store> }>
+  /** Everything that is stored, as text, for the search of secrets. */
+  dump(store: Store): Promise<string>
+  /** Runs a text as an administrator would, past the gateway. Throws what the database throws. */
+  tamper(store: Store, sql: string): Promise<void>
+}
+
+export const CONTRACT_PEPPER = 'pepper-of-the-tests'
+export const ONE_CENT = 10_000_000n
+/** A Friday noon. */
+export const NOON_MS = Date.UTC(2026, 10, 20, 12)
+
+/** The parts over one store, with a clock that a test may move. */
+export interface Books {
+  readonly store: Store
+  readonly ledger: RecoverableLedger
+  readonly accounts: Accounts
+  readonly keys: Keys
+  readonly clock: { nowMs: number }
+  again(): Promise<Store>
+}
+
+/** Opens books on an empty database, and closes them when the block ends. */
+export async function openBooks(harness: Harness): Promise<Books & AsyncDisposable> {
+  const { store, again } = await harness.open()
+  return { ...booksOver(store), again, [Symbol.asyncDispose]: () => store.close() }
+}
+
+export function booksOver(store: Store, nowMs = NOON_MS): Omit<Books, 'again'> {
+  const clock = { nowMs }
+  const now = (): number => clock.nowMs
+  return {
+    store,
+    clock,
+    ledger: createLedger(store, { now }),
+    accounts: createAccounts(store, { now }),
+    keys: createKeys(store, CONTRACT_PEPPER, null, now),
+  }
+}
+
+let people = 0
+
+export function newAccount(books: Pick<Books, 'accounts'>, creditNano: bigint): Promise<Account> {
+  return books.accounts.create({ email: `person${++people}@example.org`, mode: 'prepaid', creditNano, actor: 'test' })
+}
+
+export async function newKey(
+  books: Pick<Books, 'keys'>,
+  account: Account,
+  change: Partial<NewKey> = {},
+): Promise<ApiKey> {
+  const { key } = await books.keys.create({ name: 'test', accountId: account.id, ...change })
+  return key
+}
+
+/** Asks for a hold of exactly this amount unless a lower floor is named. */
+export function ask(
+  books: Pick<Books, 'ledger'>,
+  requestId: string,
+  owner: { account: Account; key?: ApiKey },
+  wantNano: bigint,
+  floorNano: bigint = wantNano,
+): Promise<HoldResult> {
+  const { account, key } = owner
+  return books.ledger.reserve({ requestId, accountId: account.id, keyId: key?.id ?? null, wantNano, floorNano })
+}
+
+/** A complete row; every test names only what matters to it. */
+export function sampleRow(change: Partial<RequestRow> & Pick<RequestRow, 'request_id'>): RequestRow {
+  return {
+    client_request_id: null,
+    upstream_request_id: null,
+    response_id: null,
+    ts_start_ms: NOON_MS,
+    ts_end_ms: NOON_MS + 12,
+    account_id: null,
+    key_id: null,
+    key_name: null,
+    system: null,
+    app_title: null,
+    app_referer: null,
+    user_agent: null,
+    ip: null,
+    protocol: 'openai-chat',
+    method: 'POST',
+    path: '/v1/chat/completions',
+    stream: false,
+    requested_model: null,
+    alias_rule: null,
+    resolved_model: null,
+    model_id: null,
+    upstream_model: null,
+    vendor: null,
+    backend_id: null,
+    group_id: null,
+    adapter: null,
+    thinking: false,
+    status: 'ok',
+    status_code: 200,
+    error_code: null,
+    error_message: null,
+    finish_reason: null,
+    latency_ms: 12,
+    ttft_ms: null,
+    gen_ms: null,
+    tokens_input: null,
+    tokens_cache_read: null,
+    tokens_cache_write: null,
+    tokens_cache_write_1h: null,
+    tokens_output: null,
+    tokens_reasoning: null,
+    usage_source: 'none',
+    list_cost_nano: null,
+    metered_cost_nano: null,
+    charged_cost_nano: null,
+    absorbed_cost_nano: null,
+    price_version: null,
+    attempts: [],
+    warnings: [],
+    tool_calls_count: 0,
+    ...change,
+  }
+}

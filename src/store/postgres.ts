@@ -1,0 +1,262 @@
+import pg from 'pg'
+import { commandOf } from './commands.ts'
+import type { CommandCall } from './commands.ts'
+import { createReader } from './dialect.ts'
+import { failureOf, storeUnavailable } from './failure.ts'
+import { migrate, MIGRATIONS } from './migrations.ts'
+import type { Migration } from './migrations.ts'
+import { BATCH_LENGTH_MAX, createQueue, QUEUE_LENGTH_MAX } from './queue.ts'
+import type { Reply } from './queue.ts'
+import { bind } from './statement.ts'
+import type { Bound, Outcome, Statement, Step } from './statement.ts'
+import type { Store } from './store.ts'
+
+/** Connections that serve reads; writes have one of their own. */
+const READ_CONNECTIONS_MAX = 8
+const CONNECT_TIMEOUT_MS = 5_000
+/** A repeatable command is tried again this often after a lost connection or a deadlock, others never (R123, M16). */
+export const REPEATS_MAX = 8
+const REPEAT_DELAY_MS = 100
+const REPEAT_DELAY_MS_MAX = 5_000
+/** Any fixed number: it names the migration lock among the advisory locks of the database. */
+const MIGRATION_LOCK = 7_216_035_418
+
+/** The store on PostgreSQL. Several gateway processes may share the database: every check is made under a row lock. */
+export async function openPostgres(url: string): Promise<Store> {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: READ_CONNECTIONS_MAX,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    options: '-c default_transaction_read_only=on',
+    types: TYPES,
+  })
+  // An idle connection that breaks is replaced at the next read; without a listener it would end the process.
+  pool.on('error', () => {})
+  const writer = createWriter(url)
+  try {
+    await migratePostgres(url, MIGRATIONS)
+    await writer.session()
+  } catch (cause) {
+    await Promise.allSettled([pool.end(), writer.end()])
+    throw new Error(`The PostgreSQL database cannot be used. ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    })
+  }
+  const commands = createQueue<CommandCall>({
+    lengthMax: QUEUE_LENGTH_MAX,
+    batchLengthMax: BATCH_LENGTH_MAX,
+    commit: (calls) => commitBatch(writer, calls),
+  })
+  const close = async (): Promise<void> => {
+    await commands.close()
+    await Promise.allSettled([pool.end(), writer.end()])
+  }
+  let closing: Promise<void> | undefined
+  return {
+    engine: 'postgres',
+    read: createReader('postgres', (sql, values) => readRows(pool, sql, values)),
+    execute: (name, args) => commands.push({ name, args }) as Promise<never>,
+    get pending() {
+      return commands.length
+    },
+    close: () => (closing ??= close()),
+  }
+}
+
+/** Brings the schema up to date under an advisory lock, so that of several starting processes one migrates (R124). */
+export async function migratePostgres(url: string, migrations: readonly Migration[]): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS })
+  await client.connect()
+  try {
+    await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
+    const work = migrate('postgres', migrations, Date.now())
+    let turn = work.next([])
+    while (!turn.done) {
+      const { sql, values = [] } = turn.value
+      try {
+        turn = work.next((await client.query(sql, [...values])).rows)
+      } catch (cause) {
+        turn = work.throw(cause)
+      }
+    }
+  } finally {
+    // The end of the session drops the lock, also after a failure.
+    await client.end()
+  }
+}
+
+/** int8 and numeric arrive as bigint; `shape` then turns those that are no money into numbers. */
+const INT8 = 20
+const NUMERIC = 1700
+const TYPES: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === INT8 || oid === NUMERIC ? BigInt : pg.types.getTypeParser(oid, format as 'text')) as never,
+}
+
+function shape(result: pg.QueryResult): readonly unknown[] {
+  const counted = result.fields.filter((field) => !field.name.endsWith('_nano')).map((field) => field.name)
+  for (const row of result.rows) {
+    for (const name of counted) if (typeof row[name] === 'bigint') row[name] = Number(row[name])
+  }
+  return result.rows
+}
+
+async function readRows(pool: pg.Pool, sql: string, values: readonly Bound[]): Promise<readonly unknown[]> {
+  try {
+    return shape(await pool.query(sql, [...values]))
+  } catch (cause) {
+    throw storeUnavailable(cause instanceof Error ? cause.message : String(cause), cause)
+  }
+}
+
+interface Writer {
+  /** The connection, opened again after a loss. A transaction keeps the one it began on. */
+  session(): Promise<pg.Client>
+  /** Drops the connection, so that the next transaction opens a new one. */
+  reset(): Promise<void>
+  end(): Promise<void>
+}
+
+/** One connection. Pipelined: the statements of a wave share a round trip. */
+function createWriter(url: string): Writer {
+  let current: pg.Client | undefined
+  let ended = false
+  const reset = async (): Promise<void> => {
+    const last = current
+    current = undefined
+    await last?.end().catch(() => {})
+  }
+  return {
+    async session() {
+      if (ended) throw new Error('The store is closed.')
+      if (current) return current
+      const client = new pg.Client({
+        connectionString: url,
+        connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+        types: TYPES,
+        ...({ pipeline: true } as object),
+      })
+      const lose = (): void => {
+        if (current === client) current = undefined
+      }
+      client.on('error', lose)
+      client.on('end', lose)
+      await client.connect()
+      current = client
+      return client
+    },
+    reset,
+    async end() {
+      ended = true
+      await reset()
+    },
+  }
+}
+
+/** One transaction for all; one by one when a command throws, so that only the bad one fails. */
+async function commitBatch(writer: Writer, calls: readonly CommandCall[]): Promise<readonly Reply[]> {
+  if (calls.length > 1) {
+    try {
+      return await attempt(writer, calls)
+    } catch (cause) {
+      // A commit of unknown outcome may have happened, so then only repeatable commands run again.
+      if (cause instanceof UnknownOutcome) return repeatAfterLoss(writer, calls, cause)
+    }
+  }
+  const replies: Reply[] = []
+  for (const call of calls) replies.push(await commitAlone(writer, call))
+  return replies
+}
+
+async function repeatAfterLoss(writer: Writer, calls: readonly CommandCall[], loss: UnknownOutcome): Promise<Reply[]> {
+  const replies: Reply[] = []
+  for (const call of calls) {
+    replies.push(commandOf(call).repeatable ? await commitAlone(writer, call) : { failure: failureOf(loss) })
+  }
+  return replies
+}
+
+async function commitAlone(writer: Writer, call: CommandCall): Promise<Reply> {
+  for (let repeat = 0; ; repeat++) {
+    try {
+      return (await attempt(writer, [call]))[0]!
+    } catch (cause) {
+      const again = isRolledBack(cause) || (commandOf(call).repeatable && failureOf(cause).code === 'store_unavailable')
+      if (!again || repeat === REPEATS_MAX) return { failure: failureOf(cause) }
+      await delay(Math.min(REPEAT_DELAY_MS * 2 ** repeat, REPEAT_DELAY_MS_MAX))
+    }
+  }
+}
+
+/** The connection was lost while the commit was under way. */
+class UnknownOutcome extends Error {}
+
+async function attempt(writer: Writer, calls: readonly CommandCall[]): Promise<Reply[]> {
+  const accounts = [...new Set(calls.flatMap((call) => commandOf(call).accounts(call.args)))].sort()
+  const session = await writer.session()
+  try {
+    const opening = [session.query('begin')]
+    // One order for all processes, or two batches could wait for each other.
+    if (accounts.length > 0) opening.push(session.query({ ...LOCK_ACCOUNTS, values: [accounts] }))
+    await allOf(opening)
+    const replies: Reply[] = []
+    for (const call of calls) replies.push({ value: await perform(session, call) })
+    await commit(session)
+    return replies
+  } catch (cause) {
+    if (cause instanceof UnknownOutcome) await writer.reset()
+    else await session.query('rollback').catch(() => writer.reset())
+    throw cause
+  }
+}
+
+const LOCK_ACCOUNTS = {
+  name: 'lock_accounts',
+  text: 'select id from accounts where id = any($1) order by id for update',
+}
+
+async function commit(session: pg.Client): Promise<void> {
+  try {
+    await session.query('commit')
+  } catch (cause) {
+    throw isDatabaseError(cause) ? cause : new UnknownOutcome('The connection was lost during a commit.', { cause })
+  }
+}
+
+async function perform(session: pg.Client, call: CommandCall): Promise<unknown> {
+  const work = commandOf(call).work(call.args)
+  let turn = work.next([])
+  while (!turn.done) turn = work.next(await allOf(turn.value.map((step) => execute(session, step))))
+  return turn.value
+}
+
+/** Waits for every statement of a wave before it fails, so that none is still under way when the rollback is sent. */
+async function allOf<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(promises)
+  return settled.map((one) => {
+    if (one.status === 'rejected') throw one.reason
+    return one.value
+  })
+}
+
+const names = new WeakMap<Statement<string, unknown>, string>()
+let named = 0
+
+async function execute(session: pg.Client, { statement, parameters }: Step): Promise<Outcome<unknown>> {
+  const compiled = statement.compiled('postgres')
+  let name = names.get(statement)
+  if (name === undefined) {
+    name = `trivium_${++named}`
+    names.set(statement, name)
+  }
+  const result = await session.query({ name, text: compiled.sql, values: [...bind(compiled, parameters)] })
+  return { rows: compiled.returnsRows ? shape(result) : [], changes: result.rowCount ?? 0 }
+}
+
+const isDatabaseError = (cause: unknown): cause is pg.DatabaseError => cause instanceof pg.DatabaseError
+
+/** Serialization failure and deadlock: PostgreSQL has rolled back and asks for another try. */
+const isRolledBack = (cause: unknown): boolean =>
+  isDatabaseError(cause) && (cause.code === '40001' || cause.code === '40P01')
+
+const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))

@@ -1,0 +1,107 @@
+import { errorOf, storeUnavailable } from './failure.ts'
+import type { Failure } from './failure.ts'
+
+/** Commands that may wait for the writer; one more is refused with `store_unavailable`. */
+export const QUEUE_LENGTH_MAX = 10_000
+/** Commands of one transaction: bounds how long a commit takes and what a rollback repeats. */
+export const BATCH_LENGTH_MAX = 256
+
+export type Reply = { readonly value: unknown } | { readonly failure: Failure }
+
+export interface Queue<Job> {
+  /** Resolves once the job is committed. Rejects with `store_unavailable` when the queue is full, closed or broken. */
+  push(job: Job): Promise<unknown>
+  /** Refuses new jobs and resolves when the accepted ones are done. */
+  close(): Promise<void>
+  /** Rejects everything that waits and all that comes. */
+  fail(cause: unknown): void
+  readonly length: number
+}
+
+interface Waiting<Job> {
+  readonly job: Job
+  readonly resolve: (value: unknown) => void
+  readonly reject: (reason: unknown) => void
+}
+
+/**
+ * Group commit: what arrives while a batch is being committed forms the next batch, so one disk flush serves many
+ * requests. A batch leaves once per turn of the event loop and never while another is under way.
+ * `commit` gives one reply per job, in order; when it throws, the whole batch is refused.
+ */
+export function createQueue<Job>(options: {
+  lengthMax: number
+  batchLengthMax: number
+  commit: (jobs: readonly Job[]) => Promise<readonly Reply[]>
+}): Queue<Job> {
+  const { lengthMax, batchLengthMax, commit } = options
+  let waiting: Waiting<Job>[] = []
+  let scheduled = false
+  let underWay = 0
+  let broken: unknown
+  let closed: { resolve: () => void; promise: Promise<void> } | undefined
+
+  const schedule = (): void => {
+    if (scheduled || underWay > 0 || waiting.length === 0) return
+    scheduled = true
+    setImmediate(flush)
+  }
+
+  const flush = async (): Promise<void> => {
+    scheduled = false
+    if (waiting.length === 0) return
+    const batch = waiting.length <= batchLengthMax ? waiting : waiting.slice(0, batchLengthMax)
+    waiting = batch === waiting ? [] : waiting.slice(batchLengthMax)
+    underWay = batch.length
+    try {
+      settle(batch, await commit(batch.map((entry) => entry.job)))
+    } catch (cause) {
+      const failure = storeUnavailable('The batch could not be committed.', cause)
+      for (const entry of batch) entry.reject(failure)
+    }
+    underWay = 0
+    if (waiting.length > 0) schedule()
+    else closed?.resolve()
+  }
+
+  return {
+    push(job) {
+      if (broken !== undefined) return Promise.reject(storeUnavailable('The store has failed.', broken))
+      if (closed) return Promise.reject(storeUnavailable('The store is closed.'))
+      if (waiting.length + underWay >= lengthMax) {
+        return Promise.reject(storeUnavailable(`More than ${lengthMax} operations wait for the store.`))
+      }
+      return new Promise((resolve, reject) => {
+        waiting.push({ job, resolve, reject })
+        schedule()
+      })
+    },
+    close() {
+      if (!closed) {
+        const { promise, resolve } = Promise.withResolvers<void>()
+        closed = { promise, resolve }
+        if (waiting.length === 0 && underWay === 0) resolve()
+      }
+      return closed.promise
+    },
+    fail(cause) {
+      broken ??= cause ?? new Error('unknown')
+      const refused = waiting
+      waiting = []
+      for (const entry of refused) entry.reject(storeUnavailable('The store has failed.', broken))
+      if (underWay === 0) closed?.resolve()
+    },
+    get length() {
+      return waiting.length + underWay
+    },
+  }
+}
+
+function settle(batch: readonly Waiting<unknown>[], replies: readonly Reply[]): void {
+  for (const [at, entry] of batch.entries()) {
+    const reply = replies[at]
+    if (reply === undefined) entry.reject(storeUnavailable('The store gave no reply.'))
+    else if ('failure' in reply) entry.reject(errorOf(reply.failure))
+    else entry.resolve(reply.value)
+  }
+}

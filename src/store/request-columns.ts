@@ -1,0 +1,144 @@
+import type { RequestRow } from '#observe/request-row.ts'
+import type { Command } from './command.ts'
+import type { RequestTable } from './schema.ts'
+import { runAll, statement } from './statement.ts'
+import type { Bound, Statement, Step } from './statement.ts'
+
+/** A request row as it is bound: one value per column of REQUEST_COLUMNS. An array clones cheaper than an object. */
+export type FlatRow = Bound[]
+
+/** A command never carries more rows than this, so that a long write-behind flush does not delay a settlement. */
+export const ROWS_PER_COMMAND_MAX = 100
+
+const DIRECT_COLUMNS = [
+  'request_id',
+  'response_id',
+  'ts_start_ms',
+  'ts_end_ms',
+  'account_id',
+  'key_id',
+  'system',
+  'protocol',
+  'model_id',
+  'backend_id',
+  'status',
+  'status_code',
+  'error_code',
+  'latency_ms',
+  'ttft_ms',
+  'tokens_input',
+  'tokens_cache_read',
+  'tokens_cache_write',
+  'tokens_cache_write_1h',
+  'tokens_output',
+  'tokens_reasoning',
+  'list_cost_nano',
+  'metered_cost_nano',
+  'charged_cost_nano',
+  'absorbed_cost_nano',
+] as const satisfies readonly (keyof RequestRow & keyof RequestTable)[]
+
+type DirectColumn = (typeof DIRECT_COLUMNS)[number]
+type DetailKey = Exclude<keyof RequestRow, DirectColumn>
+
+/** What a detail key reads as when its value was left out of the JSON. Spelled out so that a new key cannot be forgotten. */
+const DETAIL_DEFAULTS: Readonly<Record<DetailKey, unknown>> = {
+  client_request_id: null,
+  upstream_request_id: null,
+  key_name: null,
+  app_title: null,
+  app_referer: null,
+  user_agent: null,
+  ip: null,
+  method: null,
+  path: null,
+  stream: false,
+  requested_model: null,
+  alias_rule: null,
+  resolved_model: null,
+  upstream_model: null,
+  vendor: null,
+  group_id: null,
+  adapter: null,
+  thinking: false,
+  error_message: null,
+  finish_reason: null,
+  gen_ms: null,
+  usage_source: null,
+  price_version: null,
+  attempts: [],
+  warnings: [],
+  tool_calls_count: 0,
+}
+
+const DETAIL_KEYS = Object.keys(DETAIL_DEFAULTS) as DetailKey[]
+
+export const REQUEST_COLUMNS = [...DIRECT_COLUMNS, 'day_key', 'detail'] as const
+type RequestColumn = (typeof REQUEST_COLUMNS)[number]
+
+const CHARGED_AT = REQUEST_COLUMNS.indexOf('charged_cost_nano')
+const ABSORBED_AT = REQUEST_COLUMNS.indexOf('absorbed_cost_nano')
+
+/** Integer columns of the store are 64 bits wide; a cost beyond a billion USD is a broken upstream and is cut. */
+export const AMOUNT_NANO_MAX = 10n ** 18n
+
+/** The UTC day of a time, `2026-11-20`. */
+export const dayKey = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
+
+/** A row as the values of its columns. */
+export function flatten(row: RequestRow): FlatRow {
+  const flat: FlatRow = []
+  for (const column of DIRECT_COLUMNS) {
+    const value = row[column]
+    flat.push(typeof value === 'bigint' && value > AMOUNT_NANO_MAX ? AMOUNT_NANO_MAX : value)
+  }
+  flat.push(dayKey(row.ts_start_ms), detailOf(row))
+  return flat
+}
+
+/** The row that was flattened: every key of RequestRow, null and 0 as they were. */
+export function unflatten(record: RequestTable): RequestRow {
+  const row: Record<string, unknown> = {}
+  for (const column of DIRECT_COLUMNS) row[column] = record[column]
+  return { ...row, ...DETAIL_DEFAULTS, ...(JSON.parse(record.detail) as object) } as unknown as RequestRow
+}
+
+/** The step that writes one row; a request id that has its row keeps it. */
+export function insertStep(flat: FlatRow): Step {
+  return { statement: insertRequest, parameters: flat }
+}
+
+/** The same with what was really debited. */
+export function insertSettled(flat: FlatRow, chargedNano: bigint, absorbedNano: bigint): Step {
+  const settled = flat.slice()
+  settled[CHARGED_AT] = chargedNano
+  settled[ABSORBED_AT] = absorbedNano
+  return insertStep(settled)
+}
+
+/** Rows that carry no money, written behind (R101). */
+export const appendRows: Command<readonly FlatRow[], number> = {
+  *work(rows) {
+    const changes = yield* runAll(rows.map((row) => insertStep(row)))
+    return changes.reduce((sum, count) => sum + count, 0)
+  },
+  accounts: () => [],
+  repeatable: true,
+}
+
+const insertRequest: Statement<RequestColumn, unknown> = statement<RequestColumn>()((db, param) =>
+  db
+    .insertInto('requests')
+    .values(Object.fromEntries(REQUEST_COLUMNS.map((column) => [column, param(column)])) as never)
+    .onConflict((conflict) => conflict.column('request_id').doNothing()),
+)
+
+function detailOf(row: RequestRow): string {
+  const detail: Record<string, unknown> = {}
+  for (const key of DETAIL_KEYS) {
+    const value = row[key]
+    const empty = value === null || value === DETAIL_DEFAULTS[key] || (Array.isArray(value) && value.length === 0)
+    if (!empty) detail[key] = value
+  }
+  return JSON.stringify(detail)
+}

@@ -1,0 +1,131 @@
+import type { Generated } from 'kysely'
+
+/**
+ * The tables as Kysely sees them. Columns that end in `_nano` are money and arrive as bigint on both engines, all other
+ * integers as number; `_ms` is milliseconds since the epoch; flags are 0 or 1.
+ */
+export interface Database {
+  readonly accounts: AccountTable
+  readonly api_keys: ApiKeyTable
+  readonly key_usage: KeyUsageTable
+  readonly holds: HoldTable
+  readonly ledger_entries: LedgerEntryTable
+  readonly requests: RequestTable
+  readonly settings: SettingTable
+  readonly schema_migrations: MigrationTable
+}
+
+export interface AccountTable {
+  id: string
+  email: string
+  mode: 'prepaid' | 'postpaid'
+  status: 'active' | 'suspended'
+  tier: string
+  /** Sum of the account's ledger entries. */
+  balance_nano: bigint
+  /** Sum of the account's open holds. */
+  held_nano: bigint
+  /** Sum of its topups and grants. */
+  credited_nano: bigint
+  /** Sum of its usage, as a positive number. */
+  used_nano: bigint
+  credit_limit_nano: bigint | null
+  created_ms: number
+}
+
+export interface ApiKeyTable {
+  id: string
+  hash: string
+  label: string
+  account_id: string
+  name: string
+  kind: 'inference' | 'management'
+  system: string | null
+  disabled: number
+  limit_nano: bigint | null
+  limit_reset: 'daily' | 'weekly' | 'monthly' | null
+  expires_ms: number | null
+  created_ms: number
+  updated_ms: number
+  /** A removed key keeps its row, so that its id stays meaningful in logs; it never authenticates again. */
+  removed_ms: number | null
+}
+
+/** The hot counters of a key, apart from its settings. A period's sum counts only while its start is the current one. */
+export interface KeyUsageTable {
+  key_id: string
+  held_nano: bigint
+  total_nano: bigint
+  day_start_ms: number
+  day_nano: bigint
+  week_start_ms: number
+  week_nano: bigint
+  month_start_ms: number
+  month_nano: bigint
+}
+
+export interface HoldTable {
+  request_id: string
+  account_id: string
+  key_id: string | null
+  amount_nano: bigint
+  created_ms: number
+  expires_ms: number
+}
+
+/** Append-only: triggers refuse UPDATE and DELETE. */
+export interface LedgerEntryTable {
+  seq: Generated<number>
+  account_id: string
+  type: 'topup' | 'grant' | 'usage' | 'adjustment' | 'refund' | 'expiry'
+  amount_nano: bigint
+  balance_after_nano: bigint
+  request_id: string | null
+  note: string | null
+  actor: string
+  created_ms: number
+}
+
+/** What is filtered, sorted or summed has a column; the rest of the row (R101) is JSON in `detail`. */
+export interface RequestTable {
+  request_id: string
+  response_id: string | null
+  /** `2026-11-20` in UTC: the partition of retention and rollups. */
+  day_key: string
+  ts_start_ms: number
+  ts_end_ms: number
+  account_id: string | null
+  key_id: string | null
+  system: string | null
+  protocol: string
+  model_id: string | null
+  backend_id: string | null
+  status: string
+  status_code: number
+  error_code: string | null
+  latency_ms: number
+  ttft_ms: number | null
+  tokens_input: number | null
+  tokens_cache_read: number | null
+  tokens_cache_write: number | null
+  tokens_cache_write_1h: number | null
+  tokens_output: number | null
+  tokens_reasoning: number | null
+  list_cost_nano: bigint | null
+  metered_cost_nano: bigint | null
+  charged_cost_nano: bigint | null
+  absorbed_cost_nano: bigint | null
+  detail: string
+}
+
+export interface SettingTable {
+  name: string
+  value: string
+  updated_ms: number
+}
+
+export interface MigrationTable {
+  id: number
+  name: string
+  applied_ms: number
+}

@@ -1,0 +1,145 @@
+import { DatabaseSync } from 'node:sqlite'
+import type { StatementSync } from 'node:sqlite'
+import { commandOf } from './commands.ts'
+import type { CommandCall } from './commands.ts'
+import { failureOf } from './failure.ts'
+import { migrate } from './migrations.ts'
+import type { Migration } from './migrations.ts'
+import type { Reply } from './queue.ts'
+import { bind } from './statement.ts'
+import type { Bound, CompiledStatement, Outcome, Statement, Step } from './statement.ts'
+
+const BUSY_TIMEOUT_MS = 5_000
+/** Texts of ad-hoc reads whose prepared form is kept. */
+const PREPARED_READS_MAX = 200
+
+/** A synchronous engine over one connection; the worker thread is its only user. */
+export interface SqliteEngine {
+  migrate(migrations: readonly Migration[], nowMs: number): void
+  /** One transaction for all; one by one when a command throws, so that only the bad one fails. */
+  runBatch(calls: readonly CommandCall[]): Reply[]
+  query(sql: string, values: readonly Bound[]): unknown[]
+  close(): void
+}
+
+interface Prepared {
+  readonly compiled: CompiledStatement
+  readonly run: (values: readonly Bound[]) => Outcome<unknown>
+}
+
+export function openSqliteEngine(file: string, mode: 'write' | 'read'): SqliteEngine {
+  const db = new DatabaseSync(file, { readOnly: mode === 'read', timeout: BUSY_TIMEOUT_MS })
+  // FULL flushes the log at every commit: what was answered survives a power cut (R123). NORMAL would not.
+  if (mode === 'write') db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on')
+  const prepared = new Map<Statement<string, unknown>, Prepared>()
+  const reads = new Map<string, (values: readonly Bound[]) => unknown[]>()
+  const [begin, commit, rollback] = ['begin immediate', 'commit', 'rollback'].map((sql) => db.prepare(sql)) as [
+    StatementSync,
+    StatementSync,
+    StatementSync,
+  ]
+
+  const execute = ({ statement, parameters }: Step): Outcome<unknown> => {
+    let entry = prepared.get(statement)
+    if (!entry) {
+      const compiled = statement.compiled('sqlite')
+      entry = { compiled, run: runner(db.prepare(compiled.sql), compiled.returnsRows) }
+      prepared.set(statement, entry)
+    }
+    return entry.run(bind(entry.compiled, parameters))
+  }
+
+  const perform = (call: CommandCall): unknown => {
+    const work = commandOf(call).work(call.args)
+    let turn = work.next(NOTHING)
+    while (!turn.done) {
+      const { value: steps } = turn
+      turn = work.next(steps.length === 1 ? [execute(steps[0]!)] : steps.map(execute))
+    }
+    return turn.value
+  }
+
+  const attempt = (calls: readonly CommandCall[]): Reply[] => {
+    begin.run()
+    try {
+      const replies = calls.map((call) => ({ value: perform(call) }))
+      commit.run()
+      return replies
+    } catch (cause) {
+      if (db.isTransaction) rollback.run()
+      throw cause
+    }
+  }
+
+  return {
+    migrate(migrations, nowMs) {
+      runMigrations(db, migrations, nowMs)
+    },
+    runBatch(calls) {
+      try {
+        return attempt(calls)
+      } catch (cause) {
+        if (calls.length === 1) return [{ failure: failureOf(cause) }]
+        return calls.map((call) => {
+          try {
+            return attempt([call])[0]!
+          } catch (alone) {
+            return { failure: failureOf(alone) }
+          }
+        })
+      }
+    },
+    query(sql, values) {
+      let read = reads.get(sql)
+      if (!read) {
+        if (reads.size >= PREPARED_READS_MAX) reads.clear()
+        read = reader(db.prepare(sql))
+        reads.set(sql, read)
+      }
+      return read(values)
+    },
+    close: () => db.close(),
+  }
+}
+
+const NOTHING: readonly Outcome<unknown>[] = []
+const NO_ROWS: readonly unknown[] = []
+
+function runner(statement: StatementSync, returnsRows: boolean): Prepared['run'] {
+  if (!returnsRows) return (values) => ({ rows: NO_ROWS, changes: Number(statement.run(...values).changes) })
+  const read = reader(statement)
+  return (values) => {
+    const rows = read(values)
+    return { rows, changes: rows.length }
+  }
+}
+
+/** Rows as plain objects: money (`_nano`) as bigint, all other integers as number. */
+function reader(statement: StatementSync): (values: readonly Bound[]) => unknown[] {
+  const names = statement.columns().map((column) => column.name)
+  const money = names.map((name) => name.endsWith('_nano'))
+  statement.setReadBigInts(money.includes(true))
+  statement.setReturnArrays(true)
+  return (values) =>
+    (statement.all(...values) as unknown as unknown[][]).map((cells) => {
+      const row: Record<string, unknown> = {}
+      for (let at = 0; at < names.length; at++) {
+        const cell = cells[at]
+        row[names[at]!] = typeof cell === 'bigint' && !money[at] ? Number(cell) : cell
+      }
+      return row
+    })
+}
+
+function runMigrations(db: DatabaseSync, migrations: readonly Migration[], nowMs: number): void {
+  const work = migrate('sqlite', migrations, nowMs)
+  let turn = work.next(NO_ROWS)
+  while (!turn.done) {
+    const { sql, values = [] } = turn.value
+    try {
+      turn = work.next(db.prepare(sql === 'begin' ? 'begin immediate' : sql).all(...values))
+    } catch (cause) {
+      turn = work.throw(cause)
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, describe, test } from 'node:test'
+import { booksOver, newAccount } from './contract-books.ts'
+import { storeContract } from './contract.ts'
+import { migrate, MIGRATIONS } from './migrations.ts'
+import { openSqliteEngine } from './sqlite-engine.ts'
+import { openStore } from './store.ts'
+import type { Store } from './store.ts'
+
+const root = mkdtempSync(path.join(tmpdir(), 'trivium-sqlite-'))
+after(() => rmSync(root, { recursive: true, force: true }))
+
+let made = 0
+const newFile = (): string => path.join(root, `${++made}`, 'trivium.db')
+const fileOf = new WeakMap<Store, string>()
+
+const openFile = async (file: string): Promise<Store> => {
+  const store = await openStore({ kind: 'sqlite', file })
+  fileOf.set(store, file)
+  return store
+}
+
+describe('sqlite', () => {
+  storeContract({
+    engine: 'sqlite',
+    async open() {
+      const file = newFile()
+      return { store: await openFile(file), again: () => openFile(file) }
+    },
+    // The database and its log as bytes: a secret would stand there as it is.
+    async dump(store) {
+      const folder = path.dirname(fileOf.get(store)!)
+      return readdirSync(folder)
+        .map((name) => readFileSync(path.join(folder, name), 'latin1'))
+        .join('\n')
+    },
+    async tamper(store, sql) {
+      const db = new DatabaseSync(fileOf.get(store)!)
+      try {
+        db.exec(sql)
+      } finally {
+        db.close()
+      }
+    },
+  })
+})
+
+test('a second store on the same file is refused with one clear error, and the first lives on', async () => {
+  const file = newFile()
+  const store = await openFile(file)
+  await assert.rejects(openFile(file), /is in use by another Trivium process/)
+  await newAccount(booksOver(store), 1n)
+  await store.close()
+  const next = await openFile(file)
+  assert.equal((await booksOver(next).accounts.list({ limit: 10 })).data.length, 1)
+  await next.close()
+})
+
+test('migrations are applied once, a failing one leaves nothing behind, a newer database is refused', () => {
+  const engine = openSqliteEngine(path.join(root, 'migrations.db'), 'write')
+  engine.migrate(MIGRATIONS, 1)
+  engine.migrate(MIGRATIONS, 2)
+  const applied = () => engine.query('select id, applied_ms from schema_migrations', [])
+  assert.deepEqual(
+    applied(),
+    MIGRATIONS.map(({ id }) => ({ id, applied_ms: 1 })),
+  )
+  const statements = () => ['create table half (a integer)', 'create table nonsense (']
+  const bad = [...MIGRATIONS, { id: 99, name: 'bad', statements }]
+  assert.throws(() => engine.migrate(bad, 3), /Migration 99 \(bad\) failed: .*does not start/)
+  assert.equal(applied().length, MIGRATIONS.length)
+  assert.throws(() => engine.query('select * from half', []), /no such table/)
+  assert.throws(() => engine.migrate(MIGRATIONS.slice(0, -1), 3), /does not know/)
+  engine.close()
+})
+
+test('migration ids rise by one, so that none is ever put between released ones', () => {
+  assert.deepEqual(
+    MIGRATIONS.map(({ id }) => id),
+    MIGRATIONS.map((_, at) => at + 1),
+  )
+  assert.equal(typeof migrate, 'function')
+})
+
+test('a file that is no database is refused with its name', async () => {
+  const file = path.join(root, 'broken.db')
+  const { writeFileSync } = await import('node:fs')
+  writeFileSync(file, 'This is no database, though it is long enough to look like one at first sight.'.repeat(20))
+  await assert.rejects(openFile(file), /broken\.db cannot be opened/)
+})

@@ -1,0 +1,42 @@
+import type { Kysely } from 'kysely'
+import type { ArgsOf, ResultOf } from './command.ts'
+import type { CommandName, Commands } from './commands.ts'
+import { openPostgres } from './postgres.ts'
+import type { Database } from './schema.ts'
+import { openSqlite } from './sqlite.ts'
+import type { Engine } from './statement.ts'
+
+/** Where the gateway keeps everything. One set of queries serves both engines. */
+export interface Store {
+  readonly engine: Engine
+  /** Reads only; a write through it is refused. Sees every command whose promise has resolved. */
+  readonly read: Kysely<Database>
+  /**
+   * Runs a named write and resolves after it is durable. Rejects with the GatewayError that the command threw, with
+   * `state_conflict` for a broken constraint, or with `store_unavailable`.
+   */
+  execute<Name extends CommandName>(name: Name, args: ArgsOf<Commands[Name]>): Promise<ResultOf<Commands[Name]>>
+  /** Commands that wait for the writer or are under way. */
+  readonly pending: number
+  /** Finishes what was accepted, then releases the database. */
+  close(): Promise<void>
+}
+
+export type StoreOptions =
+  | { readonly kind: 'sqlite'; readonly file: string }
+  | { readonly kind: 'postgres'; readonly url: string }
+
+/**
+ * Opens a store and brings its schema up to date. Rejects with an Error that tells the operator what to do when the data
+ * folder belongs to another process, the database cannot be reached, or a migration fails.
+ */
+export function openStore(options: StoreOptions): Promise<Store> {
+  switch (options.kind) {
+    case 'sqlite':
+      return openSqlite(options.file)
+    case 'postgres':
+      return openPostgres(options.url)
+    default:
+      return options satisfies never
+  }
+}

@@ -1,0 +1,112 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+
+const START_ATTEMPTS_MAX = 100
+const START_POLL_MS = 100
+const DEBIAN_ROOT = '/usr/lib/postgresql'
+
+export interface TestPostgres {
+  /** URL of the database `postgres`, as a superuser without a password. */
+  readonly url: string
+  /** Creates an empty database and gives its URL. */
+  createDatabase(name: string): string
+  /** Kills the server as a power cut would, and starts it again on the same port. */
+  crash(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Where initdb and postgres are; undefined when this machine has none. */
+export function findPostgres(): string | undefined {
+  const versions = existsSync(DEBIAN_ROOT) ? readdirSync(DEBIAN_ROOT).sort().reverse() : []
+  const folders = [...versions.map((version) => path.join(DEBIAN_ROOT, version, 'bin')), ...searchPath()]
+  return folders.find((folder) => ['initdb', 'postgres', 'psql'].every((name) => existsSync(path.join(folder, name))))
+}
+
+const searchPath = (): string[] => (process.env['PATH'] ?? '').split(path.delimiter).filter(Boolean)
+
+/** A PostgreSQL server of its own on a free port, in a temporary folder. `stop` removes both. */
+export async function startPostgres(folder: string): Promise<TestPostgres> {
+  const owner = serverOwner()
+  const root = mkdtempSync(path.join(tmpdir(), 'trivium-postgres-'))
+  if (owner.uid !== undefined) chownSync(root, owner.uid, owner.gid!)
+  const data = path.join(root, 'data')
+  const as = { ...owner, cwd: root, stdio: 'ignore' } as const
+  execFileSync(path.join(folder, 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '-N'], as)
+  const port = await freePort()
+  const address = ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres']
+  const sql = (text: string): void => {
+    execFileSync(path.join(folder, 'psql'), [...address, '-d', 'postgres', '-q', '-c', text], { stdio: 'ignore' })
+  }
+  const launch = async () => {
+    const server = spawn(
+      path.join(folder, 'postgres'),
+      ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', root],
+      as,
+    )
+    await untilReady(() => sql('select 1'))
+    return server
+  }
+  let server = await launch()
+  const end = async (signal: 'SIGQUIT' | 'SIGINT'): Promise<void> => {
+    const exited = new Promise((resolve) => server.once('exit', resolve))
+    server.kill(signal)
+    await exited
+  }
+  const urlOf = (name: string): string => `postgres://postgres@127.0.0.1:${port}/${name}`
+  return {
+    url: urlOf('postgres'),
+    createDatabase(name) {
+      sql(`create database ${name}`)
+      return urlOf(name)
+    },
+    async crash() {
+      await end('SIGQUIT')
+      server = await launch()
+    },
+    async stop() {
+      await end('SIGINT')
+      rmSync(root, { recursive: true, force: true })
+    },
+  }
+}
+
+/** PostgreSQL refuses to run as root; then it runs as the user of its package, or as nobody. */
+function serverOwner(): { uid?: number; gid?: number } {
+  if (process.getuid?.() !== 0) return {}
+  for (const name of ['postgres', 'nobody']) {
+    try {
+      const [uid, gid] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, name], { stdio: 'pipe' })))
+      return { uid: uid!, gid: gid! }
+    } catch {
+      // There is no such user; the next one may exist.
+    }
+  }
+  throw new Error('As root, the tests need a user postgres or nobody to run PostgreSQL.')
+}
+
+function freePort(): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>()
+  const probe = createServer()
+  probe.once('error', reject)
+  probe.listen(0, '127.0.0.1', () => {
+    const { port } = probe.address() as AddressInfo
+    probe.close(() => resolve(port))
+  })
+  return promise
+}
+
+/** The server gives no other signal of its readiness than an accepted connection. */
+async function untilReady(connect: () => void): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return connect()
+    } catch (cause) {
+      if (attempt === START_ATTEMPTS_MAX) throw cause
+      await new Promise((resolve) => setTimeout(resolve, START_POLL_MS))
+    }
+  }
+}
