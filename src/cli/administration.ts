@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { parseExactJson } from '#base/exact-json.ts'
 import { loadConfig } from '#config/load.ts'
 import type { Settings } from '#config/types.ts'
-import type { Store } from '#store/store.ts'
+import { openStore, type Store } from '#store/store.ts'
 import { CliError } from './failure.ts'
 import type { Run } from './program.ts'
-import { openSettingsStore } from './store.ts'
+import { storeAt } from '#store/location.ts'
 
 /** The management API, of a running gateway or of the data folder itself: one set of rules either way. */
 export interface Administration extends AsyncDisposable {
@@ -101,7 +101,7 @@ async function openDataFolder(settings: Settings): Promise<Administration> {
 
 async function openOwnStore(settings: Settings): Promise<Store> {
   try {
-    return await openSettingsStore(settings)
+    return await openStore(storeAt(settings))
   } catch (thrown) {
     if (!(thrown instanceof Error) || !/in use by another/.test(thrown.message)) throw thrown
     throw new CliError(

@@ -4,11 +4,11 @@ import { ConfigError, loadConfig, type LoadedConfig } from '#config/load.ts'
 import type { Settings } from '#config/types.ts'
 import { createLedger } from '#ledger/ledger.ts'
 import { findPreset } from '#providers/presets.ts'
-import type { Store } from '#store/store.ts'
+import { openStore, type Store } from '#store/store.ts'
 import { ANY_SIMULATOR_URL } from './catalog.ts'
 import { failureLines } from './failure.ts'
 import type { Run } from './program.ts'
-import { openSettingsStore } from './store.ts'
+import { storeAt } from '#store/location.ts'
 
 /** What one check found; `failed` decides the exit code. */
 export interface Finding {
@@ -68,7 +68,7 @@ export async function checkDataDir({ dataDir }: Settings): Promise<Finding> {
 export async function checkStore(settings: Settings): Promise<{ database: Finding; ledger: Finding }> {
   let store: Store
   try {
-    store = await openSettingsStore(settings)
+    store = await openStore(storeAt(settings))
   } catch (thrown) {
     const text = thrown instanceof Error ? thrown.message : String(thrown)
     // A gateway that is running holds its data folder; that is no fault of the installation.

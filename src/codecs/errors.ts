@@ -18,6 +18,10 @@ const RETRY_AFTER_SECONDS_DEFAULT = 1
 /** Where to look what can be called instead; relative, because the gateway may be reached under several names. */
 const DOCS_URL = '/catalog/models'
 
+/** A provider's own type is kept where it is one of the dialect's vocabulary (R11). */
+const ANTHROPIC_TYPE = /^[a-z_]{1,40}_error$/
+const GEMINI_STATUS = /^[A-Z_]{2,40}$/
+
 interface Availability {
   readonly code: string
   readonly retryable: boolean
@@ -48,21 +52,32 @@ function envelopeOf(
 ): unknown {
   const row = ERRORS[error.code]
   const { message, code } = error
+  const own = error.details.upstream ?? {}
   switch (dialect) {
     case 'openai':
       return {
-        error: { message, type: row.openai, code, param: error.details.param ?? null },
+        error: { message, type: own.type ?? row.openai, code: own.code ?? code, param: error.details.param ?? null },
         request_id: requestId,
       }
     case 'anthropic':
       return {
         type: 'error',
-        error: { type: row.anthropic, message, code, error_type: row.openrouter },
+        error: {
+          type: ANTHROPIC_TYPE.test(own.type ?? '') ? own.type : row.anthropic,
+          message,
+          code,
+          error_type: row.openrouter,
+        },
         request_id: requestId,
       }
     case 'gemini':
       return {
-        error: { code: status, message, status: row.gemini, details: geminiDetails(error, requestId, waitSeconds) },
+        error: {
+          code: status,
+          message,
+          status: GEMINI_STATUS.test(own.type ?? '') ? own.type : row.gemini,
+          details: geminiDetails(error, requestId, waitSeconds),
+        },
       }
     case 'openrouter':
       return {

@@ -9,7 +9,7 @@ import type { Failure } from './codec.ts'
 /** Longest message that is told on. */
 export const FAILURE_MESSAGE_CHARACTERS_MAX = 2000
 
-const SECRETS = /\b(?:sk-(?:ant-|or-|proj-)?|AIza|gsk_|xai-|Bearer\s+)[A-Za-z0-9_\-.]{6,}/g
+const SECRETS = /\b(?:sk-(?:ant-|or-|proj-)?|AIza|gsk_|xai-|Bearer\s+)[A-Za-z0-9_\-]{16,}/g
 
 /** Reads an error body. `status` is the upstream's. */
 export function readFailure(status: number, contentType: string, body: Buffer): Failure {

@@ -35,7 +35,7 @@ test('each leaf has its value and its source', () => {
   const printed = printJson(loaded)
   assert.deepEqual(printed['server.port'], { value: 9009, source: 'flag' })
   assert.deepEqual(printed['server.host'], { value: '127.0.0.1', source: 'default' })
-  assert.deepEqual(printed['auth.master_key'], { value: 'master****', source: 'env' })
+  assert.deepEqual(printed['auth.master_key'], { value: 'maste****', source: 'env' })
   assert.equal(printed['timeouts.ttft_timeout']?.source, 'default')
   assert.deepEqual(printed['backends.openrouter.api_key[0]'], { value: 'sk-or-****', source: 'file' })
   assert.deepEqual(printed['backends.aws.region'], { value: 'us-east-1', source: 'file' })

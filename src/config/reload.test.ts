@@ -77,6 +77,24 @@ test('host, port and database are reported and keep their running value, the res
   assert.equal(reloader.current.settings.logLevel, 'warn')
 })
 
+test('a file found by its place that is gone does not turn into zero config', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'config-gone-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  writeFileSync(join(folder, 'config.yaml'), YAML)
+  const load = (): LoadedConfig => loadConfig({ flags: {}, env: {}, cwd: folder })
+  const rejected: string[] = []
+  const reloader = createReloader({
+    initial: load(),
+    load,
+    apply: () => assert.fail('must not be applied'),
+    rejected: (lines) => rejected.push(...lines),
+    restartNeeded: () => {},
+  })
+  rmSync(join(folder, 'config.yaml'))
+  assert.equal(reloader.reload(), false)
+  assert.match(rejected[0]!, /config\.yaml: the configuration file moved/)
+})
+
 test('when taking over fails, the old configuration stays', (t) => {
   const { reloader, rejected } = setup(t, YAML, () => {
     throw new Error('catalog cannot be built')

@@ -49,7 +49,7 @@ export function createReloader(options: ReloaderOptions): Reloader {
   const reload = (): boolean => {
     seen = contentDigest(current.settings.configFile)
     try {
-      const { next, restart } = keepRestartOnly(options.load(), current)
+      const { next, restart } = keepRestartOnly(loadSameFile(options.load, current), current)
       options.apply(next)
       current = next
       if (restart.length > 0) options.restartNeeded(restart)
@@ -84,6 +84,16 @@ export function createReloader(options: ReloaderOptions): Reloader {
       watcher = undefined
     },
   }
+}
+
+/** A file that was found by its place and is gone would mean zero config: that is a mistake, not a wish. */
+function loadSameFile(load: () => LoadedConfig, current: LoadedConfig): LoadedConfig {
+  const loaded = load()
+  const file = current.settings.configFile
+  if (loaded.settings.configFile === file) return loaded
+  throw new ConfigError([
+    `${file ?? loaded.settings.configFile}: the configuration file moved; restart to use another one`,
+  ])
 }
 
 function keepRestartOnly(loaded: LoadedConfig, current: LoadedConfig): { next: LoadedConfig; restart: string[] } {

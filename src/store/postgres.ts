@@ -1,4 +1,6 @@
-import pg from 'pg'
+import { Client, DatabaseError, Pool, types } from 'pg'
+import type { CustomTypesConfig, QueryResult } from 'pg'
+import { bind } from './bind.ts'
 import { commandOf } from './commands.ts'
 import type { CommandCall } from './commands.ts'
 import { createReader } from './dialect.ts'
@@ -7,7 +9,6 @@ import { migrate, MIGRATIONS } from './migrations.ts'
 import type { Migration } from './migrations.ts'
 import { BATCH_LENGTH_MAX, createQueue, QUEUE_LENGTH_MAX } from './queue.ts'
 import type { Reply } from './queue.ts'
-import { bind } from './statement.ts'
 import type { Bound, Outcome, Statement, Step } from './statement.ts'
 import type { Store } from './store.ts'
 
@@ -23,7 +24,7 @@ const MIGRATION_LOCK = 7_216_035_418
 
 /** The store on PostgreSQL. Several gateway processes may share the database: every check is made under a row lock. */
 export async function openPostgres(url: string): Promise<Store> {
-  const pool = new pg.Pool({
+  const pool = new Pool({
     connectionString: url,
     max: READ_CONNECTIONS_MAX,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -65,7 +66,7 @@ export async function openPostgres(url: string): Promise<Store> {
 
 /** Brings the schema up to date under an advisory lock, so that of several starting processes one migrates (R124). */
 export async function migratePostgres(url: string, migrations: readonly Migration[]): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS })
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS })
   await client.connect()
   try {
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
@@ -88,12 +89,12 @@ export async function migratePostgres(url: string, migrations: readonly Migratio
 /** int8 and numeric arrive as bigint; `shape` then turns those that are no money into numbers. */
 const INT8 = 20
 const NUMERIC = 1700
-const TYPES: pg.CustomTypesConfig = {
+const TYPES: CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    oid === INT8 || oid === NUMERIC ? BigInt : pg.types.getTypeParser(oid, format as 'text')) as never,
+    oid === INT8 || oid === NUMERIC ? BigInt : types.getTypeParser(oid, format as 'text')) as never,
 }
 
-function shape(result: pg.QueryResult): readonly unknown[] {
+function shape(result: QueryResult): readonly unknown[] {
   const counted = result.fields.filter((field) => !field.name.endsWith('_nano')).map((field) => field.name)
   for (const row of result.rows) {
     for (const name of counted) if (typeof row[name] === 'bigint') row[name] = Number(row[name])
@@ -101,7 +102,7 @@ function shape(result: pg.QueryResult): readonly unknown[] {
   return result.rows
 }
 
-async function readRows(pool: pg.Pool, sql: string, values: readonly Bound[]): Promise<readonly unknown[]> {
+async function readRows(pool: Pool, sql: string, values: readonly Bound[]): Promise<readonly unknown[]> {
   try {
     return shape(await pool.query(sql, [...values]))
   } catch (cause) {
@@ -111,7 +112,7 @@ async function readRows(pool: pg.Pool, sql: string, values: readonly Bound[]): P
 
 interface Writer {
   /** The connection, opened again after a loss. A transaction keeps the one it began on. */
-  session(): Promise<pg.Client>
+  session(): Promise<Client>
   /** Drops the connection, so that the next transaction opens a new one. */
   reset(): Promise<void>
   end(): Promise<void>
@@ -119,7 +120,7 @@ interface Writer {
 
 /** One connection. Pipelined: the statements of a wave share a round trip. */
 function createWriter(url: string): Writer {
-  let current: pg.Client | undefined
+  let current: Client | undefined
   let ended = false
   const reset = async (): Promise<void> => {
     const last = current
@@ -130,7 +131,7 @@ function createWriter(url: string): Writer {
     async session() {
       if (ended) throw new Error('The store is closed.')
       if (current) return current
-      const client = new pg.Client({
+      const client = new Client({
         connectionString: url,
         connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
         types: TYPES,
@@ -215,7 +216,7 @@ const LOCK_ACCOUNTS = {
   text: 'select id from accounts where id = any($1) order by id for update',
 }
 
-async function commit(session: pg.Client): Promise<void> {
+async function commit(session: Client): Promise<void> {
   try {
     await session.query('commit')
   } catch (cause) {
@@ -223,7 +224,7 @@ async function commit(session: pg.Client): Promise<void> {
   }
 }
 
-async function perform(session: pg.Client, call: CommandCall): Promise<unknown> {
+async function perform(session: Client, call: CommandCall): Promise<unknown> {
   const work = commandOf(call).work(call.args)
   let turn = work.next([])
   while (!turn.done) turn = work.next(await allOf(turn.value.map((step) => execute(session, step))))
@@ -242,7 +243,7 @@ async function allOf<T>(promises: readonly Promise<T>[]): Promise<T[]> {
 const names = new WeakMap<Statement<string, unknown>, string>()
 let named = 0
 
-async function execute(session: pg.Client, { statement, parameters }: Step): Promise<Outcome<unknown>> {
+async function execute(session: Client, { statement, parameters }: Step): Promise<Outcome<unknown>> {
   const compiled = statement.compiled('postgres')
   let name = names.get(statement)
   if (name === undefined) {
@@ -253,7 +254,7 @@ async function execute(session: pg.Client, { statement, parameters }: Step): Pro
   return { rows: compiled.returnsRows ? shape(result) : [], changes: result.rowCount ?? 0 }
 }
 
-const isDatabaseError = (cause: unknown): cause is pg.DatabaseError => cause instanceof pg.DatabaseError
+const isDatabaseError = (cause: unknown): cause is DatabaseError => cause instanceof DatabaseError
 
 /** Serialization failure and deadlock: PostgreSQL has rolled back and asks for another try. */
 const isRolledBack = (cause: unknown): boolean =>

@@ -1,15 +1,20 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
-import { commandOf } from './commands.ts'
+import { bind } from './bind.ts'
+import type { Command } from './command.ts'
 import type { CommandCall } from './commands.ts'
 import { failureOf } from './failure.ts'
 import { migrate } from './migrations.ts'
 import type { Migration } from './migrations.ts'
 import type { Reply } from './queue.ts'
-import { bind } from './statement.ts'
 import type { Bound, CompiledStatement, Outcome, Statement, Step } from './statement.ts'
 
 const BUSY_TIMEOUT_MS = 5_000
+/** Pages of the log before they are copied into the database, 16 MB: hot pages are then copied less often. */
+const CHECKPOINT_PAGES = 4_000
+/** FULL flushes the log at every commit: what was answered survives a power cut (R123). NORMAL would not. */
+const WRITER_PRAGMAS = `pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;
+  pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`
 /** Texts of ad-hoc reads whose prepared form is kept. */
 const PREPARED_READS_MAX = 200
 
@@ -22,15 +27,17 @@ export interface SqliteEngine {
   close(): void
 }
 
+type CommandLookup = (call: CommandCall) => Command<unknown, unknown>
+
 interface Prepared {
   readonly compiled: CompiledStatement
   readonly run: (values: readonly Bound[]) => Outcome<unknown>
 }
 
-export function openSqliteEngine(file: string, mode: 'write' | 'read'): SqliteEngine {
-  const db = new DatabaseSync(file, { readOnly: mode === 'read', timeout: BUSY_TIMEOUT_MS })
-  // FULL flushes the log at every commit: what was answered survives a power cut (R123). NORMAL would not.
-  if (mode === 'write') db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on')
+/** `commandOf` finds a command's body; without it the connection only reads. */
+export function openSqliteEngine(file: string, commandOf?: CommandLookup): SqliteEngine {
+  const db = new DatabaseSync(file, { readOnly: commandOf === undefined, timeout: BUSY_TIMEOUT_MS })
+  if (commandOf) db.exec(WRITER_PRAGMAS)
   const prepared = new Map<Statement<string, unknown>, Prepared>()
   const reads = new Map<string, (values: readonly Bound[]) => unknown[]>()
   const [begin, commit, rollback] = ['begin immediate', 'commit', 'rollback'].map((sql) => db.prepare(sql)) as [
@@ -50,7 +57,7 @@ export function openSqliteEngine(file: string, mode: 'write' | 'read'): SqliteEn
   }
 
   const perform = (call: CommandCall): unknown => {
-    const work = commandOf(call).work(call.args)
+    const work = commandOf!(call).work(call.args)
     let turn = work.next(NOTHING)
     while (!turn.done) {
       const { value: steps } = turn

@@ -6,6 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { CommandCall } from './commands.ts'
 import { failureOf } from './failure.ts'
 import { MIGRATIONS } from './migrations.ts'
+import type { Reply } from './queue.ts'
 import { openSqliteEngine } from './sqlite-engine.ts'
 import type { SqliteEngine } from './sqlite-engine.ts'
 import type { Bound } from './statement.ts'
@@ -29,25 +30,41 @@ const { file, mode } = workerData as WorkerOptions
 const port = parentPort!
 
 try {
-  serve(openSqliteEngine(file, mode))
+  if (mode === 'write') await serveCommands()
+  else serveQueries()
+  port.postMessage({ ready: true })
 } catch (cause) {
   port.postMessage({ refused: cause instanceof Error ? cause.message : String(cause) })
 }
 
-function serve(engine: SqliteEngine): void {
-  if (mode === 'write') engine.migrate(MIGRATIONS, Date.now())
+async function serveCommands(): Promise<void> {
+  // Only the writer needs the commands and with them Kysely, which is most of what a thread loads.
+  const { commandOf } = await import('./commands.ts')
+  const engine = openSqliteEngine(file, commandOf)
+  engine.migrate(MIGRATIONS, Date.now())
   port.on('message', (request: WorkerRequest) => {
     if ('commands' in request) port.postMessage(engine.runBatch(request.commands))
-    else if ('queries' in request) port.postMessage(request.queries.map((call) => answer(engine, call)))
-    else {
-      engine.close()
-      port.close()
-    }
+    else if ('close' in request) stop(engine)
   })
-  port.postMessage({ ready: true })
 }
 
-function answer(engine: SqliteEngine, { sql, values }: QueryCall): unknown {
+function serveQueries(): void {
+  // Opened by the first query, because this thread starts while the writer still makes the tables.
+  let engine: SqliteEngine | undefined
+  port.on('message', (request: WorkerRequest) => {
+    if ('queries' in request) {
+      const opened = (engine ??= openSqliteEngine(file))
+      port.postMessage(request.queries.map((call) => answer(opened, call)))
+    } else if ('close' in request) stop(engine)
+  })
+}
+
+function stop(engine: SqliteEngine | undefined): void {
+  engine?.close()
+  port.close()
+}
+
+function answer(engine: SqliteEngine, { sql, values }: QueryCall): Reply {
   try {
     return { value: engine.query(sql, values) }
   } catch (cause) {

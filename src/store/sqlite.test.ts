@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, describe, test } from 'node:test'
+import { commandOf } from './commands.ts'
 import { booksOver, newAccount } from './contract-books.ts'
 import { storeContract } from './contract.ts'
 import { migrate, MIGRATIONS } from './migrations.ts'
@@ -61,7 +62,7 @@ test('a second store on the same file is refused with one clear error, and the f
 })
 
 test('migrations are applied once, a failing one leaves nothing behind, a newer database is refused', () => {
-  const engine = openSqliteEngine(path.join(root, 'migrations.db'), 'write')
+  const engine = openSqliteEngine(path.join(root, 'migrations.db'), commandOf)
   engine.migrate(MIGRATIONS, 1)
   engine.migrate(MIGRATIONS, 2)
   const applied = () => engine.query('select id, applied_ms from schema_migrations', [])

@@ -13,19 +13,15 @@ import type { Store } from './store.ts'
 export async function openSqlite(file: string): Promise<Store> {
   mkdirSync(path.dirname(file), { recursive: true })
   const release = takeOwnership(file)
-  const threads: WorkerThread[] = []
-  try {
-    // The writer comes first: it creates the file and brings the schema up to date.
-    const writer = await startThread({ file, mode: 'write' })
-    threads.push(writer)
-    const reader = await startThread({ file, mode: 'read' })
-    threads.push(reader)
-    return storeOver(writer, reader, release)
-  } catch (cause) {
-    await Promise.all(threads.map((thread) => thread.stop()))
-    release()
-    throw cause
-  }
+  const threads = await Promise.allSettled([
+    startThread({ file, mode: 'write' }),
+    startThread({ file, mode: 'read' }),
+  ])
+  const [writer, reader] = threads
+  if (writer.status === 'fulfilled' && reader.status === 'fulfilled') return storeOver(writer.value, reader.value, release)
+  for (const thread of threads) if (thread.status === 'fulfilled') await thread.value.stop()
+  release()
+  throw [writer, reader].find((thread) => thread.status === 'rejected')!.reason
 }
 
 function storeOver(writer: WorkerThread, reader: WorkerThread, release: () => void): Store {

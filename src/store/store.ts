@@ -1,9 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { ArgsOf, ResultOf } from './command.ts'
 import type { CommandName, Commands } from './commands.ts'
-import { openPostgres } from './postgres.ts'
 import type { Database } from './schema.ts'
-import { openSqlite } from './sqlite.ts'
 import type { Engine } from './statement.ts'
 
 /** Where the gateway keeps everything. One set of queries serves both engines. */
@@ -30,12 +28,13 @@ export type StoreOptions =
  * Opens a store and brings its schema up to date. Rejects with an Error that tells the operator what to do when the data
  * folder belongs to another process, the database cannot be reached, or a migration fails.
  */
-export function openStore(options: StoreOptions): Promise<Store> {
+export async function openStore(options: StoreOptions): Promise<Store> {
   switch (options.kind) {
     case 'sqlite':
-      return openSqlite(options.file)
+      return (await import('./sqlite.ts')).openSqlite(options.file)
     case 'postgres':
-      return openPostgres(options.url)
+      // Loaded only where it is used: the driver is a large part of the start.
+      return (await import('./postgres.ts')).openPostgres(options.url)
     default:
       return options satisfies never
   }

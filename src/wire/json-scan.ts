@@ -96,13 +96,13 @@ export class ObjectScan {
       position = skipSpace(bytes, keyEnd, limit)
       if (position >= limit || bytes[position] !== COLON) throw new JsonError('expected a colon', position)
       position = skipSpace(bytes, position + 1, limit)
-      const valueEnd = skipValue(bytes, position, limit, this.depthMax - 1)
+      const ending = skipValue(bytes, position, limit, this.depthMax - 1)
       if (index >= 0) {
         this.start[index] = position
-        this.end[index] = valueEnd
+        this.end[index] = ending
         if (this.count[index]! < 255) this.count[index]!++
       }
-      position = skipSpace(bytes, valueEnd, limit)
+      position = skipSpace(bytes, ending, limit)
       const next = position < limit ? bytes[position] : -1
       if (next === CLOSE_OBJECT) return position + 1
       if (next !== COMMA) throw new JsonError('expected a comma or the end of the object', position)
@@ -146,6 +146,11 @@ export function arrayElements(bytes: Uint8Array, from: number, to: number): numb
     if (bytes[at] !== COMMA) return spans
     at = skipSpace(bytes, at + 1, to)
   }
+}
+
+/** Offset behind the value that starts at `from`. Throws JsonError. */
+export function valueEnd(bytes: Uint8Array, from: number): number {
+  return skipValue(bytes, from, bytes.length, DEPTH_MAX)
 }
 
 /** The string value whose quotes stand at `start` and `end - 1`. */

@@ -142,6 +142,7 @@ export class Gateway {
     const serve = [PROGRAM, 'serve', '--config', join(this.folder, 'config.yaml'), '--port', String(this.port)]
     const pinned = this.#options.cpu === undefined ? [] : ['taskset', '-c', String(this.#options.cpu)]
     const [command, ...rest] = [...pinned, ...serve, '--data-dir', join(this.folder, 'data')]
+    this.#log = ''
     const startedMs = performance.now()
     const child = spawn(command!, [...rest, ...(this.#options.flags ?? [])], {
       cwd: this.folder,

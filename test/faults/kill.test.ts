@@ -86,14 +86,17 @@ test(`${KILLS} x kill -9 under load (seed ${SEED})`, async (t) => {
   const stop = new AbortController()
   const workers = Array.from({ length: WORKERS }, () => worker(key, next, seen, stop.signal))
   const restartMs: number[] = []
-  for (let kill = 0; kill < KILLS; kill++) {
-    await wait(UP_MS_MIN + next() * (UP_MS_MAX - UP_MS_MIN))
-    await gateway.kill('SIGKILL')
-    restartMs.push(await gateway.run())
+  try {
+    for (let kill = 0; kill < KILLS; kill++) {
+      await wait(UP_MS_MIN + next() * (UP_MS_MAX - UP_MS_MIN))
+      await gateway.kill('SIGKILL')
+      restartMs.push(await gateway.run())
+    }
+    await wait(UP_MS_MAX)
+  } finally {
+    stop.abort()
+    await Promise.all(workers)
   }
-  await wait(UP_MS_MAX)
-  stop.abort()
-  await Promise.all(workers)
   // Once more without load: whatever the last life left open is for recovery to close.
   await gateway.kill('SIGKILL')
   restartMs.push(await gateway.run())

@@ -2,6 +2,7 @@ import type { Usage } from '#ir/usage.ts'
 import type { EventRole, Failure, StreamReader } from '#codecs/codec.ts'
 import { contentBytesOf, quoted, stringAt } from '#codecs/event-text.ts'
 import { failureOf } from '#codecs/failure.ts'
+import { isDone } from '#codecs/openai-chat/answer.ts'
 import { isObject, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
 import { type EventFields, readEvent } from '#wire/sse.ts'
 import { readResponsesAnswer } from './answer.ts'
@@ -40,7 +41,8 @@ export class ResponsesStreamReader implements StreamReader {
     this.modelStart = -1
     this.usageOpen = -1
     const { dataStart, dataEnd } = readEvent(event, this.fields)
-    if (dataStart < 0) return 'noise'
+    // Some hosts end with chat's `[DONE]`, which says nothing here.
+    if (dataStart < 0 || isDone(event, dataStart, dataEnd)) return 'noise'
     if (!this.scanData(event, dataStart, dataEnd)) return 'lifecycle'
     const { scan } = this
     const type = stringAt(event, scan.start[TYPE]!) ?? this.fields.name

@@ -4,6 +4,7 @@ import { type Cost, costOf } from '#ledger/cost.ts'
 import type { Price } from '#catalog/types.ts'
 import { insertMember } from '#codecs/request-fields.ts'
 import { quoted, valueOf } from '#codecs/event-text.ts'
+import { valueEnd } from '#wire/json-scan.ts'
 import type { Edit } from '#wire/splice.ts'
 
 /** The few bytes of an answer that are ours: the model's public name (R2) and the cost (R100). */
@@ -34,7 +35,7 @@ export function costEdits(
   const edits: Edit[] = []
   const present = valueOf(bytes, COST, usageOpen)
   if (present >= 0) {
-    const end = scalarEnd(bytes, present)
+    const end = valueEnd(bytes, present)
     edits.push({ start: present, end, bytes: Buffer.from(text) })
     return edits
   }
@@ -57,12 +58,3 @@ function detailsOf(cost: Cost | null): string {
   ]
   return `"cost_details":{${details.join(',')}},"is_byok":false`
 }
-
-function scalarEnd(bytes: Buffer, start: number): number {
-  let end = start
-  while (end < bytes.length && !SCALAR_ENDS.has(bytes[end]!)) end++
-  return end
-}
-
-/** Comma, closing brackets, white space. */
-const SCALAR_ENDS = new Set([0x2c, 0x7d, 0x5d, 0x20, 0x0a, 0x0d, 0x09])

@@ -13,6 +13,9 @@ import { JsonArrayFrames } from './json-array-frames.ts'
 import type { Outcome, Settle } from './reply.ts'
 import { costEdits, modelEdit, publicNameOf } from './rewrite.ts'
 
+/** How long an upstream may keep its connection open behind its last event before the answer is ended without it. */
+export const LINGER_MS = 100
+
 /**
  * Writes one streamed answer as it arrives: one write per upstream chunk, the model's name and the cost put in place, and
  * the terminal event kept back until the settlement is durable. A stream that breaks ends with its protocol's own error.
@@ -31,6 +34,7 @@ export class StreamReply implements EventSink {
   private output: Buffer[] = []
   /** The terminal event and whatever follows it: not released before the settlement. */
   private tail: Buffer[] | null = null
+  private lingering: NodeJS.Timeout | undefined
   private isFinishing = false
   private accept!: () => void
   private reject!: (error: unknown) => void
@@ -75,12 +79,10 @@ export class StreamReply implements EventSink {
     }
     if (role === 'usage' && !this.showsUsage) return
     const bytes = this.frame(this.rewrite(event, role, offsets))
-    if (this.tail) this.tail.push(bytes)
-    else if (role === 'terminal') {
-      this.tail = [bytes]
-      this.flush()
-      this.finish(this.answer.reader.failure ? 'upstream_disconnect' : 'complete', this.tail)
-    } else this.output.push(bytes)
+    if (role === 'terminal') this.holdTail()
+    else if (this.tail && !this.isFinishing && role !== 'noise') this.releaseTail()
+    const queue = this.tail ?? this.output
+    queue.push(bytes)
   }
 
   onPause(): void {
@@ -89,6 +91,10 @@ export class StreamReply implements EventSink {
 
   onEnd(error: Error | null): void {
     if (this.isFinishing) return
+    if (this.tail) {
+      this.finishTail()
+      return
+    }
     const { reader } = this.answer
     if (!reader.complete) {
       this.breakOff(error instanceof StreamBrokenError ? error.failure : CUT)
@@ -97,6 +103,24 @@ export class StreamReply implements EventSink {
     // A host that leaves the terminator out would keep clients waiting for it.
     const terminator = PASSTHROUGH[this.parsed.surface].terminator
     this.finish('complete', terminator === '' ? [] : [Buffer.from(terminator)])
+  }
+
+  /** The end is certain when the upstream ends; one that says the last word and lingers is not waited for. */
+  private holdTail(): void {
+    this.tail ??= []
+    this.lingering ??= setTimeout(() => this.finishTail(), LINGER_MS)
+  }
+
+  /** Something follows what looked like the end: some hosts send several answers in one stream. */
+  private releaseTail(): void {
+    this.output.push(...this.tail!)
+    this.tail = null
+    clearTimeout(this.lingering)
+    this.lingering = undefined
+  }
+
+  private finishTail(): void {
+    this.finish(this.answer.reader.failure ? 'upstream_disconnect' : 'complete', this.tail ?? [])
   }
 
   private rewrite(event: Buffer, role: EventRole, offsets: EventOffsets): Buffer {
@@ -138,6 +162,7 @@ export class StreamReply implements EventSink {
   private finish(outcome: Outcome, tail: Buffer[]): void {
     if (this.isFinishing) return
     this.isFinishing = true
+    clearTimeout(this.lingering)
     this.settle(outcome).then(
       () => {
         // The client may have left meanwhile; what it was sent is booked all the same.
