@@ -1,6 +1,6 @@
 /** From outcomes to ratios, a verdict on each goal, and tables for the terminal and bench/README.md. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { cpus, release, totalmem } from 'node:os'
+import { cpus, loadavg, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { FIGURE_UNITS, GOALS, type Figure, type Goal } from './goals.ts'
 import type { MemoryReport } from './memory.ts'
@@ -79,6 +79,9 @@ export function judge(points: readonly PointReport[]): GoalReport[] {
   })
 }
 
+/** More than this, and others use the cores that the bench measures on. */
+const QUIET_LOAD_MAX = 0.7
+
 /** What the figures depend on; no names of hosts. */
 export function machineFacts(pinned: boolean): Record<string, string> {
   return {
@@ -86,6 +89,7 @@ export function machineFacts(pinned: boolean): Record<string, string> {
     memory: `${Math.round(totalmem() / 2 ** 30)} GB`,
     kernel: `${process.platform} ${release()}`,
     Node: process.version,
+    'load before (1 min)': `${loadavg()[0]!.toFixed(2)}${loadavg()[0]! > QUIET_LOAD_MAX ? ': NOT QUIET, the figures are worth little' : ''}`,
     pinning: pinned ? 'subject on core 0, upstream and load generator on core 1' : 'none',
   }
 }

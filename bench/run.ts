@@ -126,6 +126,7 @@ async function main(): Promise<number> {
     ...(options.profile ? ['--cpu-prof', `--cpu-prof-dir=${options.profile}`] : []),
     ...(options.only.includes(MEMORY_PART) ? [INSPECT_OPTION] : []),
   ]
+  const machine = machineFacts(pinned)
   const subjects = await Subjects.start(!options['baseline-only'], nodeOptions.join(' '))
   const points: PointReport[] = []
   const parity: ParityReport[] = []
@@ -146,7 +147,7 @@ async function main(): Promise<number> {
     await subjects.stop()
   }
   const report: Report = {
-    machine: machineFacts(pinned),
+    machine,
     points,
     goals: judge(points),
     parity,

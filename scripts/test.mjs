@@ -1,9 +1,10 @@
 // Runs the tests with the pinned Node.js: `npm test`, or `npm test -- src/ledger test/tidy.test.ts --test-name-pattern=hold`.
 // Arguments are flags of `node --test`, test files, or folders of test files; without a path all tests run.
 // Plain JavaScript for the machine's own Node.js (20 or later).
-//   TRIVIUM_SHARED            the shared material; default: ../shared beside the project
-//   TRIVIUM_TEST_POSTGRES_URL a PostgreSQL to use instead of starting one
-//   CI=true                   a skipped test is a failure
+//   TRIVIUM_FAULTS=full         longer fault tests; TRIVIUM_KILLS, TRIVIUM_SEED: how many kills, and which
+//   TRIVIUM_TEST_CHROMIUM       the browser for the page test; default: the system's Chromium
+//   TRIVIUM_UPDATE_DOCUMENTS=1  writes the generated tables of the documents
+//   CI=true                     a skipped test is a failure
 import { spawn } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
 import { join } from 'node:path'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
@@ -13,14 +13,16 @@ import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { createReloader, type Reloader } from '#config/reload.ts'
 import type { Settings } from '#config/types.ts'
 import { createRequestReads } from '#control-plane/request-reads.ts'
+import { sendError } from '#control-plane/mount.ts'
 import { registerControlPlane } from '#control-plane/routes.ts'
 import { UpstreamPools } from '#data-plane/7-call/pools.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
-import { ActiveRequests, registerDataPlane } from '#data-plane/routes.ts'
+import { ActiveRequests, createDataPlane, registerGeminiPaths } from '#data-plane/routes.ts'
 import { createLedger, type RecoverableLedger } from '#ledger/ledger.ts'
 import { createLog } from '#observe/log.ts'
 import { createRequestLog } from '#observe/request-log.ts'
 import type { Simulator } from '#simulator/index.ts'
+import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
 import { storeAt } from '#store/location.ts'
 import { openStore, type Store } from '#store/store.ts'
 import packageFacts from '../package.json' with { type: 'json' }
@@ -54,6 +56,9 @@ const DRAIN_MS = 30_000
 /** Headers must arrive within this; bodies have their own bound in the data plane (attack S15). */
 const HEADERS_MS = 15_000
 
+/** Longer than the idle time of common load balancers, so that they and not we end a quiet connection. */
+const KEEP_ALIVE_MS = 65_000
+
 /** How often a gateway on a shared database looks for holds that a dead node left behind. */
 const RECOVERY_INTERVAL_MS = 60_000
 
@@ -61,7 +66,8 @@ const RECOVERY_INTERVAL_MS = 60_000
 export async function startGateway(options: StartOptions): Promise<RunningGateway> {
   const loaded = loadConfig(options)
   const { settings } = loaded
-  mkdirSync(settings.dataDir, { recursive: true })
+  ensureDataFolder(settings.dataDir)
+  checkWritable(settings.dataDir)
   const log = createLog(settings.logLevel)
   for (const warning of loaded.warnings) log.warn({ warning }, 'configuration')
   const store = await openStore(storeAt(settings))
@@ -112,21 +118,22 @@ async function serve(
     localCaller,
   }
   const active = new ActiveRequests()
-  const app = createServer()
+  const app = createServer(createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => reloader.current.settings.gatewayUrl
   registerControlPlane(app, {
     accounts,
     keys,
     keyRing,
     catalog,
-    requests: createRequestReads(store),
+    requests: createRequestReads(store, requestLog),
+    log,
     localCaller,
     masterKey: masterKey.value,
     settings,
     version: packageFacts.version,
     gatewayUrl,
   })
-  await registerDataPlane(app, gateway, active)
+  registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app, settings)
   const recovery = recoverRegularly(store, ledger, log)
@@ -155,13 +162,21 @@ async function serve(
   }
 }
 
-function createServer(): FastifyInstance {
+/** One port for both planes: model traffic is taken first, everything else is the framework's. */
+function createServer(takesModelTraffic: ReturnType<typeof createDataPlane>): FastifyInstance {
   return Fastify({
     logger: false,
+    frameworkErrors: (error, request, reply) => sendError(request, reply, error),
     genReqId: () => id('req'),
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: true },
     forceCloseConnections: false,
-    http: { headersTimeout: HEADERS_MS, requestTimeout: 0, keepAliveTimeout: 65_000 },
+    serverFactory: (handle) =>
+      createHttpServer(
+        { headersTimeout: HEADERS_MS, requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true },
+        (request, response) => {
+          if (!takesModelTraffic(request, response)) handle(request, response)
+        },
+      ),
   })
 }
 

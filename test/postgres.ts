@@ -1,11 +1,14 @@
 import { execFileSync, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { Client } from 'pg'
 
-const START_ATTEMPTS_MAX = 100
+const START_ATTEMPTS_MAX = 20
+const POLLS_MAX = 200
 const START_POLL_MS = 100
 const DEBIAN_ROOT = '/usr/lib/postgresql'
 
@@ -13,7 +16,7 @@ export interface TestPostgres {
   /** URL of the database `postgres`, as a superuser without a password. */
   readonly url: string
   /** Creates an empty database and gives its URL. */
-  createDatabase(name: string): string
+  createDatabase(name: string): Promise<string>
   /** Kills the server as a power cut would, and starts it again on the same port. */
   crash(): Promise<void>
   stop(): Promise<void>
@@ -21,9 +24,9 @@ export interface TestPostgres {
 
 /** Where initdb and postgres are; undefined when this machine has none. */
 export function findPostgres(): string | undefined {
-  const versions = existsSync(DEBIAN_ROOT) ? readdirSync(DEBIAN_ROOT).sort().reverse() : []
+  const versions = existsSync(DEBIAN_ROOT) ? readdirSync(DEBIAN_ROOT).toSorted().toReversed() : []
   const folders = [...versions.map((version) => path.join(DEBIAN_ROOT, version, 'bin')), ...searchPath()]
-  return folders.find((folder) => ['initdb', 'postgres', 'psql'].every((name) => existsSync(path.join(folder, name))))
+  return folders.find((folder) => ['initdb', 'postgres'].every((name) => existsSync(path.join(folder, name))))
 }
 
 const searchPath = (): string[] => (process.env['PATH'] ?? '').split(path.delimiter).filter(Boolean)
@@ -37,21 +40,31 @@ export async function startPostgres(folder: string): Promise<TestPostgres> {
   const as = { ...owner, cwd: root, stdio: 'ignore' } as const
   execFileSync(path.join(folder, 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '-N'], as)
   const port = await freePort()
-  const address = ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres']
-  const sql = (text: string): void => {
-    execFileSync(path.join(folder, 'psql'), [...address, '-d', 'postgres', '-q', '-c', text], { stdio: 'ignore' })
+  const sql = async (text: string): Promise<void> => {
+    const client = new Client({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres' })
+    client.on('error', () => {})
+    await client.connect()
+    try {
+      await client.query(text)
+    } finally {
+      await client.end()
+    }
   }
-  const launch = async () => {
-    const server = spawn(
-      path.join(folder, 'postgres'),
-      ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', root],
-      as,
-    )
-    await untilReady(() => sql('select 1'))
-    return server
+  const launch = async (): Promise<ChildProcess> => {
+    for (let attempt = 1; ; attempt++) {
+      const started = spawn(
+        path.join(folder, 'postgres'),
+        ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', root],
+        as,
+      )
+      if (await untilReady(started, () => sql('select 1'))) return started
+      // After a crash the old backends may hold the shared memory a moment longer than the server lived.
+      if (attempt === START_ATTEMPTS_MAX) throw new Error('PostgreSQL did not start.')
+    }
   }
   let server = await launch()
   const end = async (signal: 'SIGQUIT' | 'SIGINT'): Promise<void> => {
+    if (hasEnded(server)) return
     const exited = new Promise((resolve) => server.once('exit', resolve))
     server.kill(signal)
     await exited
@@ -59,8 +72,8 @@ export async function startPostgres(folder: string): Promise<TestPostgres> {
   const urlOf = (name: string): string => `postgres://postgres@127.0.0.1:${port}/${name}`
   return {
     url: urlOf('postgres'),
-    createDatabase(name) {
-      sql(`create database ${name}`)
+    async createDatabase(name) {
+      await sql(`create database ${name}`)
       return urlOf(name)
     },
     async crash() {
@@ -99,14 +112,18 @@ function freePort(): Promise<number> {
   return promise
 }
 
-/** The server gives no other signal of its readiness than an accepted connection. */
-async function untilReady(connect: () => void): Promise<void> {
+const hasEnded = (server: ChildProcess): boolean => server.exitCode !== null || server.signalCode !== null
+
+/** True once it answers, false when it ended instead. It gives no other signal of its readiness than an answer. */
+async function untilReady(server: ChildProcess, connect: () => Promise<void>): Promise<boolean> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return connect()
+      await connect()
+      return true
     } catch (cause) {
-      if (attempt === START_ATTEMPTS_MAX) throw cause
+      if (attempt === POLLS_MAX) throw cause
       await new Promise((resolve) => setTimeout(resolve, START_POLL_MS))
+      if (hasEnded(server)) return false
     }
   }
 }

@@ -91,7 +91,8 @@ function holdBlock(path: string, name: string, table: string): void {
   assert.match(text, block)
   const wanted = text.replace(block, (_, start: string, end: string) => `${start}\n${table}\n\n${end}`)
   if (process.env['TRIVIUM_UPDATE_DOCUMENTS'] === '1') writeFileSync(file, wanted)
-  else assert.equal(cells(text), cells(wanted), `out of date: TRIVIUM_UPDATE_DOCUMENTS=1 npm test -- test/readme.test.ts`)
+  else
+    assert.equal(cells(text), cells(wanted), `out of date: TRIVIUM_UPDATE_DOCUMENTS=1 npm test -- test/readme.test.ts`)
 }
 
 /** Without the padding that the formatter adds to tables. */
@@ -103,7 +104,9 @@ function optionTable(): string {
     const env = option.env === undefined ? '' : `\`${option.env}\``
     return `| ${env} | ${flag} | \`${option.path}\` | ${defaultText(option)} | ${option.description} |`
   })
-  return ['| variable | flag | in the file | default | meaning |', '| --- | --- | --- | --- | --- |', ...rows].join('\n')
+  return ['| variable | flag | in the file | default | meaning |', '| --- | --- | --- | --- | --- |', ...rows].join(
+    '\n',
+  )
 }
 
 function defaultText({ default: value }: Option): string {

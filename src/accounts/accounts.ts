@@ -50,21 +50,7 @@ export function createAccounts(store: Store, options: { keyRing?: KeyRing; now?:
       const data = found.slice(0, limit).map(accountOf)
       return { data, nextCursor: found.length > limit ? data.at(-1)!.id : null }
     },
-    async credit(accountId, { amountNano, type = 'topup', note = null, actor }) {
-      if (type === 'usage') throw invalid('type', 'Usage is booked by requests only.')
-      checkAmount(amountNano, 'amount')
-      if (amountNano === 0n) throw invalid('amount', 'The amount must not be zero.')
-      if (amountNano < 0n && (type === 'topup' || type === 'grant')) {
-        throw invalid('amount', `A ${type} must be positive; use an adjustment to take money off.`)
-      }
-      if (note !== null && note.length > NOTE_LENGTH_MAX) {
-        throw invalid('note', `A note has at most ${NOTE_LENGTH_MAX} characters.`)
-      }
-      const createdMs = now()
-      const entry = { accountId, type, amountNano, note, actor }
-      const { seq, balanceNano } = await store.execute('credit', { ...entry, nowMs: createdMs })
-      return { ...entry, id: entryId(seq), balanceAfterNano: balanceNano, requestId: null, createdMs }
-    },
+    credit: (accountId, input) => postCredit(store, accountId, input, now()),
     async setStatus(id, status) {
       if (!(await store.execute('setAccountStatus', { id, status }))) throw missing(id)
       keyRing?.forget()
@@ -91,6 +77,27 @@ export function createAccounts(store: Store, options: { keyRing?: KeyRing; now?:
       return { creditedNano: row.credited_nano, usedNano: row.used_nano }
     },
   }
+}
+
+async function postCredit(
+  store: Store,
+  accountId: string,
+  input: Parameters<Accounts['credit']>[1],
+  nowMs: number,
+): Promise<LedgerEntry> {
+  const { amountNano, type = 'topup', note = null, actor } = input
+  if (type === 'usage') throw invalid('type', 'Usage is booked by requests only.')
+  checkAmount(amountNano, 'amount')
+  if (amountNano === 0n) throw invalid('amount', 'The amount must not be zero.')
+  if (amountNano < 0n && (type === 'topup' || type === 'grant')) {
+    throw invalid('amount', `A ${type} must be positive; use an adjustment to take money off.`)
+  }
+  if (note !== null && note.length > NOTE_LENGTH_MAX) {
+    throw invalid('note', `A note has at most ${NOTE_LENGTH_MAX} characters.`)
+  }
+  const entry = { accountId, type, amountNano, note, actor }
+  const { seq, balanceNano } = await store.execute('credit', { ...entry, nowMs })
+  return { ...entry, id: entryId(seq), balanceAfterNano: balanceNano, requestId: null, createdMs: nowMs }
 }
 
 /** The operator's own account and the one of single-user mode: postpaid without a limit. Idempotent. */

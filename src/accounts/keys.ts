@@ -6,7 +6,7 @@ import { AMOUNT_NANO_MAX } from '#store/request-columns.ts'
 import type { ApiKeyTable } from '#store/schema.ts'
 import type { Store } from '#store/store.ts'
 import { keyDigest, keyLabel, newKeyText } from './key-text.ts'
-import type { ApiKey, KeyRing, Keys } from './types.ts'
+import type { ApiKey, KeyRing, Keys, NewKey } from './types.ts'
 
 const NAME_LENGTH_MAX = 100
 
@@ -19,26 +19,7 @@ export function createKeys(
 ): Keys {
   const read = store.read
   return {
-    async create({ name, accountId, kind = 'inference', system = null, limitNano, limitReset, expiresMs = null }) {
-      const text = newKeyText()
-      const nowMs = now()
-      const stored: Omit<ApiKeyTable, 'disabled' | 'removed_ms'> = {
-        id: newId('key'),
-        hash: keyDigest(pepper, text),
-        label: keyLabel(text),
-        account_id: accountId,
-        name: checkName(name),
-        kind,
-        system,
-        limit_nano: checkLimitAmount(limitNano ?? null),
-        limit_reset: limitReset ?? null,
-        expires_ms: checkExpiry(expiresMs, nowMs),
-        created_ms: nowMs,
-        updated_ms: nowMs,
-      }
-      await store.execute('createKey', stored)
-      return { key: keyOf({ ...stored, disabled: 0, removed_ms: null }), plaintext: text }
-    },
+    create: (input) => createKey(store, pepper, input, now()),
     async get(hash) {
       const row = await read
         .selectFrom('api_keys')
@@ -94,6 +75,32 @@ export function createKeys(
       }
     },
   }
+}
+
+async function createKey(
+  store: Store,
+  pepper: string,
+  input: NewKey,
+  nowMs: number,
+): Promise<{ key: ApiKey; plaintext: string }> {
+  const { name, accountId, kind = 'inference', system = null, limitNano, limitReset, expiresMs = null } = input
+  const text = newKeyText()
+  const stored: Omit<ApiKeyTable, 'disabled' | 'removed_ms'> = {
+    id: newId('key'),
+    hash: keyDigest(pepper, text),
+    label: keyLabel(text),
+    account_id: accountId,
+    name: checkName(name),
+    kind,
+    system,
+    limit_nano: checkLimitAmount(limitNano ?? null),
+    limit_reset: limitReset ?? null,
+    expires_ms: checkExpiry(expiresMs, nowMs),
+    created_ms: nowMs,
+    updated_ms: nowMs,
+  }
+  await store.execute('createKey', stored)
+  return { key: keyOf({ ...stored, disabled: 0, removed_ms: null }), plaintext: text }
 }
 
 /** A stored row as the ApiKey that the rest of the gateway sees. */

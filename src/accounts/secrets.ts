@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import path from 'node:path'
+import { ensureDataFolder } from '#store/data-folder.ts'
 import type { Store } from '#store/store.ts'
 
 const SECRET_BYTES = 32
@@ -57,7 +58,7 @@ function readSecrets(file: string): Record<string, string> {
 
 /** Written beside and renamed, so that a crash leaves the old file or the new one. */
 function writeSecrets(file: string, secrets: Record<string, string>): void {
-  mkdirSync(path.dirname(file), { recursive: true })
+  ensureDataFolder(path.dirname(file))
   const draft = `${file}.new`
   const handle = openSync(draft, 'w', OWNER_ONLY)
   try {

@@ -94,7 +94,13 @@ export const ERRORS = {
   state_conflict: conflict,
   request_too_large: row(413, 'invalid_request_error', 'request_too_large', 'INVALID_ARGUMENT', 'payload_too_large'),
   /** The client left; nobody reads this answer, but the log row tells it. */
-  client_closed_request: row(499, 'invalid_request_error', 'invalid_request_error', 'INVALID_ARGUMENT', 'invalid_request'),
+  client_closed_request: row(
+    499,
+    'invalid_request_error',
+    'invalid_request_error',
+    'INVALID_ARGUMENT',
+    'invalid_request',
+  ),
   rate_limit_exceeded: limited,
   upstream_rate_limited: limited,
   internal_error: row(500, 'server_error', 'api_error', 'INTERNAL', 'server', true),

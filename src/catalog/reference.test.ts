@@ -60,7 +60,7 @@ test('every plain number of the data set survives as written', () => {
         ['input_mtok', row.price?.input],
         ['output_mtok', row.price?.output],
       ] as const) {
-        const number = prices[key]
+        const number: unknown = prices[key]
         if (typeof number !== 'number') continue
         assert.equal(formatPricePerMillion(price!), String(number), `${id} ${row.id} ${key}`)
         compared++

@@ -5,6 +5,7 @@ import type { Settings } from '#config/types.ts'
 import { openStore, type Store } from '#store/store.ts'
 import { CliError } from './failure.ts'
 import type { Run } from './program.ts'
+import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
 import { storeAt } from '#store/location.ts'
 
 /** The management API, of a running gateway or of the data folder itself: one set of rules either way. */
@@ -101,6 +102,8 @@ async function openDataFolder(settings: Settings): Promise<Administration> {
 
 async function openOwnStore(settings: Settings): Promise<Store> {
   try {
+    ensureDataFolder(settings.dataDir)
+    checkWritable(settings.dataDir)
     return await openStore(storeAt(settings))
   } catch (thrown) {
     if (!(thrown instanceof Error) || !/in use by another/.test(thrown.message)) throw thrown

@@ -1,4 +1,3 @@
-import { access, constants, mkdir } from 'node:fs/promises'
 import { buildCatalog } from '#catalog/catalog.ts'
 import { ConfigError, loadConfig, type LoadedConfig } from '#config/load.ts'
 import type { Settings } from '#config/types.ts'
@@ -8,6 +7,7 @@ import { openStore, type Store } from '#store/store.ts'
 import { ANY_SIMULATOR_URL } from './catalog.ts'
 import { failureLines } from './failure.ts'
 import type { Run } from './program.ts'
+import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
 import { storeAt } from '#store/location.ts'
 
 /** What one check found; `failed` decides the exit code. */
@@ -54,10 +54,10 @@ export function checkBackends(settings: Settings): Finding {
   return problems.length > 0 ? bad(detail, problems) : fine(detail)
 }
 
-export async function checkDataDir({ dataDir }: Settings): Promise<Finding> {
+export function checkDataDir({ dataDir }: Settings): Finding {
   try {
-    await mkdir(dataDir, { recursive: true })
-    await access(dataDir, constants.W_OK)
+    ensureDataFolder(dataDir)
+    checkWritable(dataDir)
     return fine(dataDir)
   } catch (thrown) {
     return bad(`${dataDir} cannot be written`, failureLines(thrown))

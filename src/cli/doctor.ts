@@ -11,10 +11,9 @@ export async function runDoctor(run: Run): Promise<number> {
   const findings: Record<string, Finding> = { config }
   if (loaded) {
     findings['backends'] = checkBackends(loaded.settings)
-    findings['data_dir'] = await checkDataDir(loaded.settings)
-    const store = await checkStore(loaded.settings)
-    findings['database'] = store.database
-    findings['ledger'] = store.ledger
+    findings['data_dir'] = checkDataDir(loaded.settings)
+    // Without its folder there is no database to check, and one failing item is named once.
+    if (!findings['data_dir'].failed) Object.assign(findings, await checkStore(loaded.settings))
   }
   findings['catalog'] = await checkCatalog(run, loaded)
   const failed = Object.entries(findings).filter(([, finding]) => finding.failed)
@@ -25,7 +24,10 @@ export async function runDoctor(run: Run): Promise<number> {
   return ok ? 0 : 1
 }
 
-const strip = ([name, { failed: _, ...rest }]: [string, Finding]): [string, unknown] => [name, rest]
+const strip = ([name, { status, detail, problems }]: [string, Finding]): [string, unknown] => [
+  name,
+  { status, detail, problems },
+]
 
 function printForPeople(run: Run, findings: Readonly<Record<string, Finding>>): void {
   const width = Math.max(...Object.keys(findings).map((name) => name.length))

@@ -38,6 +38,8 @@ function nodeFailureText(thrown: Error): string | undefined {
       return path === undefined && port !== undefined
         ? `no permission to listen on port ${port}; choose a port above 1023 with --port or APP_PORT.`
         : `no permission to write ${path ?? 'the data folder'}; choose another folder with --data-dir or DATA_DIR.`
+    case 'ENOENT':
+      return path === undefined ? undefined : `${path} cannot be created; choose another with --data-dir or DATA_DIR.`
     case 'ENOTDIR':
     case 'EEXIST':
       return `${path ?? 'the data folder'} is not a folder; choose another with --data-dir or DATA_DIR.`

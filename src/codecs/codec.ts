@@ -66,7 +66,7 @@ export interface AnswerFacts {
   readonly modelSpan: Span | null
   /** Offset behind the `{` of the usage object, where `cost` is inserted; null when there is no such object. */
   readonly usageOpen: number | null
-  /** Bytes of generated text, for an estimate when no usage was reported. */
+  /** Bytes of generated text, for an estimate; need not be counted where usage was reported. */
   readonly contentBytes: number
   /** A 200 that is no answer. */
   readonly failure: Failure | null

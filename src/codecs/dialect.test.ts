@@ -34,6 +34,8 @@ const CASES: [path: string, expected: Dialect, headers?: Record<string, string>]
   ['/api/v1/models', 'openrouter'],
   ['/api/v1/models', 'openrouter', GOOGLE],
   ['/api/v1/models', 'anthropic', ANTHROPIC],
+  ['/api/v1/v1/models', 'anthropic', ANTHROPIC],
+  ['/api/v1/v1/messages', 'anthropic'],
   ['/api/v1/chat/completions', 'openrouter'],
   ['/api/admin/accounts', 'openrouter'],
   ['/api/logs', 'openrouter'],

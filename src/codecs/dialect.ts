@@ -12,7 +12,7 @@ const MESSAGES = /^(?:\/api)?(?:\/v1){1,2}\/messages(?:\/|$)/
 const GEMINI_ROOT = /^(?:\/api)?\/v1beta(?:\/|$)/
 const GEMINI_ACTION = /:(?:generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)$/
 const SHARED_MODELS = /^(?:\/v1){1,2}\/models(?:\/|$)/
-const OPENROUTER_MODELS = /^\/api\/v1\/models(?:\/|$)/
+const OPENROUTER_MODELS = /^\/api(?:\/v1){1,2}\/models(?:\/|$)/
 
 /** The dialect of a request path (a query string is ignored). Unknown paths speak the dialect of their prefix. */
 export function dialectOf(path: string, headers: RequestHeaders = {}): Dialect {

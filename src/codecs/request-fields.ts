@@ -24,10 +24,15 @@ export const OUTPUT_TOKENS_MAX = 2 ** 31 - 1
  * Scans the body's top level; complains in the client's own terms. `unique` members may not be repeated, because a parser
  * that takes the first and an upstream that takes the last would price one model and run another (attack S18).
  */
-export function scanBody(scan: ObjectScan, body: Buffer, unique: readonly (readonly [number, string])[]): void {
+export function scanBody(
+  scan: ObjectScan,
+  body: Buffer,
+  jsonDepthMax: number,
+  unique: readonly (readonly [number, string])[],
+): void {
   let object: boolean
   try {
-    object = scan.scan(body)
+    object = scan.scan(body, 0, body.length, jsonDepthMax)
   } catch (error) {
     if (error instanceof JsonDepthError) throw new GatewayError('invalid_json', 'The JSON body is nested too deeply.')
     if (!(error instanceof JsonError)) throw error

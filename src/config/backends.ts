@@ -14,6 +14,7 @@ export interface ProviderInput {
   readonly keySource: string | null
   readonly keyOrigin: Source
   readonly apiUrl: string | null
+  readonly apiUrlOrigin: Source
   readonly requestMs: number | null
 }
 
@@ -23,7 +24,14 @@ export interface Findings {
   readonly warnings: string[]
 }
 
-const NOTHING: ProviderInput = { keys: [], keySource: null, keyOrigin: 'default', apiUrl: null, requestMs: null }
+const NOTHING: ProviderInput = {
+  keys: [],
+  keySource: null,
+  keyOrigin: 'default',
+  apiUrl: null,
+  apiUrlOrigin: 'default',
+  requestMs: null,
+}
 
 /** Keys, base URLs and time limits of all presets from flags and environment (R58, R111). */
 export function readProviders(
@@ -61,7 +69,8 @@ function readProviderOption(
   if (text === undefined) return {}
   const name = given === undefined ? option.env : `--${option.flag}`
   if (option.setting === 'api_base_url') {
-    return before.apiUrl === null ? { apiUrl: readUrl(text, name, findings) } : {}
+    if (before.apiUrl !== null) return {}
+    return { apiUrl: readUrl(text, name, findings), apiUrlOrigin: given === undefined ? 'env' : 'flag' }
   }
   const seconds = parseNumber(text)
   if (seconds === undefined || seconds < 0) {
@@ -92,8 +101,7 @@ export function readBackend(
   const preset = presetOf(id, entry, path, findings)
   if (preset === undefined) return undefined
   const provider = providers.get(preset.type) ?? NOTHING
-  // The environment speaks for the backend that is named as its preset; others of the type only borrow what they lack (R112).
-  const own = findPreset(id)?.type === preset.type
+  const own = isOwnName(id, preset.type)
   const fileUrl = entry.api_url === undefined ? null : readUrl(entry.api_url, `${path}.api_url`, findings)
   const apiUrl = own ? (provider.apiUrl ?? fileUrl) : (fileUrl ?? provider.apiUrl)
   const needsUrl = preset.apiUrl === null && preset.adapter === 'http' && preset.type !== 'simulator'
@@ -201,6 +209,9 @@ function readHeaders(headers: Record<string, string>, path: string, findings: Fi
   }
   return headers
 }
+
+/** The environment speaks for the backend that is named as its preset; others of the type only borrow what they lack (R112). */
+export const isOwnName = (id: string, type: string): boolean => findPreset(id)?.type === type
 
 /** Backends that nobody wrote down: one for each provider whose key was found, else the built-in simulator. */
 export function implicitBackends(providers: ReadonlyMap<string, ProviderInput>): Record<string, BackendFile> {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { CatalogSettings } from '#catalog/settings.ts'
 import { readCatalog } from './catalog-sections.ts'
-import { implicitBackends, readProviders, type ProviderInput } from './backends.ts'
+import { implicitBackends, isOwnName, readProviders, type ProviderInput } from './backends.ts'
 import { readDocument } from './document.ts'
 import { readEnvironment, type Environment } from './environment.ts'
 import { ConfigError } from './error.ts'
@@ -52,12 +52,39 @@ export function loadConfig({ flags: rawFlags, env: rawEnv, cwd }: ConfigInput): 
   const catalog = readCatalog(checked.file, providers, env, { errors, warnings })
   const settings = readSettings(checked.file, catalog, document.path, cwd, merged, errors)
   if (errors.length > 0) throw new ConfigError(errors)
+  showProviders(merged, catalog, providers)
   return {
     settings,
     sources: merged.sources,
     warnings,
     providersFound: findUsed(catalog, providers),
     effective: merged.values,
+  }
+}
+
+/** What flags and environment say of a backend stands in the effective values instead of what the file says. */
+function showProviders(
+  { values, sources }: Merged,
+  catalog: CatalogSettings,
+  providers: ReadonlyMap<string, ProviderInput>,
+): void {
+  const backends = values['backends'] as Record<string, Values | null>
+  for (const [id, { type, credentialSource }] of Object.entries(catalog.backends)) {
+    const provider = providers.get(type)
+    if (provider === undefined) continue
+    const show = (key: string, value: unknown, source: Source): void => {
+      const path = `backends.${id}.${key}`
+      for (const name of Object.keys(sources)) if (name.startsWith(`${path}[`)) delete sources[name]
+      backends[id] = { ...backends[id], [key]: value }
+      sources[path] = source
+    }
+    const own = isOwnName(id, type)
+    if (credentialSource === provider.keySource && provider.keys.length > 0)
+      show('api_key', provider.keys, provider.keyOrigin)
+    if (provider.apiUrl !== null && (own || !backends[id]?.['api_url']))
+      show('api_url', provider.apiUrl, provider.apiUrlOrigin)
+    const seconds = provider.requestMs === null ? null : provider.requestMs / 1000
+    if (seconds !== null && (own || backends[id]?.['timeout'] === undefined)) show('timeout', seconds, 'env')
   }
 }
 

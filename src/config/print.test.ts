@@ -42,6 +42,14 @@ test('each leaf has its value and its source', () => {
   assert.deepEqual(printed['reservation.min_output_tokens'], { value: 256, source: 'default' })
 })
 
+test("a key from the environment is shown in place of the file's, with its source", () => {
+  const env = { OPENROUTER_API_KEY_1: 'sk-or-numbered-one', OPENROUTER_API_BASE_URL: 'http://127.0.0.1:9/v1' }
+  const printed = printJson(loadConfig({ flags: {}, env, cwd: folder }))
+  assert.deepEqual(printed['backends.openrouter.api_key[0]'], { value: 'sk-or-****', source: 'env' })
+  assert.deepEqual(printed['backends.openrouter.api_url'], { value: 'http://127.0.0.1:9/v1', source: 'env' })
+  assert.ok(!JSON.stringify(printed).includes('numbered'))
+})
+
 test('the YAML reads back to the same values and names the sources', () => {
   const text = printYaml(loaded)
   assert.match(text, /port: 9009 # flag/)

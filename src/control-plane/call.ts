@@ -16,8 +16,14 @@ export interface ControlPlaneDeps {
   readonly masterKey: string
   readonly settings: Settings
   readonly version: string
+  /** Hears of failures that are ours, with what their clients are not told. */
+  readonly log?: FailureLog
   /** The public root without trailing slash, or null to tell each client the origin it came by (R10). */
   gatewayUrl(): string | null
+}
+
+export interface FailureLog {
+  error(facts: { requestId: string; code: string; internal: string | undefined; err: unknown }, text: string): void
 }
 
 /** Who calls, after the guard. */

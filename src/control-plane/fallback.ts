@@ -4,20 +4,23 @@ import { sendError } from './mount.ts'
 
 /**
  * Answers unknown paths with 404 and known paths with a wrong method with 405 and `Allow`, each in the dialect of its
- * prefix (R11). Call it before any route is registered: it learns the routes as they come.
+ * prefix (R11). Call it before any route is registered: it learns the routes as they come. A route that takes more methods
+ * than it serves, to refuse them itself, says in `config.allow` which ones it serves.
  */
 export function registerFallback(app: FastifyInstance): void {
   const known = new Map<string, { pattern: RegExp; methods: Set<string> }>()
   app.addHook('onRoute', (route) => {
     const entry = known.get(route.url) ?? { pattern: patternOf(route.url), methods: new Set<string>() }
-    for (const method of [route.method].flat()) entry.methods.add(method)
+    const { allow } = (route.config ?? {}) as { allow?: readonly string[] }
+    for (const method of allow ?? [route.method].flat()) entry.methods.add(method)
     known.set(route.url, entry)
   })
   app.setNotFoundHandler((request, reply) => answerUnknown(request, reply, methodsAt(known.values(), request)))
 }
 
 function answerUnknown(request: FastifyRequest, reply: FastifyReply, methods: readonly string[]): FastifyReply {
-  if (methods.length === 0) {
+  // A route may pass on what it cannot find: then the method is right and the thing is missing.
+  if (methods.length === 0 || methods.includes(request.method)) {
     return sendError(
       request,
       reply,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { createRequestLog } from '#observe/request-log.ts'
 import { LOGS_PAGE_MAX } from './logs.ts'
+import { createRequestReads } from './request-reads.ts'
 import { startTestbed, requestRow, type Testbed } from './testbed.ts'
 
 const GENERATION_KEYS =
@@ -128,4 +129,19 @@ describe('logs and generations', () => {
       assert.equal(json.data.request_id, expected)
     }
   })
+})
+
+test('a row that waits to be written is found right after its request', async () => {
+  const bed = await startTestbed()
+  try {
+    const log = createRequestLog(bed.store)
+    const reads = createRequestReads(bed.store, log)
+    log.append(requestRow({ request_id: 'req_late', response_id: 'late' }))
+    assert.equal((await reads.find('late'))?.request_id, 'req_late')
+    log.append(requestRow({ request_id: 'req_later' }))
+    assert.equal((await reads.list({ filter: {}, limit: 10 })).data.length, 2)
+    assert.equal(await reads.find('none'), undefined)
+  } finally {
+    await bed.close()
+  }
 })

@@ -39,7 +39,10 @@ export function mountRoutes(app: FastifyInstance, deps: ControlPlaneDeps, routes
         }
       },
     )
-    scope.setErrorHandler((thrown, request, reply) => sendError(request, reply, thrown))
+    scope.setErrorHandler((thrown, request, reply) => {
+      report(deps, request, thrown)
+      return sendError(request, reply, thrown)
+    })
     for (const route of routes) {
       scope.route({
         method: route.method,
@@ -61,8 +64,6 @@ export function mountRoutes(app: FastifyInstance, deps: ControlPlaneDeps, routes
 /** Answers a failure in the client's dialect. Also for fastify's own errors and for whatever a handler throws. */
 export function sendError(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
   const error = asKnownError(thrown)
-  if (error.code === 'internal_error')
-    request.log.error({ request_id: requestIdOf(request), err: thrown }, 'request failed')
   const requestId = requestIdOf(request)
   const dialect = dialectOf(request.url, request.headers)
   const encoded = encodeError(error, dialect, requestId)
@@ -73,18 +74,32 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, thrown: 
     .send(encoded.body)
 }
 
+/** What is our fault is logged with the cause that the client is not told. */
+function report(deps: ControlPlaneDeps, request: FastifyRequest, thrown: unknown): void {
+  const { code, status, details } = asKnownError(thrown)
+  if (status < 500) return
+  const { internal } = details
+  deps.log?.error({ requestId: requestIdOf(request), code, internal, err: thrown }, 'a management request failed')
+}
+
 function asKnownError(thrown: unknown): GatewayError {
-  const { code, statusCode } = thrown as { code?: unknown; statusCode?: unknown }
+  const { code, statusCode } = (thrown ?? {}) as { code?: unknown; statusCode?: unknown }
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return new GatewayError('request_too_large', `The body is larger than ${CONTROL_BODY_BYTES_MAX} bytes.`)
   }
   if (thrown instanceof GatewayError || typeof code !== 'string' || !code.startsWith('FST_'))
     return asGatewayError(thrown)
-  // Fastify's own refusals (a bad URL, a wrong content-length) are the client's; their texts tell nothing inner.
+  // Fastify's own refusals (a bad URL, a wrong content-length) are the client's fault; their texts repeat what was sent.
   const isClientFault = typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500
-  return isClientFault
-    ? new GatewayError('invalid_request', (thrown as Error).message, { cause: thrown })
-    : asGatewayError(thrown)
+  if (!isClientFault) return asGatewayError(thrown)
+  const message = FASTIFY_TEXTS[code] ?? 'The request is not valid HTTP for this path.'
+  return new GatewayError('invalid_request', message, { cause: thrown })
+}
+
+const FASTIFY_TEXTS: Readonly<Record<string, string>> = {
+  FST_ERR_BAD_URL: 'The URL is not validly encoded.',
+  FST_ERR_MAX_PARAM_LENGTH: 'A part of the path is too long.',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body is not as long as Content-Length says.',
 }
 
 function parseBody(text: string): unknown {

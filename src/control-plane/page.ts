@@ -6,6 +6,7 @@ import { baseUrls } from './origin.ts'
 
 /** The page and its parts are our own static files; nothing is loaded from anywhere else (R20). */
 const ASSETS = {
+  'theme.css': 'text/css; charset=utf-8',
   'page.css': 'text/css; charset=utf-8',
   'page.js': 'text/javascript; charset=utf-8',
   'favicon.svg': 'image/svg+xml',
@@ -47,6 +48,7 @@ export function renderIndex({ root, version }: { root: string; version: string }
     gemini: urls.gemini,
     openrouter: urls.openrouter,
     version,
+    theme: assetUrl('theme.css'),
     css: assetUrl('page.css'),
     js: assetUrl('page.js'),
     icon: assetUrl('favicon.svg'),

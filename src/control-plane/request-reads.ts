@@ -1,5 +1,5 @@
 import type { Page } from '#accounts/types.ts'
-import type { RequestRow } from '#observe/request-row.ts'
+import type { RequestLog, RequestRow } from '#observe/request-row.ts'
 import { findRequest, listRequests, type RequestFilter } from '#store/reads.ts'
 import type { Store } from '#store/store.ts'
 
@@ -11,13 +11,23 @@ export interface RequestReads {
   list(query: { filter: RequestFilter; limit: number; cursor?: string | undefined }): Promise<Page<RequestRow>>
 }
 
-export function createRequestReads(store: Store): RequestReads {
+/**
+ * Reads over a store. Rows of requests without money are written behind the response; with `log` a reader still finds them
+ * right after the last byte, because what waits is written first (openrouter-api.md section 6).
+ */
+export function createRequestReads(store: Store, log?: Pick<RequestLog, 'flush'>): RequestReads {
+  const find = async (id: string, accountId?: string): Promise<RequestRow | undefined> =>
+    (await findRequest(store, { requestId: id }, accountId)) ?? findRequest(store, { responseId: id }, accountId)
   return {
     async find(id, accountId) {
-      return (
-        (await findRequest(store, { requestId: id }, accountId)) ?? findRequest(store, { responseId: id }, accountId)
-      )
+      const found = await find(id, accountId)
+      if (found || !log) return found
+      await log.flush()
+      return find(id, accountId)
     },
-    list: (query) => listRequests(store, query),
+    async list(query) {
+      await log?.flush()
+      return listRequests(store, query)
+    },
   }
 }

@@ -40,7 +40,7 @@ describe('open paths', () => {
   test('assets are cached for good under their digest', async () => {
     const { text } = await bed.ask('GET', '/', { headers: HTML })
     const urls = [...text.matchAll(/"(\/assets\/[^"]+)"/g)].map((match) => match[1]!)
-    assert.equal(urls.length, 3)
+    assert.equal(urls.length, 4)
     for (const url of urls) {
       const asset = await bed.ask('GET', url)
       assert.equal(asset.status, 200, url)
@@ -104,6 +104,24 @@ describe('open paths', () => {
     assert.equal(models.json.error.code, 405)
     assert.match(models.headers['x-request-id']!, /^req_/)
     assert.equal(models.headers['cache-control'], 'no-store')
+  })
+
+  test('a URL that cannot be read is 400 in its dialect and is not repeated', async () => {
+    const openai = await bed.ask('GET', '/v1/models/%zz')
+    assert.equal(openai.status, 400)
+    assert.equal(openai.json.error.code, 'invalid_request')
+    assert.doesNotMatch(openai.text, /%zz/)
+    assert.equal((await bed.ask('GET', '/v1beta/models/%zz')).json.error.status, 'INVALID_ARGUMENT')
+    const long = await bed.ask('GET', `/api/logs/${'x'.repeat(300)}`)
+    assert.equal(long.status, 400)
+    assert.equal(long.json.error.metadata.code, 'invalid_request')
+  })
+
+  test('a route that refuses methods itself names the ones it serves', async () => {
+    assert.equal((await bed.ask('POST', '/v1/own-refusal')).status, 404)
+    const refused = await bed.ask('DELETE', '/v1/own-refusal')
+    assert.equal(refused.status, 405)
+    assert.equal(refused.headers['allow'], 'POST')
   })
 })
 

@@ -29,6 +29,20 @@ function route<G extends Guard>(method: Method, path: string, guard: G, handle: 
   return { method, path, guard, handle: handle as Handler<Actor> }
 }
 
+/** Where SDKs look for models, by what their users take for the base URL: doubled prefixes and OpenRouter's mount (R5 to R7). */
+const MODEL_LIST_PREFIXES = [
+  '/v1',
+  '/v1/v1',
+  '/api/v1/v1',
+  '/anthropic/v1',
+  '/v1beta',
+  '/v1beta/v1',
+  '/v1beta/v1beta',
+  '/api/v1beta',
+  '/api/v1beta/v1',
+  '/api/v1beta/v1beta',
+]
+
 /** Every path of the control plane with its guard, the one place where either is written. GET answers HEAD too. */
 export const ROUTES: readonly AnyRoute[] = [
   // Open to everybody: the page, liveness, discovery (R10, R46).
@@ -38,21 +52,11 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/catalog/models', 'public', readCatalog),
   route('OPTIONS', '/catalog/models', 'public', allowCatalogOrigins),
 
-  // Model lists: one set of models, four shapes (R54, C36). The aliases are base-URL habits of the SDKs (R5, R6, R7).
-  route('GET', '/v1/models', 'any-key', listModels),
-  route('GET', '/v1/models/*', 'any-key', readModel),
-  route('GET', '/v1/v1/models', 'any-key', listModels),
-  route('GET', '/v1/v1/models/*', 'any-key', readModel),
-  route('GET', '/anthropic/v1/models', 'any-key', listModels),
-  route('GET', '/anthropic/v1/models/*', 'any-key', readModel),
-  route('GET', '/v1beta/models', 'any-key', listModels),
-  route('GET', '/v1beta/models/*', 'any-key', readModel),
-  route('GET', '/v1beta/v1beta/models', 'any-key', listModels),
-  route('GET', '/v1beta/v1beta/models/*', 'any-key', readModel),
-  route('GET', '/v1beta/v1/models', 'any-key', listModels),
-  route('GET', '/v1beta/v1/models/*', 'any-key', readModel),
-  route('GET', '/api/v1beta/models', 'any-key', listModels),
-  route('GET', '/api/v1beta/models/*', 'any-key', readModel),
+  // Model lists: one set of models, four shapes (R54, C36).
+  ...MODEL_LIST_PREFIXES.flatMap((prefix) => [
+    route('GET', `${prefix}/models`, 'any-key', listModels),
+    route('GET', `${prefix}/models/*`, 'any-key', readModel),
+  ]),
   // OpenRouter lists its catalog without a key.
   route('GET', '/api/v1/models', 'optional-key', listModels),
   route('GET', '/api/v1/models/count', 'optional-key', countModels),

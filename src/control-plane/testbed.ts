@@ -14,6 +14,7 @@ import type { Ledger } from '#ledger/types.ts'
 import type { RequestRow } from '#observe/request-row.ts'
 import { openStore, type Store } from '#store/store.ts'
 import type { ControlPlaneDeps } from './call.ts'
+import { sendError } from './mount.ts'
 import { createRequestReads } from './request-reads.ts'
 import { registerControlPlane } from './routes.ts'
 
@@ -62,7 +63,7 @@ export async function startTestbed(change: Partial<ControlPlaneDeps> = {}): Prom
   const keyRing = createKeyRing(store, pepper)
   const accounts = createAccounts(store, { keyRing })
   const keys = createKeys(store, pepper, keyRing)
-  const app = Fastify({ logger: false })
+  const app = Fastify({ logger: false, frameworkErrors: (error, request, reply) => sendError(request, reply, error) })
   registerControlPlane(app, {
     accounts,
     keys,
@@ -75,6 +76,12 @@ export async function startTestbed(change: Partial<ControlPlaneDeps> = {}): Prom
     version: '0.0.0-test',
     gatewayUrl: () => settings.gatewayUrl,
     ...change,
+  })
+  app.route({
+    method: ['POST', 'PUT', 'DELETE'],
+    url: '/v1/own-refusal',
+    config: { allow: ['POST'] } as object,
+    handler: (_request, reply) => reply.callNotFound(),
   })
   await app.ready()
   return {

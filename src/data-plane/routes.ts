@@ -1,58 +1,58 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FastifyInstance } from 'fastify'
 import { receive } from './1-receive/exchange.ts'
-import { FIXED_PATHS, GEMINI_PREFIXES, readGeminiTarget } from './1-receive/operations.ts'
+import { type Endpoint, FIXED_PATHS, GEMINI_PREFIXES, readGeminiTarget } from './1-receive/operations.ts'
 import type { Gateway } from './gateway.ts'
 import { handleRequest } from './handle-request.ts'
 
-/** Methods that reach the flow; what is not POST is refused there, in the client's dialect and with a log row. */
-const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE', 'GET'] as const
-
-/** The Gemini prefixes share their GET paths with the model lists of the control plane. */
-const GEMINI_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const
-
 /**
- * Puts the data plane on the server. The body is not read here: a caller is known before one byte of it is taken.
- * `onActive` counts requests in flight for a graceful shutdown.
+ * Takes a request off the socket when its path belongs to the data plane, and tells whether it did. It stands before the
+ * framework: a map look-up is all the routing that model traffic needs (ADR 0007).
  */
-export async function registerDataPlane(app: FastifyInstance, gateway: Gateway, active: ActiveRequests): Promise<void> {
-  await app.register(async (scope) => {
-    scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
-    const handle = (
-      request: FastifyRequest,
-      reply: FastifyReply,
-      ...target: [Parameters<typeof receive>[2], string | null]
-    ) => {
-      reply.hijack()
-      const exchange = receive(request.raw, reply.raw, ...target)
-      active.track(
-        handleRequest(gateway, exchange).catch((error: unknown) => {
-          gateway.log.error({ requestId: exchange.id, err: error }, 'request failed after its answer had begun')
-          reply.raw.destroy()
-        }),
-      )
-    }
-    for (const [path, endpoint] of FIXED_PATHS) {
-      scope.route({
-        method: [...METHODS],
-        url: path,
-        exposeHeadRoute: false,
-        handler: (request, reply) => handle(request, reply, endpoint, null),
+export function createDataPlane(
+  gateway: Gateway,
+  active: ActiveRequests,
+): (request: IncomingMessage, response: ServerResponse) => boolean {
+  const handle = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    endpoint: Endpoint,
+    model: string | null,
+  ): true => {
+    const exchange = receive(request, response, endpoint, model)
+    active.begin()
+    handleRequest(gateway, exchange)
+      .catch((error: unknown) => {
+        gateway.log.error({ requestId: exchange.id, err: error }, 'request failed after its answer had begun')
+        response.destroy()
       })
-    }
-    for (const prefix of GEMINI_PREFIXES) {
-      scope.route({
-        method: [...GEMINI_METHODS],
-        url: `${prefix}*`,
-        handler: (request, reply) => {
-          const target = readGeminiTarget(request.raw.url!.split('?', 1)[0]!.slice(prefix.length))
-          if (!target) return reply.callNotFound()
-          handle(request, reply, target.endpoint, target.model)
-          return reply
-        },
-      })
-    }
-  })
+      .finally(() => active.end())
+    return true
+  }
+  return (request, response) => {
+    const url = request.url ?? '/'
+    const mark = url.indexOf('?')
+    const path = mark < 0 ? url : url.slice(0, mark)
+    const endpoint = FIXED_PATHS.get(path)
+    if (endpoint) return handle(request, response, endpoint, null)
+    // The Gemini paths share their GETs with the model lists of the control plane.
+    if (request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS') return false
+    const prefix = GEMINI_PREFIXES.find((each) => path.startsWith(each))
+    const target = prefix === undefined ? null : readGeminiTarget(path.slice(prefix.length))
+    return target !== null && handle(request, response, target.endpoint, target.model)
+  }
+}
+
+/** Tells the framework's 404 and 405 answers about the Gemini paths: what arrives here names no known method. */
+export function registerGeminiPaths(app: FastifyInstance): void {
+  for (const prefix of GEMINI_PREFIXES) {
+    app.route({
+      method: ['POST', 'PUT', 'PATCH', 'DELETE'],
+      url: `${prefix}*`,
+      config: { allow: ['POST'] },
+      handler: (_request, reply) => reply.callNotFound(),
+    })
+  }
 }
 
 /** Requests in flight, so that a shutdown can wait for them. */
@@ -60,11 +60,12 @@ export class ActiveRequests {
   private count = 0
   private waiting: (() => void)[] = []
 
-  track(request: Promise<void>): void {
+  begin(): void {
     this.count++
-    void request.finally(() => {
-      if (--this.count === 0) for (const wake of this.waiting.splice(0)) wake()
-    })
+  }
+
+  end(): void {
+    if (--this.count === 0) for (const wake of this.waiting.splice(0)) wake()
   }
 
   /** Resolves when nothing is in flight, or after `waitMs`. */

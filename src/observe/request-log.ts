@@ -76,7 +76,9 @@ export function createRequestLog(
       writeLater(WRITE_DELAY_MS)
     },
     async flush() {
-      while (waiting.length > 0 || writing) await write()
+      // What is under way first, then what was appended meanwhile.
+      do await write()
+      while (waiting.length > 0)
     },
     get dropped() {
       return dropped

@@ -12,7 +12,9 @@ const code = (expected: string) => (thrown: unknown) => (thrown as GatewayError)
 
 export function accountContract(harness: Harness): void {
   stateContract(harness)
+  inputContract(harness)
   keyContract(harness)
+  outageContract(harness)
 }
 
 function stateContract(harness: Harness): void {
@@ -54,7 +56,9 @@ function stateContract(harness: Harness): void {
     assert.deepEqual(seen, [4n, 3n, 2n, 1n])
     await assert.rejects(books.accounts.entries({ limit: 3, cursor: 'x' }), code('invalid_parameter'))
   })
+}
 
+function inputContract(harness: Harness): void {
   test('bad input is refused before it is stored', async () => {
     await using books = await openBooks(harness)
     const account = await newAccount(books, 1n)
@@ -155,7 +159,9 @@ function keyContract(harness: Harness): void {
     await assert.rejects(async () => ring.find(plaintext, NOON_MS), code('invalid_api_key'))
     assert.throws(() => ring.find(`${plaintext.slice(0, -1)}!`, NOON_MS), code('invalid_api_key'))
   })
+}
 
+function outageContract(harness: Harness): void {
   test('a change by another node is seen when the warm time is over', async () => {
     await using books = await openBooks(harness)
     const account = await newAccount(books, 1n)
@@ -165,6 +171,23 @@ function keyContract(harness: Harness): void {
     await books.keys.remove(key.hash)
     assert.ok(!(ring.find(plaintext, NOON_MS + 1) instanceof Promise))
     await assert.rejects(async () => ring.find(plaintext, NOON_MS + KEY_TTL_MS), code('invalid_api_key'))
+  })
+
+  test('the ring keeps no more keys than its bound', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, 1n)
+    const ring = createKeyRing(books.store, CONTRACT_PEPPER, { keysWarmMax: 2, billing: 'off' })
+    const texts: string[] = []
+    for (const name of ['one', 'two', 'three']) {
+      texts.push((await books.keys.create({ name, accountId: account.id })).plaintext)
+    }
+    for (const text of texts) assert.equal((await ring.find(text, NOON_MS)).billing, 'off')
+    const again = texts.map((text) => ring.find(text, NOON_MS))
+    assert.deepEqual(
+      again.map((found) => found instanceof Promise),
+      [true, false, false],
+    )
+    await Promise.all(again)
   })
 
   test('a store that is gone is an outage and never an invalid key', async () => {

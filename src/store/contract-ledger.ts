@@ -11,7 +11,10 @@ type Owner = { account: Account; key?: ApiKey }
 
 export function ledgerContract(harness: Harness): void {
   holdContract(harness)
+  refusalContract(harness)
   settlementContract(harness)
+  excessContract(harness)
+  auditContract(harness)
   limitContract(harness)
   recoveryContract(harness)
 }
@@ -78,7 +81,9 @@ function holdContract(harness: Harness): void {
     assert.deepEqual(await states(books, open), { balanceNano: -7n, heldNano: 0n })
     await verified(books)
   })
+}
 
+function refusalContract(harness: Harness): void {
   test('a suspended account, a disabled key and a removed key hold nothing', async () => {
     await using books = await openBooks(harness)
     const account = await newAccount(books, ONE_CENT)
@@ -185,7 +190,9 @@ function settlementContract(harness: Harness): void {
     )
     await verified(books)
   })
+}
 
+function excessContract(harness: Harness): void {
   test('what exceeds the hold is debited down to zero, never from the holds of others; the rest is absorbed', async () => {
     await using books = await openBooks(harness)
     const account = await newAccount(books, 100n)
@@ -210,7 +217,9 @@ function settlementContract(harness: Harness): void {
     assert.deepEqual(await states(books, account), { balanceNano: 0n, heldNano: 0n })
     await verified(books)
   })
+}
 
+function auditContract(harness: Harness): void {
   test('ledger entries can be neither changed nor deleted', async () => {
     await using books = await openBooks(harness)
     await newAccount(books, 100n)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import pg from 'pg'
+import { Client } from 'pg'
 import { HOLD_TTL_MS } from '#ledger/ledger.ts'
 import { findPostgres, startPostgres } from '#test/postgres.ts'
 import type { TestPostgres } from '#test/postgres.ts'
@@ -17,7 +17,7 @@ const skip = folder === undefined && !process.env['CI'] ? 'no PostgreSQL program
 
 let server: TestPostgres
 let made = 0
-const newUrl = (): string => server.createDatabase(`books_${++made}`)
+const newUrl = (): Promise<string> => server.createDatabase(`books_${++made}`)
 const urlOf = new WeakMap<Store, string>()
 
 const openUrl = async (url: string): Promise<Store> => {
@@ -26,8 +26,8 @@ const openUrl = async (url: string): Promise<Store> => {
   return store
 }
 
-async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url })
+async function withClient<T>(url: string, use: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client({ connectionString: url })
   await client.connect()
   try {
     return await use(client)
@@ -38,7 +38,7 @@ async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>
 
 describe('postgres', { skip }, () => {
   before(async () => {
-    assert.ok(folder, 'CI needs the PostgreSQL programs initdb, postgres and psql')
+    assert.ok(folder, 'CI needs the PostgreSQL programs initdb and postgres')
     server = await startPostgres(folder)
   })
   after(() => server?.stop())
@@ -46,7 +46,7 @@ describe('postgres', { skip }, () => {
   storeContract({
     engine: 'postgres',
     async open() {
-      const url = newUrl()
+      const url = await newUrl()
       return { store: await openUrl(url), again: () => openUrl(url) }
     },
     dump: (store) =>
@@ -63,7 +63,7 @@ describe('postgres', { skip }, () => {
   })
 
   test('two gateways on one database do not overdraw together', async () => {
-    const url = newUrl()
+    const url = await newUrl()
     const stores = await Promise.all([openUrl(url), openUrl(url)])
     const [left, right] = stores.map((store) => booksOver(store))
     const account = await newAccount(left!, ONE_CENT)
@@ -78,7 +78,7 @@ describe('postgres', { skip }, () => {
   })
 
   test('two gateways book the same requests of many accounts once each', async () => {
-    const url = newUrl()
+    const url = await newUrl()
     const stores = await Promise.all([openUrl(url), openUrl(url)])
     const nodes = stores.map((store) => booksOver(store))
     const accounts = await Promise.all([1, 2, 3, 4].map(() => newAccount(nodes[0]!, 10_000n)))
@@ -101,7 +101,7 @@ describe('postgres', { skip }, () => {
   })
 
   test('a starting node leaves the living holds of another one alone', async () => {
-    const url = newUrl()
+    const url = await newUrl()
     const first = await openUrl(url)
     const books = booksOver(first)
     const account = await newAccount(books, 100n)
@@ -113,7 +113,7 @@ describe('postgres', { skip }, () => {
   })
 
   test('several nodes that start at once migrate once', async () => {
-    const url = newUrl()
+    const url = await newUrl()
     await Promise.all([1, 2, 3].map(() => migratePostgres(url, MIGRATIONS)))
     const { rows } = await withClient(url, (client) => client.query('select id from schema_migrations order by id'))
     assert.deepEqual(
@@ -136,7 +136,7 @@ describe('postgres', { skip }, () => {
   })
 
   test('settlements survive a crash of the server: each is booked once', async () => {
-    const store = await openUrl(newUrl())
+    const store = await openUrl(await newUrl())
     const books = booksOver(store)
     const account = await newAccount(books, 10_000n)
     const ids = Array.from({ length: 50 }, (_, at) => `req_${at}`)
@@ -151,6 +151,8 @@ describe('postgres', { skip }, () => {
     await server.crash()
     await Promise.all(settling)
     assert.equal((await books.accounts.get(account.id))!.balanceNano, 9_500n)
+    await server.crash()
+    assert.equal((await ask(books, 'req_after', { account }, 20n)).granted, true)
     assert.deepEqual((await books.ledger.verify()).problems, [])
     await store.close()
   })

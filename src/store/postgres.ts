@@ -91,8 +91,11 @@ const INT8 = 20
 const NUMERIC = 1700
 const TYPES: CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    oid === INT8 || oid === NUMERIC ? BigInt : types.getTypeParser(oid, format as 'text')) as never,
+    oid === INT8 || oid === NUMERIC ? parseNumeric : types.getTypeParser(oid, format as 'text')) as never,
 }
+
+/** Sums of int8 are numeric and whole; an average may have a fraction, and then it is no money. */
+const parseNumeric = (text: string): bigint | number => (/^-?\d+$/.test(text) ? BigInt(text) : Number(text))
 
 function shape(result: QueryResult): readonly unknown[] {
   const counted = result.fields.filter((field) => !field.name.endsWith('_nano')).map((field) => field.name)
@@ -154,74 +157,86 @@ function createWriter(url: string): Writer {
   }
 }
 
-/** One transaction for all; one by one when a command throws, so that only the bad one fails. */
+/** The connection was lost, or the server is ending: nothing of the transaction was kept. */
+class ConnectionLoss extends Error {}
+
+/** The connection was lost while the commit was under way: the transaction may have been kept. */
+class UnknownOutcome extends ConnectionLoss {}
+
+/**
+ * One transaction for all; one by one when a command throws, so that only the bad one fails. After a lost connection the
+ * batch is tried again: repeatable commands until REPEATS_MAX, others once and only when they were surely not committed.
+ */
 async function commitBatch(writer: Writer, calls: readonly CommandCall[]): Promise<readonly Reply[]> {
-  if (calls.length > 1) {
+  const replies: Reply[] = []
+  let open = calls.map((call, at) => ({ call, at }))
+  for (let repeat = 0; open.length > 0; repeat++) {
     try {
-      return await attempt(writer, calls)
+      const done = await attempt(
+        writer,
+        open.map(({ call }) => call),
+      )
+      for (const [index, { at }] of open.entries()) replies[at] = done[index]!
+      return replies
     } catch (cause) {
-      // A commit of unknown outcome may have happened, so then only repeatable commands run again.
-      if (cause instanceof UnknownOutcome) return repeatAfterLoss(writer, calls, cause)
+      const failure = failureOf(cause)
+      const again = ({ call }: { call: CommandCall }): boolean => repeat < REPEATS_MAX && mayRepeat(call, cause, repeat)
+      const passing = isRolledBack(cause) || cause instanceof ConnectionLoss
+      if (!passing && open.length > 1) {
+        for (const { call, at } of open) replies[at] = (await commitBatch(writer, [call]))[0]!
+        return replies
+      }
+      for (const entry of open) if (!passing || !again(entry)) replies[entry.at] = { failure }
+      open = passing ? open.filter(again) : []
+      if (open.length > 0) await delay(Math.min(REPEAT_DELAY_MS * 2 ** repeat, REPEAT_DELAY_MS_MAX))
     }
   }
-  const replies: Reply[] = []
-  for (const call of calls) replies.push(await commitAlone(writer, call))
   return replies
 }
 
-async function repeatAfterLoss(writer: Writer, calls: readonly CommandCall[], loss: UnknownOutcome): Promise<Reply[]> {
-  const replies: Reply[] = []
-  for (const call of calls) {
-    replies.push(commandOf(call).repeatable ? await commitAlone(writer, call) : { failure: failureOf(loss) })
-  }
-  return replies
+function mayRepeat(call: CommandCall, cause: unknown, repeat: number): boolean {
+  if (isRolledBack(cause) || commandOf(call).repeatable) return true
+  return repeat === 0 && !(cause instanceof UnknownOutcome)
 }
-
-async function commitAlone(writer: Writer, call: CommandCall): Promise<Reply> {
-  for (let repeat = 0; ; repeat++) {
-    try {
-      return (await attempt(writer, [call]))[0]!
-    } catch (cause) {
-      const again = isRolledBack(cause) || (commandOf(call).repeatable && failureOf(cause).code === 'store_unavailable')
-      if (!again || repeat === REPEATS_MAX) return { failure: failureOf(cause) }
-      await delay(Math.min(REPEAT_DELAY_MS * 2 ** repeat, REPEAT_DELAY_MS_MAX))
-    }
-  }
-}
-
-/** The connection was lost while the commit was under way. */
-class UnknownOutcome extends Error {}
 
 async function attempt(writer: Writer, calls: readonly CommandCall[]): Promise<Reply[]> {
-  const accounts = [...new Set(calls.flatMap((call) => commandOf(call).accounts(call.args)))].sort()
-  const session = await writer.session()
+  const accounts = [...new Set(calls.flatMap((call) => commandOf(call).accounts(call.args)))].toSorted()
+  const session = await guarded(() => writer.session(), ConnectionLoss)
   try {
-    const opening = [session.query('begin')]
+    const opening = [send(session, { text: 'begin' })]
     // One order for all processes, or two batches could wait for each other.
-    if (accounts.length > 0) opening.push(session.query({ ...LOCK_ACCOUNTS, values: [accounts] }))
+    if (accounts.length > 0) opening.push(send(session, { ...LOCK_ACCOUNTS, values: [accounts] }))
     await allOf(opening)
     const replies: Reply[] = []
     for (const call of calls) replies.push({ value: await perform(session, call) })
-    await commit(session)
+    await guarded(() => session.query('commit'), UnknownOutcome)
     return replies
   } catch (cause) {
-    if (cause instanceof UnknownOutcome) await writer.reset()
+    if (cause instanceof ConnectionLoss) await writer.reset()
     else await session.query('rollback').catch(() => writer.reset())
     throw cause
   }
 }
 
+const send = (session: Client, config: { text: string; name?: string; values?: unknown[] }): Promise<QueryResult> =>
+  guarded(() => session.query(config), ConnectionLoss)
+
+/** Tells a lost connection from an error of the statement; only the latter comes from a running server. */
+async function guarded<T>(act: () => Promise<T>, Loss: typeof ConnectionLoss): Promise<T> {
+  try {
+    return await act()
+  } catch (cause) {
+    if (isDatabaseError(cause) && !LOSS_CLASSES.has(cause.code?.slice(0, 2) ?? '')) throw cause
+    throw new Loss(cause instanceof Error ? cause.message : 'The connection was lost.', { cause })
+  }
+}
+
+/** SQLSTATE classes of a connection failure (08) and of an operator's or a crash's intervention (57). */
+const LOSS_CLASSES: ReadonlySet<string> = new Set(['08', '57'])
+
 const LOCK_ACCOUNTS = {
   name: 'lock_accounts',
   text: 'select id from accounts where id = any($1) order by id for update',
-}
-
-async function commit(session: Client): Promise<void> {
-  try {
-    await session.query('commit')
-  } catch (cause) {
-    throw isDatabaseError(cause) ? cause : new UnknownOutcome('The connection was lost during a commit.', { cause })
-  }
 }
 
 async function perform(session: Client, call: CommandCall): Promise<unknown> {
@@ -250,7 +265,7 @@ async function execute(session: Client, { statement, parameters }: Step): Promis
     name = `trivium_${++named}`
     names.set(statement, name)
   }
-  const result = await session.query({ name, text: compiled.sql, values: [...bind(compiled, parameters)] })
+  const result = await send(session, { name, text: compiled.sql, values: [...bind(compiled, parameters)] })
   return { rows: compiled.returnsRows ? shape(result) : [], changes: result.rowCount ?? 0 }
 }
 

@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import type { CommandCall } from './commands.ts'
+import { ensureDataFolder } from './data-folder.ts'
 import { createReader } from './dialect.ts'
 import { BATCH_LENGTH_MAX, createQueue, QUEUE_LENGTH_MAX } from './queue.ts'
 import type { Queue, Reply } from './queue.ts'
@@ -11,14 +11,12 @@ import type { Store } from './store.ts'
 
 /** The embedded store: one file, one writing thread, one reading thread, owned by this process alone. */
 export async function openSqlite(file: string): Promise<Store> {
-  mkdirSync(path.dirname(file), { recursive: true })
+  ensureDataFolder(path.dirname(file))
   const release = takeOwnership(file)
-  const threads = await Promise.allSettled([
-    startThread({ file, mode: 'write' }),
-    startThread({ file, mode: 'read' }),
-  ])
+  const threads = await Promise.allSettled([startThread({ file, mode: 'write' }), startThread({ file, mode: 'read' })])
   const [writer, reader] = threads
-  if (writer.status === 'fulfilled' && reader.status === 'fulfilled') return storeOver(writer.value, reader.value, release)
+  if (writer.status === 'fulfilled' && reader.status === 'fulfilled')
+    return storeOver(writer.value, reader.value, release)
   for (const thread of threads) if (thread.status === 'fulfilled') await thread.value.stop()
   release()
   throw [writer, reader].find((thread) => thread.status === 'rejected')!.reason
@@ -77,6 +75,8 @@ interface WorkerThread {
   onFailure: (cause: unknown) => void
 }
 
+// oxlint's rule means the postMessage of browser windows; a worker's has no target origin.
+/* oxlint-disable unicorn/require-post-message-target-origin */
 async function startThread(options: WorkerOptions): Promise<WorkerThread> {
   const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData: options })
   const exited = Promise.withResolvers<void>()

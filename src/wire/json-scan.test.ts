@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import { arrayElements, JsonDepthError, JsonError, ObjectScan, readString, readValue } from './json-scan.ts'
 
 const scanOf = (text: string, keys: string[], depthMax?: number) => {
-  const scan = new ObjectScan(keys, depthMax)
+  const scan = new ObjectScan(keys)
   const bytes = Buffer.from(text)
-  return { scan, bytes, object: scan.scan(bytes) }
+  return { scan, bytes, object: scan.scan(bytes, 0, bytes.length, depthMax) }
 }
 const accepts = (bytes: Buffer) => {
   try {

@@ -47,23 +47,23 @@ export class ObjectScan {
   /** Whether the object has no member at all. */
   empty = true
   private readonly keys: readonly Buffer[]
-  private readonly depthMax: number
+  private depthMax = DEPTH_MAX
   private bytes: Uint8Array = new Uint8Array()
   private limit = 0
 
-  constructor(keys: readonly string[], depthMax = DEPTH_MAX) {
+  constructor(keys: readonly string[]) {
     this.keys = keys.map((key) => Buffer.from(key))
     this.start = new Int32Array(keys.length)
     this.end = new Int32Array(keys.length)
     this.count = new Uint8Array(keys.length)
-    this.depthMax = Math.min(depthMax, DEPTH_MAX)
   }
 
   /**
    * Scans `bytes[from, to)`, which must hold exactly one JSON value. Returns whether that value is an object.
    * Throws JsonError (syntax) and JsonDepthError.
    */
-  scan(bytes: Uint8Array, from = 0, to = bytes.length): boolean {
+  scan(bytes: Uint8Array, from = 0, to = bytes.length, depthMax = DEPTH_MAX): boolean {
+    this.depthMax = Math.min(depthMax, DEPTH_MAX)
     this.bytes = bytes
     this.limit = to
     this.start.fill(-1)

@@ -1,5 +1,5 @@
 /** M13, S16-S18: requests that must be refused, as data. Every case runs at every door it applies to. */
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
+import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import type { ErrorCode } from '#base/errors.ts'
 import type { Dialect } from '#codecs/dialect.ts'
 import type { CallOptions } from './client.ts'
@@ -140,8 +140,7 @@ export const BAD_CASES: readonly BadCase[] = [
     name: 'declared body over the bound',
     status: 413,
     code: 'request_too_large',
-    request: () => ({ body: Buffer.alloc(BODY_BYTES_MAX + 1, 32) }),
-    limitMs: UPLOAD_MS_MAX,
+    request: () => ({ declaredBytes: BODY_BYTES_MAX + 1, body: '{"model":' }),
   },
   {
     name: 'chunked body over the bound',
@@ -237,6 +236,14 @@ export const ODD_BODIES: readonly { readonly name: string; readonly body: (good:
   { name: 'depth at the bound', body: (good) => `${good.slice(0, -1)},"extra":${nested(DEPTH_MAX - 1)}}` },
   { name: 'big integer', body: (good) => `${good.slice(0, -1)},"seed":9007199254740993}` },
 ]
+
+/** A compressed body that is none of the above. */
+export const ENCODERS: Readonly<Record<string, (text: string) => Buffer>> = {
+  gzip: gzipSync,
+  deflate: deflateSync,
+  br: brotliCompressSync,
+  zstd: zstdCompressSync,
+}
 
 const BOMB_BYTES = 2 * BODY_BYTES_MAX
 let gzip: Buffer | undefined

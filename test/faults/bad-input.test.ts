@@ -9,7 +9,9 @@ import type { Dialect } from '#codecs/dialect.ts'
 import {
   ANSWER_MS_MAX,
   BAD_CASES,
+  BODY_BYTES_MAX,
   DOORS,
+  ENCODERS,
   goodBody,
   goodPath,
   ODD_BODIES,
@@ -154,6 +156,20 @@ for (const door of DOORS) {
     assert.ok(gateway.alive)
   })
 }
+
+test('compressed bodies are read like others', async () => {
+  for (const [encoding, encode] of Object.entries(ENCODERS)) {
+    const body = encode(JSON.stringify(goodBody(DOORS[0]!)))
+    const outcome = await call(gateway.port, requestOf(DOORS[0]!, { body, headers: { 'content-encoding': encoding } }))
+    assert.equal(outcome.status, 200, `${encoding}: ${outcome.text}`)
+  }
+})
+
+test('a client that sends all of a body over the bound is refused or cut, and others are served', async () => {
+  const outcome = await call(gateway.port, requestOf(DOORS[0]!, { body: Buffer.alloc(BODY_BYTES_MAX + 1, 32) }))
+  assert.ok(outcome.status === 413 || outcome.status === 0, String(outcome.status))
+  assert.equal((await call(gateway.port, requestOf(DOORS[0]!))).status, 200)
+})
 
 /** Writes raw bytes and resolves with what came back until the connection closed or fell silent. */
 function raw(bytes: string): Promise<string> {

@@ -17,6 +17,8 @@ export interface CallOptions {
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Buffer
+  /** Announces so many bytes, sends `body` and then waits: a client that wants to know before it sends the rest. */
+  readonly declaredBytes?: number
   /** Receives everything so far at each piece; may destroy the request. */
   readonly watch?: (text: string, request: ClientRequest) => void
   /** A stream is complete only with this text in it. */
@@ -34,7 +36,11 @@ export function call(port: number, options: CallOptions): Promise<Outcome> {
       port,
       method: options.method ?? 'POST',
       path: options.path,
-      headers: { 'content-type': 'application/json', ...options.headers },
+      headers: {
+        'content-type': 'application/json',
+        ...(options.declaredBytes === undefined ? {} : { 'content-length': String(options.declaredBytes) }),
+        ...options.headers,
+      },
       ...(options.agent ? { agent: options.agent } : {}),
     })
     request.on('error', () => resolve(NO_ANSWER))
@@ -52,9 +58,13 @@ export function call(port: number, options: CallOptions): Promise<Outcome> {
         options.watch?.(text, request)
       })
       response.on('error', () => resolve(outcome()))
-      response.on('close', () => resolve(outcome()))
+      response.on('close', () => {
+        resolve(outcome())
+        if (options.declaredBytes !== undefined) request.destroy()
+      })
     })
-    request.end(options.body)
+    if (options.declaredBytes === undefined) request.end(options.body)
+    else request.write(options.body ?? '')
   })
 }
 

@@ -1,8 +1,7 @@
 /** The checks themselves: each takes files and returns one line per problem, so that a planted fault can be tried on it. */
-import { ALLOWED_LINES, type Ban, COMPOSITION, EMPTY_NAMES, FILE_LINES_MAX, IMPORTS } from './rules.ts'
+import { ALLOWED_LINES, type Ban, COMPOSITION, EMPTY_NAMES, FILE_LINES_MAX, IMPORTS, TEST_FILE } from './rules.ts'
 import { folderOf, type ImportLine, importsOf, resolveImport, type SourceFile } from './tree.ts'
 
-const TEST_FILE = /\.test\.ts$|(^|\/)testbed\.ts$/
 const COMMENT = /^\s*(\/\/|\*|\/\*)/
 
 /** Imports across folders that the table does not allow. Tests may import what they try. */

@@ -19,6 +19,8 @@ import { MessagesStreamReader } from './stream.ts'
 import { readMessagesUsage } from './usage.ts'
 
 const KEYS = ['model', 'stream', 'max_tokens', 'container', 'mcp_servers'] as const
+/** Shared: scanning is synchronous, and what it found is copied before the next scan. */
+const REQUEST_SCAN = new ObjectScan(KEYS)
 const [MODEL, STREAM, LIMIT, CONTAINER, MCP_SERVERS] = [0, 1, 2, 3, 4] as const
 const UNIQUE = [
   [MODEL, 'model'],
@@ -39,8 +41,8 @@ export const messagesPassthrough: Passthrough = {
 }
 
 function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
-  const scan = new ObjectScan(KEYS, jsonDepthMax)
-  scanBody(scan, body, UNIQUE)
+  const scan = REQUEST_SCAN
+  scanBody(scan, body, jsonDepthMax, UNIQUE)
   const model = spanOf(scan, MODEL)
   const limit = spanOf(scan, LIMIT)
   const spans: Record<string, Span> = { body: { start: scan.open, end: scan.empty ? 0 : 1 } }
@@ -80,12 +82,13 @@ function writeRequest(body: Buffer, facts: RequestFacts, changes: RequestChanges
 }
 
 const ANSWER_KEYS = ['id', 'model', 'usage', 'error', 'stop_reason', 'content', 'type'] as const
+const ANSWER_SCAN = new ObjectScan(ANSWER_KEYS)
 const [ID, ANSWER_MODEL, USAGE, ERROR, STOP_REASON, CONTENT] = [0, 1, 2, 3, 4, 5] as const
 const CONTENT_KEYS = ['text', 'thinking', 'input', 'data'].map(quoted)
 const TOOL_USE = /"type"\s*:\s*"tool_use"/g
 
 function readAnswer(body: Buffer): AnswerFacts {
-  const scan = new ObjectScan(ANSWER_KEYS)
+  const scan = ANSWER_SCAN
   const object = scan.scan(body)
   const has = (index: number) => object && scan.has(index) && !isNull(body, scan.start[index]!)
   const usageObject = has(USAGE) && isObject(body, scan.start[USAGE]!)

@@ -9,6 +9,8 @@ import { readMessagesUsage } from './usage.ts'
 
 const KEYS = ['type', 'message', 'usage', 'delta', 'content_block', 'error'] as const
 const [TYPE, MESSAGE, USAGE, DELTA, CONTENT_BLOCK] = [0, 1, 2, 3, 4] as const
+/** Shared by all streams: what a scan found is read before the next one. */
+const STREAM_SCAN = new ObjectScan(KEYS)
 const DELTA_KEYS = ['text', 'thinking', 'partial_json'].map(quoted)
 const HEAD = new ObjectScan(['id', 'model', 'usage'])
 const STOP = new ObjectScan(['stop_reason'])
@@ -26,7 +28,7 @@ export class MessagesStreamReader implements StreamReader {
   contentBytes = 0
   failure: Failure | null = null
   complete = false
-  private readonly scan = new ObjectScan(KEYS)
+  private readonly scan = STREAM_SCAN
   private readonly fields: EventFields = { name: '', dataStart: -1, dataEnd: -1, dataText: null }
 
   read(event: Buffer): EventRole {

@@ -18,9 +18,12 @@ const KEYS = [
   'embeddings',
   'totalTokens',
 ] as const
+const ANSWER_SCAN = new ObjectScan(KEYS)
 const [CANDIDATES, USAGE, MODEL_VERSION, RESPONSE_ID, FEEDBACK, ERROR, EMBEDDING, EMBEDDINGS, TOTAL_TOKENS] = [
   0, 1, 2, 3, 4, 5, 6, 7, 8,
 ] as const
+/** Shared by all streams: what a scan found is read before the next one. */
+const STREAM_SCAN = new ObjectScan(KEYS)
 const CONTENT_KEYS = ['text', 'args', 'data', 'code', 'output'].map(quoted)
 const FINISH_REASON = quoted('finishReason')
 const BLOCK_REASON = quoted('blockReason')
@@ -28,7 +31,7 @@ const FUNCTION_CALL = quoted('functionCall')
 
 /** Reads an answer of any Gemini method: generateContent, embedContent, batchEmbedContents. */
 export function readGeminiAnswer(body: Buffer): AnswerFacts {
-  const scan = new ObjectScan(KEYS)
+  const scan = ANSWER_SCAN
   const object = scan.scan(body)
   const has = (index: number) => object && scan.has(index) && !isNull(body, scan.start[index]!)
   const isAnswer =
@@ -82,7 +85,7 @@ export class GeminiStreamReader implements StreamReader {
   toolCallsCount = 0
   contentBytes = 0
   failure: Failure | null = null
-  private readonly scan = new ObjectScan(KEYS)
+  private readonly scan = STREAM_SCAN
   private readonly fields: EventFields = { name: '', dataStart: -1, dataEnd: -1, dataText: null }
 
   get complete(): boolean {

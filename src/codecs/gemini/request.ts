@@ -22,6 +22,8 @@ const KEYS = [
   'requests',
   'generateContentRequest',
 ] as const
+/** Shared: scanning is synchronous, and what it found is copied before the next scan. */
+const REQUEST_SCAN = new ObjectScan(KEYS)
 const [CONFIG, CONFIG_SNAKE, CACHED, CACHED_SNAKE, MODEL, REQUESTS, INNER_REQUEST] = [0, 1, 2, 3, 4, 5, 6] as const
 const UNIQUE = [
   [CONFIG, 'generationConfig'],
@@ -31,8 +33,8 @@ const UNIQUE = [
 
 /** A request's body for any Gemini method; the model and the streaming are in the path (R24). */
 export function readGeminiRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
-  const scan = new ObjectScan(KEYS, jsonDepthMax)
-  scanBody(scan, body, UNIQUE)
+  const scan = REQUEST_SCAN
+  scanBody(scan, body, jsonDepthMax, UNIQUE)
   const spans: Record<string, Span> = { body: { start: scan.open, end: scan.empty ? 0 : 1 } }
   const config = spanOf(scan, CONFIG) ?? spanOf(scan, CONFIG_SNAKE)
   const settings = config && isObject(body, config.start) ? readConfig(body, config) : null

@@ -7,7 +7,10 @@ import { failureOf } from '#codecs/failure.ts'
 import { CHAT_USAGE, readOpenAiUsage } from './usage.ts'
 
 const KEYS = ['id', 'model', 'choices', 'usage', 'error'] as const
+const ANSWER_SCAN = new ObjectScan(KEYS)
 const [ID, MODEL, CHOICES, USAGE, ERROR] = [0, 1, 2, 3, 4] as const
+/** Shared by all streams: what a scan found is read before the next one. */
+const STREAM_SCAN = new ObjectScan(KEYS)
 const CONTENT_KEYS = ['content', 'arguments', 'refusal'].map(quoted)
 /** Two spellings of one text: hosts that send both send it twice. */
 const REASONING_KEYS = ['reasoning_content', 'reasoning'].map((key) => [quoted(key)])
@@ -17,7 +20,7 @@ const FINISH_REASON = quoted('finish_reason')
 const FUNCTION = quoted('function')
 
 export function readChatAnswer(body: Buffer): AnswerFacts {
-  const scan = new ObjectScan(KEYS)
+  const scan = ANSWER_SCAN
   const object = scan.scan(body)
   const error = object && scan.has(ERROR) && !isNull(body, scan.start[ERROR]!)
   const choices = object && scan.has(CHOICES) && isArray(body, scan.start[CHOICES]!)
@@ -26,13 +29,13 @@ export function readChatAnswer(body: Buffer): AnswerFacts {
     usage: usageObject ? readOpenAiUsage(readValue(body, scan.start[USAGE]!, scan.end[USAGE]!), CHAT_USAGE) : null,
     finishReason: stringAt(body, valueOf(body, FINISH_REASON)),
     responseId: object && scan.has(ID) ? stringAt(body, scan.start[ID]!) : null,
-    toolCallsCount: countOf(body, FUNCTION),
+    toolCallsCount: body.includes('"tool_calls"') ? countOf(body, FUNCTION) : 0,
     modelSpan:
       object && scan.has(MODEL) && isString(body, scan.start[MODEL]!)
         ? { start: scan.start[MODEL]!, end: scan.end[MODEL]! }
         : null,
     usageOpen: usageObject ? scan.start[USAGE]! + 1 : null,
-    contentBytes: bytesOf(body),
+    contentBytes: usageObject ? 0 : bytesOf(body),
     failure: error || !choices ? noAnswer(body, error ? scan : null) : null,
   }
 }
@@ -52,7 +55,7 @@ export class ChatStreamReader implements StreamReader {
   toolCallsCount = 0
   contentBytes = 0
   failure: Failure | null = null
-  private readonly scan = new ObjectScan(KEYS)
+  private readonly scan = STREAM_SCAN
   private readonly fields: EventFields = { name: '', dataStart: -1, dataEnd: -1, dataText: null }
   private readonly candidates: number
   private finished = 0

@@ -15,6 +15,8 @@ import {
 } from '#codecs/request-fields.ts'
 
 const KEYS = ['model', 'stream', 'max_tokens', 'max_completion_tokens', 'n', 'stream_options'] as const
+/** Shared: scanning is synchronous, and what it found is copied before the next scan. */
+const REQUEST_SCAN = new ObjectScan(KEYS)
 const [MODEL, STREAM, MAX_TOKENS, MAX_COMPLETION_TOKENS, COUNT, STREAM_OPTIONS] = [0, 1, 2, 3, 4, 5] as const
 const UNIQUE = [
   [MODEL, 'model'],
@@ -28,8 +30,8 @@ const UNIQUE = [
 const MEDIA_MAX = 256
 
 export function readChatRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
-  const scan = new ObjectScan(KEYS, jsonDepthMax)
-  scanBody(scan, body, UNIQUE)
+  const scan = REQUEST_SCAN
+  scanBody(scan, body, jsonDepthMax, UNIQUE)
   const model = spanOf(scan, MODEL)
   const limit = spanOf(scan, MAX_TOKENS)
   const completionLimit = spanOf(scan, MAX_COMPLETION_TOKENS)

@@ -7,7 +7,10 @@ import { isArray, isNull, isObject, isString, ObjectScan, readValue, type Span }
 import { applyEdits } from '#wire/splice.ts'
 
 const KEYS = ['model', 'input'] as const
+/** Shared: scanning is synchronous, and what it found is copied before the next scan. */
+const REQUEST_SCAN = new ObjectScan(KEYS)
 const ANSWER_KEYS = ['model', 'usage', 'error', 'data'] as const
+const ANSWER_SCAN = new ObjectScan(ANSWER_KEYS)
 const [MODEL, USAGE, ERROR, DATA] = [0, 1, 2, 3] as const
 
 /** `POST /v1/embeddings` (R4). Source: OpenAI API reference. Billed on prompt tokens only; never streamed. */
@@ -22,8 +25,8 @@ export const embeddingsPassthrough: Passthrough = {
 }
 
 function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
-  const scan = new ObjectScan(KEYS, jsonDepthMax)
-  scanBody(scan, body, [[0, 'model']])
+  const scan = REQUEST_SCAN
+  scanBody(scan, body, jsonDepthMax, [[0, 'model']])
   const model = spanOf(scan, 0)
   const spans: Record<string, Span> = { body: { start: scan.open, end: scan.empty ? 0 : 1 } }
   if (model) spans['model'] = model
@@ -46,7 +49,7 @@ function writeRequest(body: Buffer, facts: RequestFacts, changes: RequestChanges
 }
 
 function readAnswer(body: Buffer): AnswerFacts {
-  const scan = new ObjectScan(ANSWER_KEYS)
+  const scan = ANSWER_SCAN
   const object = scan.scan(body)
   const has = (index: number) => object && scan.has(index) && !isNull(body, scan.start[index]!)
   const usageObject = has(USAGE) && isObject(body, scan.start[USAGE]!)

@@ -7,6 +7,7 @@ import type { Usage } from '#ir/usage.ts'
 import { isNull, isObject, isString, ObjectScan, readValue, type Span } from '#wire/json-scan.ts'
 
 const KEYS = ['id', 'model', 'usage', 'error', 'status', 'output', 'object', 'incomplete_details'] as const
+const ANSWER_SCAN = new ObjectScan(KEYS)
 const [ID, MODEL, USAGE, ERROR, STATUS, OUTPUT, , INCOMPLETE] = [0, 1, 2, 3, 4, 5, 6, 7] as const
 const CONTENT_KEYS = ['text', 'arguments', 'refusal', 'input'].map(quoted)
 const CALL =
@@ -14,7 +15,7 @@ const CALL =
 
 /** Reads a response object, which is a whole answer or stands inside a terminal event. */
 export function readResponsesAnswer(body: Buffer, from = 0, to = body.length): AnswerFacts {
-  const scan = new ObjectScan(KEYS)
+  const scan = ANSWER_SCAN
   const object = scan.scan(body, from, to)
   const span = (index: number): Span | null =>
     object && scan.has(index) && !isNull(body, scan.start[index]!) ? spanOf(scan, index)! : null

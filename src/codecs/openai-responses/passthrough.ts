@@ -16,6 +16,8 @@ import { readResponsesAnswer } from './answer.ts'
 import { ResponsesStreamReader } from './stream.ts'
 
 const KEYS = ['model', 'stream', 'max_output_tokens', 'previous_response_id', 'conversation'] as const
+/** Shared: scanning is synchronous, and what it found is copied before the next scan. */
+const REQUEST_SCAN = new ObjectScan(KEYS)
 const [MODEL, STREAM, LIMIT, PREVIOUS, CONVERSATION] = [0, 1, 2, 3, 4] as const
 const UNIQUE = [
   [MODEL, 'model'],
@@ -36,8 +38,8 @@ export const responsesPassthrough: Passthrough = {
 }
 
 function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
-  const scan = new ObjectScan(KEYS, jsonDepthMax)
-  scanBody(scan, body, UNIQUE)
+  const scan = REQUEST_SCAN
+  scanBody(scan, body, jsonDepthMax, UNIQUE)
   const model = spanOf(scan, MODEL)
   const limit = spanOf(scan, LIMIT)
   const outputTokensMax = readCount(body, limit, 'max_output_tokens', OUTPUT_TOKENS_MAX)

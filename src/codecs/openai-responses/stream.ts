@@ -9,6 +9,8 @@ import { readResponsesAnswer } from './answer.ts'
 
 const KEYS = ['type', 'response', 'item', 'error', 'message', 'code'] as const
 const [TYPE, RESPONSE, ITEM] = [0, 1, 2] as const
+/** Shared by all streams: what a scan found is read before the next one. */
+const STREAM_SCAN = new ObjectScan(KEYS)
 const DELTA = [quoted('delta')]
 const HEAD = new ObjectScan(['id', 'model'])
 const ITEM_KIND = new ObjectScan(['type'])
@@ -34,7 +36,7 @@ export class ResponsesStreamReader implements StreamReader {
   contentBytes = 0
   failure: Failure | null = null
   complete = false
-  private readonly scan = new ObjectScan(KEYS)
+  private readonly scan = STREAM_SCAN
   private readonly fields: EventFields = { name: '', dataStart: -1, dataEnd: -1, dataText: null }
 
   read(event: Buffer): EventRole {

@@ -53,6 +53,8 @@ export const GEMINI_PREFIXES: readonly string[] = [
   '/v1beta/v1beta/models/',
   '/v1beta/v1/models/',
   '/api/v1beta/models/',
+  '/api/v1beta/v1beta/models/',
+  '/api/v1beta/v1/models/',
   '/api/v1/models/',
 ]
 

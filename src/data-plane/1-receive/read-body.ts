@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Transform } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
+import { deadlines, type Watched } from '#base/deadlines.ts'
 import { GatewayError } from '#base/errors.ts'
 
 /** A client that sends its body slower than this holds a socket for nothing (attack S15). */
@@ -46,11 +47,12 @@ function collect(
   return new Promise((accept, reject) => {
     const chunks: Buffer[] = []
     let bytes = 0
-    const timer = setTimeout(() => {
-      finish(new GatewayError('request_timeout', `The body did not arrive within ${waitMs / 1000} s.`))
-    }, waitMs)
+    const limit: Watched = {
+      deadlineAt: performance.now() + waitMs,
+      onExpiry: () => finish(new GatewayError('request_timeout', `The body did not arrive within ${waitMs / 1000} s.`)),
+    }
     const finish = (error: GatewayError | null) => {
-      clearTimeout(timer)
+      deadlines.unwatch(limit)
       source.removeListener('data', onData)
       source.removeListener('end', onEnd)
       request.removeListener('close', onClose)
@@ -73,6 +75,7 @@ function collect(
     // A late error of a socket that is being drained must not end the process: the listener stays.
     source.on('error', () => finish(new GatewayError('invalid_request', 'The body could not be read or decoded.')))
     request.on('close', onClose)
+    deadlines.watch(limit)
   })
 }
 

@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import type { NanoUsd } from '#base/money.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { RequestRow } from '#observe/request-row.ts'
@@ -9,86 +8,86 @@ import type { Seen } from '#data-plane/seen.ts'
 /** Bounds of what a client may write into our log (R101, R103). */
 export const MESSAGE_CHARACTERS_MAX = 500
 export const HEADER_CHARACTERS_MAX = 256
+export const CLIENT_ID_CHARACTERS_MAX = 128
+const METHOD_CHARACTERS_MAX = 16
 
-/** The log row of a request, from whatever steps it reached. The same keys always (R101). */
+/**
+ * The log row of a request, from whatever steps it reached. The same keys always (R101). One literal without spreads,
+ * because every request builds one.
+ */
 export function rowOf(
   seen: Seen,
   outcome: Outcome | undefined,
   usage: Usage | null,
   costNano: NanoUsd | null,
 ): RequestRow {
-  const { exchange, caller, plan } = seen
+  const { exchange, caller, plan, answer, tally, selection } = seen
   const { headers } = exchange.request
-  const isBilled = seen.hold?.metered === true
+  const now = performance.now()
+  const latencyMs = Math.round(now - exchange.startedAt)
+  const firstContentAt = answer?.kind === 'stream' ? answer.firstContentAt : null
+  const route = (answer?.target ?? plan?.targets[0])?.route
+  const status = statusOf(seen, outcome)
   return {
     request_id: exchange.id,
-    client_request_id: header(headers, 'x-request-id', 128),
-    upstream_request_id: seen.answer?.upstreamRequestId ?? null,
-    response_id: seen.tally?.responseId() ?? null,
-    ...timesOf(seen),
+    client_request_id: header(headers['x-request-id'], CLIENT_ID_CHARACTERS_MAX),
+    upstream_request_id: answer?.upstreamRequestId ?? null,
+    response_id: tally?.responseId() ?? null,
+    ts_start_ms: exchange.startedMs,
+    ts_end_ms: exchange.startedMs + latencyMs,
     account_id: caller?.account.id ?? null,
     key_id: caller?.key?.id ?? null,
     key_name: caller?.key?.name ?? null,
     system: caller?.key?.system ?? null,
-    app_title: header(headers, 'x-openrouter-title') ?? header(headers, 'x-title'),
-    app_referer: header(headers, 'http-referer') ?? header(headers, 'referer'),
-    user_agent: header(headers, 'user-agent'),
+    app_title: header(headers['x-openrouter-title'] ?? headers['x-title']),
+    app_referer: header(headers['http-referer'] ?? headers.referer),
+    user_agent: header(headers['user-agent']),
     ip: exchange.request.socket.remoteAddress ?? null,
     protocol: exchange.endpoint.surface,
-    method: exchange.method.slice(0, 16),
+    method: exchange.method.slice(0, METHOD_CHARACTERS_MAX),
     path: exchange.path.slice(0, HEADER_CHARACTERS_MAX),
     stream: seen.parsed?.stream ?? false,
     requested_model: (seen.parsed?.model ?? exchange.pathModel)?.slice(0, HEADER_CHARACTERS_MAX) ?? null,
     alias_rule: null,
-    resolved_model: seen.selection?.model.id ?? null,
+    resolved_model: selection?.model.id ?? null,
     model_id: plan?.model.id ?? null,
-    ...upstreamOf(seen),
+    upstream_model: route?.upstreamModel ?? null,
+    vendor: selection?.model.vendor ?? null,
+    backend_id: route?.backend.id ?? null,
     group_id: plan?.group ?? null,
     adapter: plan?.adapter ?? null,
     thinking: false,
-    ...statusOf(seen, outcome),
-    finish_reason: seen.tally?.finishReason() ?? null,
-    ...tokensOf(usage),
-    list_cost_nano: costNano,
-    metered_cost_nano: costNano,
-    charged_cost_nano: isBilled ? (costNano ?? 0n) : null,
-    absorbed_cost_nano: null,
-    price_version: seen.tally?.price?.version ?? null,
-    attempts: attemptsOf(seen),
-    warnings: seen.answer?.warnings ?? [],
-    tool_calls_count: seen.tally?.toolCallsCount() ?? 0,
-  }
-}
-
-type Part<K extends keyof RequestRow> = Pick<RequestRow, K>
-
-function timesOf(seen: Seen): Part<'ts_start_ms' | 'ts_end_ms' | 'latency_ms' | 'ttft_ms' | 'gen_ms'> {
-  const { exchange, answer } = seen
-  const now = performance.now()
-  const latencyMs = Math.round(now - exchange.startedAt)
-  const firstContentAt = answer?.kind === 'stream' ? answer.firstContentAt : null
-  return {
-    ts_start_ms: exchange.startedMs,
-    ts_end_ms: exchange.startedMs + latencyMs,
+    status: status.status,
+    status_code: status.status_code,
+    error_code: status.error_code,
+    error_message: status.error_message,
+    finish_reason: tally?.finishReason() ?? null,
     latency_ms: latencyMs,
     ttft_ms: firstContentAt === null ? null : Math.round(firstContentAt - exchange.startedAt),
     gen_ms: firstContentAt === null ? null : Math.round(now - firstContentAt),
+    tokens_input: usage?.input ?? null,
+    tokens_cache_read: usage?.cacheRead ?? null,
+    tokens_cache_write: usage?.cacheWrite ?? null,
+    tokens_cache_write_1h: usage?.cacheWrite1h ?? null,
+    tokens_output: usage?.output ?? null,
+    tokens_reasoning: usage?.reasoning ?? null,
+    usage_source: usage?.source ?? 'none',
+    list_cost_nano: costNano,
+    metered_cost_nano: costNano,
+    charged_cost_nano: seen.hold?.metered ? (costNano ?? 0n) : null,
+    absorbed_cost_nano: null,
+    price_version: tally?.price?.version ?? null,
+    attempts: attemptsOf(seen),
+    warnings: answer?.warnings ?? [],
+    tool_calls_count: tally?.toolCallsCount() ?? 0,
   }
 }
 
-function upstreamOf(seen: Seen): Part<'upstream_model' | 'vendor' | 'backend_id'> {
-  const route = (seen.answer?.target ?? seen.plan?.targets[0])?.route
-  return {
-    upstream_model: route?.upstreamModel ?? null,
-    vendor: seen.selection?.model.vendor ?? null,
-    backend_id: route?.backend.id ?? null,
-  }
-}
+type Status = Pick<RequestRow, 'status' | 'status_code' | 'error_code' | 'error_message'>
 
-function statusOf(
-  seen: Seen,
-  outcome: Outcome | undefined,
-): Part<'status' | 'status_code' | 'error_code' | 'error_message'> {
+const OK: Status = { status: 'ok', status_code: 200, error_code: null, error_message: null }
+
+function statusOf(seen: Seen, outcome: Outcome | undefined): Status {
   const { error, exchange } = seen
   if (error) {
     const status = exchange.departure.gone
@@ -103,41 +102,18 @@ function statusOf(
       error_message: error.message.slice(0, MESSAGE_CHARACTERS_MAX),
     }
   }
-  const done = { status_code: 200, error_code: null, error_message: null }
   switch (outcome) {
     case 'client_cancelled':
-      return { ...done, status: 'client_cancelled', error_code: 'client_closed_request' }
+      return { ...OK, status: 'client_cancelled', error_code: 'client_closed_request' }
     case 'upstream_disconnect':
-      return { ...done, status: 'upstream_disconnect', error_code: 'upstream_unavailable' }
+      return { ...OK, status: 'upstream_disconnect', error_code: 'upstream_unavailable' }
     case 'complete':
     case undefined:
-      return { ...done, status: 'ok' }
+      return OK
     default: {
       const missed: never = outcome
       throw new Error(`unknown outcome ${String(missed)}`)
     }
-  }
-}
-
-type Tokens = Part<
-  | 'tokens_input'
-  | 'tokens_cache_read'
-  | 'tokens_cache_write'
-  | 'tokens_cache_write_1h'
-  | 'tokens_output'
-  | 'tokens_reasoning'
-  | 'usage_source'
->
-
-function tokensOf(usage: Usage | null): Tokens {
-  return {
-    tokens_input: usage?.input ?? null,
-    tokens_cache_read: usage?.cacheRead ?? null,
-    tokens_cache_write: usage?.cacheWrite ?? null,
-    tokens_cache_write_1h: usage?.cacheWrite1h ?? null,
-    tokens_output: usage?.output ?? null,
-    tokens_reasoning: usage?.reasoning ?? null,
-    usage_source: usage?.source ?? 'none',
   }
 }
 
@@ -146,9 +122,11 @@ function attemptsOf(seen: Seen): RequestRow['attempts'] {
   return seen.error instanceof UpstreamError ? seen.error.attempts : []
 }
 
-const PRINTABLE = /[^\x20-\x7e\u00a0-\uffff]/g
+const UNPRINTABLE = /[^\x20-\x7e\u00a0-\uffff]/g
 
-function header(headers: IncomingHttpHeaders, name: string, charactersMax = HEADER_CHARACTERS_MAX): string | null {
-  const value = headers[name]
-  return typeof value === 'string' && value !== '' ? value.slice(0, charactersMax).replace(PRINTABLE, '') : null
+/** A client's header as it may stand in the log: bounded, printable, or null. */
+function header(value: string | string[] | undefined, charactersMax = HEADER_CHARACTERS_MAX): string | null {
+  if (typeof value !== 'string' || value === '') return null
+  const text = value.length > charactersMax ? value.slice(0, charactersMax) : value
+  return text.replace(UNPRINTABLE, '')
 }

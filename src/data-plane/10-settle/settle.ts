@@ -1,4 +1,3 @@
-import { costOf } from '#ledger/cost.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Outcome } from '#data-plane/9-reply/reply.ts'
 import type { Seen } from '#data-plane/seen.ts'
@@ -25,7 +24,7 @@ export function settler(gateway: Gateway, seen: Seen): (outcome?: Outcome) => Pr
 async function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined): Promise<void> {
   const { exchange, tally } = seen
   const usage = outcome === undefined ? null : (tally?.final() ?? null)
-  const cost = usage && tally?.price ? costOf(usage, tally.price) : null
+  const cost = usage && tally ? tally.costOf(usage) : null
   const row = rowOf(seen, outcome, usage, cost?.nano ?? null)
   if (!seen.hold?.metered) gateway.requestLog.append(row)
   else if (cost === null) await gateway.ledger.void(exchange.id, row)

@@ -2,6 +2,8 @@ import type { Usage } from '#ir/usage.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
 import type { Answer } from '#data-plane/7-call/answer.ts'
+import { type Cost, costOf } from '#ledger/cost.ts'
+import type { Price } from '#catalog/types.ts'
 import type { Tally } from './tally.ts'
 
 /** Bytes of text per token where nobody counted: the field's rule of thumb for English prose and JSON. */
@@ -25,6 +27,7 @@ export function meter(parsed: Parsed, plan: Plan, answer: Answer): Tally {
     const isFree = plan.bound === null
     return {
       price,
+      costOf: pricing(price),
       reported: () => facts.usage,
       final: () => (isFree ? NO_USAGE : (facts.usage ?? estimate(parsed, plan, null, facts.contentBytes))),
       finishReason: () => facts.finishReason,
@@ -35,6 +38,7 @@ export function meter(parsed: Parsed, plan: Plan, answer: Answer): Tally {
   const { reader } = answer
   return {
     price,
+    costOf: pricing(price),
     reported: () => reader.usage,
     final: () => {
       if (reader.complete && reader.usage) return reader.usage
@@ -44,6 +48,16 @@ export function meter(parsed: Parsed, plan: Plan, answer: Answer): Tally {
     finishReason: () => reader.finishReason,
     responseId: () => reader.responseId,
     toolCallsCount: () => reader.toolCallsCount,
+  }
+}
+
+/** One usage is priced several times (ledger, header, body): the arithmetic is done once. */
+function pricing(price: Price | null): (usage: Usage) => Cost | null {
+  let last: { usage: Usage; cost: Cost } | null = null
+  return (usage) => {
+    if (price === null) return null
+    if (last?.usage !== usage) last = { usage, cost: costOf(usage, price) }
+    return last.cost
   }
 }
 

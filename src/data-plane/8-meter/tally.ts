@@ -1,5 +1,6 @@
 import type { Price } from '#catalog/types.ts'
 import type { Usage } from '#ir/usage.ts'
+import type { Cost } from '#ledger/cost.ts'
 
 /** What an answer used so far. It is live: a stream's counts grow until its end. */
 export interface Tally {
@@ -9,6 +10,8 @@ export interface Tally {
   reported(): Usage | null
   /** What is booked: the report when the answer is whole, else at least what was delivered, flagged `estimated` (R77). */
   final(): Usage | null
+  /** The price of a usage; null without a price. Asked for the same usage again it answers at once. */
+  costOf(usage: Usage): Cost | null
   finishReason(): string | null
   responseId(): string | null
   toolCallsCount(): number

@@ -1,5 +1,4 @@
 import { formatUsd } from '#base/money.ts'
-import { costOf } from '#ledger/cost.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
@@ -46,7 +45,8 @@ async function replyWhole(
   headers['content-length'] = String(body.length)
   headers['x-gateway-model'] = plan.model.id
   headers['x-gateway-adapter'] = plan.adapter
-  if (usage && tally.price && plan.bound) headers['x-gateway-cost'] = formatUsd(costOf(usage, tally.price).nano)
+  const cost = usage && plan.bound ? tally.costOf(usage) : null
+  if (cost) headers['x-gateway-cost'] = formatUsd(cost.nano)
   addWarnings(headers, answer.warnings)
   response.writeHead(200, headers)
   response.end(body)
@@ -61,7 +61,7 @@ function rewriteWhole(exchange: Exchange, plan: Plan, answer: WholeAnswer, tally
   }
   const usage = tally.reported()
   if (facts.usageOpen !== null && usage) {
-    edits.push(...costEdits(body, facts.usageOpen, usage, tally.price, exchange.openRouter))
+    edits.push(...costEdits(body, facts.usageOpen, tally.costOf(usage), exchange.openRouter))
   }
   return applyEdits(body, edits)
 }

@@ -1,7 +1,5 @@
 import { formatUsd } from '#base/money.ts'
-import type { Usage } from '#ir/usage.ts'
-import { type Cost, costOf } from '#ledger/cost.ts'
-import type { Price } from '#catalog/types.ts'
+import type { Cost } from '#ledger/cost.ts'
 import { insertMember } from '#codecs/request-fields.ts'
 import { quoted, valueOf } from '#codecs/event-text.ts'
 import { valueEnd } from '#wire/json-scan.ts'
@@ -23,14 +21,7 @@ export function publicNameOf(modelId: string): Buffer {
 const COST = quoted('cost')
 
 /** Inserts `cost` behind the `{` of a usage object, or replaces the one that a gateway behind us wrote. */
-export function costEdits(
-  bytes: Buffer,
-  usageOpen: number,
-  usage: Usage,
-  price: Price | null,
-  detailed: boolean,
-): Edit[] {
-  const cost = price === null ? null : costOf(usage, price)
+export function costEdits(bytes: Buffer, usageOpen: number, cost: Cost | null, detailed: boolean): Edit[] {
   const text = cost === null ? 'null' : formatUsd(cost.nano)
   const edits: Edit[] = []
   const present = valueOf(bytes, COST, usageOpen)
@@ -57,4 +48,15 @@ function detailsOf(cost: Cost | null): string {
     `"upstream_inference_completions_cost":${usd(part(true))}`,
   ]
   return `"cost_details":{${details.join(',')}},"is_byok":false`
+}
+
+const NULL_USAGE = /,?"usage"\s*:\s*null(,?)/
+
+/** OpenRouter's SDK refuses chunks with `"usage":null`, which OpenAI sends on every one: the member is taken out (R7). */
+export function nullUsageEdit(event: Buffer): Edit | null {
+  if (!event.includes('"usage"')) return null
+  const match = NULL_USAGE.exec(event.toString('latin1'))
+  if (!match) return null
+  const isBetween = match[0].startsWith(',') && match[1] === ','
+  return { start: match.index, end: match.index + match[0].length, bytes: Buffer.from(isBetween ? ',' : '') }
 }

@@ -11,7 +11,7 @@ import { applyEdits, type Edit } from '#wire/splice.ts'
 import { addWarnings, baseHeaders } from './head.ts'
 import { JsonArrayFrames } from './json-array-frames.ts'
 import type { Outcome, Settle } from './reply.ts'
-import { costEdits, modelEdit, publicNameOf } from './rewrite.ts'
+import { costEdits, modelEdit, nullUsageEdit, publicNameOf } from './rewrite.ts'
 
 /** How long an upstream may keep its connection open behind its last event before the answer is ended without it. */
 export const LINGER_MS = 100
@@ -130,7 +130,11 @@ export class StreamReply implements EventSink {
     const usage = offsets.usageOpen < 0 ? null : this.tally.reported()
     // A chat frame that carries content and usage at once is only priced for who asked for usage.
     if (usage && (role !== 'content' || this.showsUsage)) {
-      edits.push(...costEdits(event, offsets.usageOpen, usage, this.tally.price, this.exchange.openRouter))
+      edits.push(...costEdits(event, offsets.usageOpen, this.tally.costOf(usage), this.exchange.openRouter))
+    }
+    if (this.exchange.openRouter && offsets.usageOpen < 0 && this.parsed.surface === 'openai-chat') {
+      const removal = nullUsageEdit(event)
+      if (removal) edits.push(removal)
     }
     return edits.length === 0 ? event : applyEdits(event, edits)
   }

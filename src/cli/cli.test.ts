@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { readVersion } from './version.ts'
+
+const CLI = fileURLToPath(new URL('../cli.ts', import.meta.url))
+
+interface Ended {
+  readonly code: number | null
+  readonly out: string
+  readonly error: string
+}
+
+let folder: string
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'trivium-cli-'))
+})
+after(() => rm(folder, { recursive: true, force: true }))
+
+function start(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
+  // The settings of whoever runs the tests must not leak in.
+  return spawn(process.execPath, [CLI, ...args], { cwd: folder, env: { PATH: process.env['PATH'] ?? '', ...env } })
+}
+
+async function run(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+  const child = start(args, env)
+  let out = ''
+  let error = ''
+  child.stdout!.on('data', (chunk) => (out += String(chunk)))
+  child.stderr!.on('data', (chunk) => (error += String(chunk)))
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+  return { code, out, error }
+}
+
+const oneLine = (text: string): boolean => text.trimEnd().split('\n').length === 1 && text.trim() !== ''
+
+describe('misuse', () => {
+  test('--version and --help', async () => {
+    assert.deepEqual(await run(['--version']), { code: 0, out: `${readVersion()}\n`, error: '' })
+    const help = await run(['serve', '--help'])
+    assert.equal(help.code, 0)
+    assert.match(help.out, /--port <number> .*\(env\s+APP_PORT, default 8000\)/)
+    assert.match(help.out, /--data-dir/)
+  })
+
+  test('an unknown flag or command is exit 2 with the nearest one', async () => {
+    const flag = await run(['serve', '--prot', '1'])
+    assert.equal(flag.code, 2)
+    assert.match(flag.error, /--port/)
+    const command = await run(['kyes', 'list'])
+    assert.equal(command.code, 2)
+    assert.match(command.error, /did you mean 'keys'/)
+    assert.equal((await run(['keys', 'create'])).code, 2)
+  })
+
+  test('a bad configuration is exit 1 with one line per problem', async () => {
+    const bad = await run(['serve'], { APP_PORT: 'x' })
+    assert.equal(bad.code, 1)
+    assert.ok(oneLine(bad.error), bad.error)
+    assert.match(bad.error, /APP_PORT/)
+    const check = await run(['config', 'check', '--json'], { GATEWAY_URL: 'nonsense' })
+    assert.equal(check.code, 1)
+    assert.equal(JSON.parse(check.out).ok, false)
+  })
+
+  test('an unusable data folder is exit 1 with one line', async () => {
+    const file = join(folder, 'file')
+    await writeFile(file, '')
+    for (const command of [
+      ['serve', '--port', '0'],
+      ['accounts', 'list'],
+    ]) {
+      const ended = await run([...command, '--data-dir', file])
+      assert.equal(ended.code, 1)
+      assert.ok(oneLine(ended.error), ended.error)
+      assert.match(ended.error, /data-dir/)
+    }
+  })
+
+  test('a taken port is exit 1 with one line', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.on('listening', resolve))
+    const { port } = server.address() as { port: number }
+    const ended = await run(['serve', '--port', String(port), '--data-dir', join(folder, 'taken')])
+    server.close()
+    assert.equal(ended.code, 1)
+    assert.ok(oneLine(ended.error), ended.error)
+    assert.match(ended.error, new RegExp(`port ${port} .*already in use`))
+  })
+})
+
+describe('the data folder', () => {
+  const env = () => ({ DATA_DIR: join(folder, 'books') })
+  const json = async (...args: string[]) => {
+    const ended = await run([...args, '--json'], env())
+    assert.equal(ended.code, 0, ended.error)
+    return JSON.parse(ended.out)
+  }
+
+  test('accounts', async () => {
+    const account = await json('accounts', 'create', 'joe@example.com', '--credit', '0.10')
+    assert.equal(account.balance, '0.1')
+    await json('accounts', 'credit', 'joe@example.com', '0.20', '--note', 'second')
+    assert.equal((await json('accounts', 'show', account.id)).balance, '0.3')
+    assert.equal((await json('accounts', 'suspend', 'joe@example.com')).status, 'suspended')
+    assert.equal((await json('accounts', 'activate', account.id)).status, 'active')
+    assert.ok((await json('accounts', 'list')).data.length >= 1)
+    const table = await run(['accounts', 'list'], env())
+    assert.match(table.out, /^ID +EMAIL +MODE/)
+    const twice = await run(['accounts', 'create', 'joe@example.com'], env())
+    assert.equal(twice.code, 1)
+    assert.ok(oneLine(twice.error), twice.error)
+  })
+
+  test('keys', async () => {
+    const created = await json('keys', 'create', 'crm', '--account', 'joe@example.com', '--limit', '0.3')
+    assert.match(created.key, /^sk-/)
+    const { hash } = created.data
+    assert.equal((await json('keys', 'list', '--account', 'joe@example.com')).data[0].hash, hash)
+    assert.equal((await json('keys', 'disable', hash.slice(0, 12))).disabled, true)
+    assert.equal((await json('keys', 'enable', hash)).disabled, false)
+    const shown = await run(['keys', 'list'], env())
+    assert.ok(!shown.out.includes(created.key))
+    assert.match(shown.out, new RegExp(hash.slice(0, 12)))
+    assert.deepEqual(await json('keys', 'delete', hash), { deleted: true, hash })
+    const none = await run(['keys', 'disable', hash], env())
+    assert.equal(none.code, 1)
+  })
+
+  test('doctor, config, providers, catalog', async () => {
+    const found = await json('doctor')
+    assert.equal(found.ok, true)
+    assert.equal(found.catalog.status, 'ok')
+    assert.equal(found.ledger.status, 'ok')
+    assert.ok((await json('config', 'print'))['server.port'])
+    assert.ok((await json('providers', 'list')).data.some((one: { type: string }) => one.type === 'openai'))
+    assert.ok((await json('catalog', 'list')).data.length > 0)
+  })
+
+  test('doctor names exactly what fails', async () => {
+    const failing = async (extra: Record<string, string>) => {
+      const ended = await run(['doctor', '--json'], { ...env(), ...extra })
+      assert.equal(ended.code, 1)
+      const found = JSON.parse(ended.out)
+      return { found, named: ended.error.replace(/.*problems in |\.\n$/g, '') }
+    }
+    const unreachable = await failing({ GATEWAY_URL: 'http://127.0.0.1:9' })
+    assert.equal(unreachable.named, 'catalog')
+    assert.equal(unreachable.found.catalog.status, 'unreachable')
+    const filtered = await failing({ GATEWAY_CATALOG_ROUTE_GROUPS: 'none' })
+    assert.equal(filtered.found.catalog.status, 'filtered')
+    const invalid = await failing({ GATEWAY_URL: 'nonsense' })
+    assert.equal(invalid.named, 'config, catalog')
+    assert.equal(invalid.found.catalog.status, 'unset')
+    assert.equal((await failing({ DATA_DIR: CLI })).named, 'data_dir')
+    const config = join(folder, 'no-key.yaml')
+    await writeFile(config, 'backends:\n  mine:\n    type: openai\n')
+    assert.match((await failing({ CONFIG_FILE: config })).named, /^backends/)
+  })
+})
+
+describe('a running gateway', () => {
+  test('listens, serves, is administered from outside, and ends cleanly', async () => {
+    const dataDir = join(folder, 'running')
+    const child = start(['--port', '0', '--data-dir', dataDir])
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
+    let out = ''
+    await new Promise<void>((resolve, reject) => {
+      child.stdout!.on('data', (chunk) => {
+        out += String(chunk)
+        if (out.includes('Try it:') && out.includes('"content"')) resolve()
+      })
+      child.on('close', () => reject(new Error(`ended early: ${out}`)))
+    })
+    const url = /Page +(\S+)\//.exec(out)![1]!
+    const masterKey = /Master key +(\S+)/.exec(out)![1]!
+    const key = /API key +(\S+)/.exec(out)![1]!
+    assert.match(out, new RegExp(`Bearer ${key}`))
+    assert.equal((await fetch(`${url}/v1/models`, { headers: { 'x-api-key': key } })).status, 200)
+
+    const env = { GATEWAY_URL: url, GATEWAY_MASTER_KEY: masterKey }
+    const created = await run(['accounts', 'create', 'far@example.com', '--credit', '5', '--json'], env)
+    assert.equal(JSON.parse(created.out).balance, '5')
+    assert.equal(JSON.parse((await run(['keys', 'list', '--json'], env)).out).data.length, 1)
+    assert.equal(JSON.parse((await run(['doctor', '--json'], env)).out).catalog.status, 'ok')
+    const refused = await run(['keys', 'list'], { ...env, GATEWAY_MASTER_KEY: 'wrong' })
+    assert.equal(refused.code, 1)
+    assert.ok(oneLine(refused.error), refused.error)
+
+    const owned = await run(['accounts', 'list', '--data-dir', dataDir])
+    assert.equal(owned.code, 1)
+    assert.match(owned.error, /GATEWAY_URL and GATEWAY_MASTER_KEY/)
+    const second = await run(['serve', '--port', '0', '--data-dir', dataDir])
+    assert.equal(second.code, 1)
+    assert.ok(oneLine(second.error), second.error)
+
+    child.kill('SIGTERM')
+    assert.equal(await ended, 0)
+  })
+
+  test('the second start shows no secret again', async () => {
+    const child = start(['serve', '--port', '0', '--data-dir', join(folder, 'running')])
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
+    let out = ''
+    await new Promise<void>((resolve) => {
+      child.stdout!.on('data', (chunk) => {
+        out += String(chunk)
+        if (out.includes('"content"')) resolve()
+      })
+      child.on('close', () => resolve())
+    })
+    child.kill('SIGINT')
+    assert.equal(await ended, 0)
+    assert.doesNotMatch(out, /Master key|sk-tv-/)
+    assert.match(out, /\$TRIVIUM_API_KEY/)
+  })
+})
