@@ -49,6 +49,8 @@ export interface LoadResult {
 }
 
 const DRAIN_MS_MAX = 30_000
+/** So many wrong replies make the run void anyway; it stops, so that it does not drown what follows. */
+const FAILURES_MAX = 500
 const CONNECTIONS_MAX = 2000
 
 /** The bytes of one request. The model stands first and the sentinel last, for the mock's cheap checks. */
@@ -74,6 +76,7 @@ class Run {
   readonly #spec: LoadSpec
   readonly #request: Buffer
   readonly #idle: Connection[] = []
+  #failed = 0
   #open = 0
   inFlight = 0
   successes = 0
@@ -93,6 +96,8 @@ class Run {
 
   fail(reason: string, count = 1): void {
     this.failures[reason] = (this.failures[reason] ?? 0) + count
+    this.#failed += count
+    if (this.#failed >= FAILURES_MAX) this.stopped = true
   }
 
   /** Sends one request on a new connection; in a closed loop the connection then goes on by itself. */
@@ -102,6 +107,7 @@ class Run {
 
   /** Sends one request on whatever connection is free. */
   sendDue(lateMs: number): void {
+    if (this.stopped) return
     if (this.measuring) this.lateMsMax = Math.max(this.lateMsMax, lateMs)
     if (this.#idle.length > 0 || this.#open < CONNECTIONS_MAX) this.#send(this.#idle.pop() ?? this.#connect())
     else this.fail('no connection left')

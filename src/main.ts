@@ -1,19 +1,16 @@
-import { createServer as createHttpServer } from 'node:http'
-import { join } from 'node:path'
-import Fastify, { type FastifyInstance } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { createAccounts, ensureBuiltInAccounts } from '#accounts/accounts.ts'
 import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
-import { ensurePepper, ensureSecret } from '#accounts/secrets.ts'
-import { type Caller, type Keys, LOCAL_ACCOUNT_ID, OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
-import { id } from '#base/ids.ts'
+import { ensurePepper } from '#accounts/secrets.ts'
+import { type Caller, LOCAL_ACCOUNT_ID } from '#accounts/types.ts'
+import { readVersion } from '#base/version.ts'
 import { buildCatalog, createCatalogSource } from '#catalog/catalog.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { createReloader, type Reloader } from '#config/reload.ts'
 import type { Settings } from '#config/types.ts'
 import { createRequestReads } from '#control-plane/request-reads.ts'
-import { sendError } from '#control-plane/mount.ts'
 import { registerControlPlane } from '#control-plane/routes.ts'
 import { UpstreamPools } from '#data-plane/7-call/pools.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
@@ -25,7 +22,8 @@ import type { Simulator } from '#simulator/index.ts'
 import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
 import { storeAt } from '#store/location.ts'
 import { openStore, type Store } from '#store/store.ts'
-import packageFacts from '../package.json' with { type: 'json' }
+import { createFirstKey, masterKeyOf } from './first-start.ts'
+import { createServer, urlOf } from './server.ts'
 
 /** The composition root: config -> store -> catalog -> ledger -> planes. Nothing else knows all of them. */
 
@@ -40,7 +38,7 @@ export interface RunningGateway {
   readonly url: string
   /** What clients are told: GATEWAY_URL, else `url`. */
   readonly gatewayUrl: string
-  /** `fresh`: made by this start, and to be shown now or never. */
+  /** `fresh`: not shown by any start before. */
   readonly masterKey: { readonly value: string; readonly fresh: boolean }
   readonly firstKey: string | null
   readonly providersFound: readonly string[]
@@ -52,12 +50,6 @@ export interface RunningGateway {
 
 /** In-flight requests get this long to finish after a signal to stop (R123). */
 const DRAIN_MS = 30_000
-
-/** Headers must arrive within this; bodies have their own bound in the data plane (attack S15). */
-const HEADERS_MS = 15_000
-
-/** Longer than the idle time of common load balancers, so that they and not we end a quiet connection. */
-const KEEP_ALIVE_MS = 65_000
 
 /** How often a gateway on a shared database looks for holds that a dead node left behind. */
 const RECOVERY_INTERVAL_MS = 60_000
@@ -75,7 +67,7 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
   try {
     await ensureBuiltInAccounts(store)
     simulator = await startSimulatorFor(settings)
-    return await serve(options, loaded, log, store, simulator)
+    return await openPlanes(options, loaded, log, store, simulator)
   } catch (error) {
     await simulator?.close()
     await store.close()
@@ -83,7 +75,8 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
   }
 }
 
-async function serve(
+/** Puts both planes on one server over one store and one catalog. */
+async function openPlanes(
   options: StartOptions,
   loaded: LoadedConfig,
   log: Logger,
@@ -98,9 +91,7 @@ async function serve(
   const keys = createKeys(store, pepper, keyRing)
   const ledger = createLedger(store)
   await ledger.recover()
-  const catalog = createCatalogSource(
-    buildCatalog(settings, { simulatorUrl: simulator?.url ?? null, nowMs: Date.now() }),
-  )
+  const catalog = createCatalogSource(catalogOf(settings, simulator))
   const reloader = watchConfig(options, loaded, log, (next) => catalog.swap(catalogOf(next.settings, simulator)))
   const requestLog = createRequestLog(store, { onDrop: (count) => log.error({ count }, 'log rows were dropped') })
   const pools = new UpstreamPools({ connectMs: settings.timeouts.connectMs })
@@ -120,28 +111,21 @@ async function serve(
   const active = new ActiveRequests()
   const app = createServer(createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => reloader.current.settings.gatewayUrl
-  registerControlPlane(app, {
-    accounts,
-    keys,
-    keyRing,
-    catalog,
-    requests: createRequestReads(store, requestLog),
-    log,
-    localCaller,
-    masterKey: masterKey.value,
-    settings,
-    version: packageFacts.version,
-    gatewayUrl,
-  })
+  const requests = createRequestReads(store, requestLog)
+  const version = readVersion()
+  const shared = { accounts, keys, keyRing, catalog, requests, log, localCaller, settings, version, gatewayUrl }
+  registerControlPlane(app, { ...shared, masterKey: masterKey.value })
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
-  const url = urlOf(app, settings)
+  const url = urlOf(app, settings.host)
   const recovery = recoverRegularly(store, ledger, log)
+  const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
+  masterKey.markShown()
   return {
     url,
     gatewayUrl: gatewayUrl() ?? url,
     masterKey,
-    firstKey: settings.disableAuth ? null : await createFirstKey(keys),
+    firstKey,
     providersFound: loaded.providersFound.map(({ name }) => name),
     modelCount: catalog.current.routes.size,
     simulator: simulator !== null,
@@ -149,11 +133,7 @@ async function serve(
     async close() {
       clearInterval(recovery)
       reloader.close()
-      app.server.closeIdleConnections()
-      app.server.close()
-      await active.drained(DRAIN_MS)
-      app.server.closeAllConnections()
-      await app.close()
+      await drain(app, active)
       await requestLog.flush()
       await pools.close()
       await simulator?.close()
@@ -162,22 +142,13 @@ async function serve(
   }
 }
 
-/** One port for both planes: model traffic is taken first, everything else is the framework's. */
-function createServer(takesModelTraffic: ReturnType<typeof createDataPlane>): FastifyInstance {
-  return Fastify({
-    logger: false,
-    frameworkErrors: (error, request, reply) => sendError(request, reply, error),
-    genReqId: () => id('req'),
-    routerOptions: { maxParamLength: 512, ignoreTrailingSlash: true },
-    forceCloseConnections: false,
-    serverFactory: (handle) =>
-      createHttpServer(
-        { headersTimeout: HEADERS_MS, requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true },
-        (request, response) => {
-          if (!takesModelTraffic(request, response)) handle(request, response)
-        },
-      ),
-  })
+/** Takes no new connection, lets what is in flight finish for a while, then ends it. */
+async function drain(app: FastifyInstance, active: ActiveRequests): Promise<void> {
+  app.server.close()
+  app.server.closeIdleConnections()
+  await active.drained(DRAIN_MS)
+  app.server.closeAllConnections()
+  await app.close()
 }
 
 async function startSimulatorFor(settings: Settings): Promise<Simulator | null> {
@@ -227,17 +198,6 @@ function watchConfig(
   }
 }
 
-function masterKeyOf(settings: Settings): RunningGateway['masterKey'] {
-  if (settings.masterKey !== null) return { value: settings.masterKey, fresh: false }
-  const file = join(settings.dataDir, 'secrets.json')
-  let fresh = false
-  const make = () => {
-    fresh = true
-    return `mk-${id('trivium')}-${crypto.randomUUID()}`
-  }
-  return { value: ensureSecret(file, 'master_key', make), fresh }
-}
-
 function localCallerOf(settings: Settings): Caller {
   const account = {
     id: LOCAL_ACCOUNT_ID,
@@ -249,24 +209,10 @@ function localCallerOf(settings: Settings): Caller {
   return { account, key: null, billing: settings.billingMode }
 }
 
-/** The very first start makes one key, so that the first request needs no second command. */
-async function createFirstKey(keys: Keys): Promise<string | null> {
-  const existing = await keys.list({ limit: 1, offset: 0, includeDisabled: true })
-  if (existing.length > 0) return null
-  return (await keys.create({ name: 'first key', accountId: OPERATOR_ACCOUNT_ID })).plaintext
-}
-
 function recoverRegularly(store: Store, ledger: RecoverableLedger, log: Logger): NodeJS.Timeout | undefined {
   if (store.engine === 'sqlite') return undefined
   const timer = setInterval(() => {
     ledger.recover().catch((error: unknown) => log.error({ err: error }, 'holds could not be recovered'))
   }, RECOVERY_INTERVAL_MS)
   return timer.unref()
-}
-
-function urlOf(app: FastifyInstance, settings: Settings): string {
-  const address = app.server.address()
-  const port = typeof address === 'object' && address ? address.port : settings.port
-  const host = settings.host === '0.0.0.0' || settings.host === '::' ? '127.0.0.1' : settings.host
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }

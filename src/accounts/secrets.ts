@@ -33,6 +33,9 @@ export function ensureSecret(
   return fresh
 }
 
+/** Whether a named secret was made. */
+export const hasSecret = (file: string, name: string): boolean => readSecrets(file)[name] !== undefined
+
 function readSecrets(file: string): Record<string, string> {
   let text: string
   try {

@@ -152,7 +152,7 @@ test('without any key the simulator serves its models, where it runs', () => {
     [route.price?.input, route.price?.output, route.price?.cacheRead, route.price?.cacheWrite, route.price?.source],
     [1_000_000n, 2_000_000n, 100_000n, 1_250_000n, 'simulator'],
   )
-  assert.deepEqual(catalog.routes.get('sim/embed')![0]!.protocols, ['openai-embeddings'])
+  assert.deepEqual(catalog.routes.get('sim/embed')![0]!.protocols, ['openai-embeddings', 'gemini'])
   assert.equal(build('', {}).routes.size, 0)
 })
 

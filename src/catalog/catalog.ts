@@ -138,10 +138,14 @@ class Draft {
 
 const isReseller = (type: string): number => (findPreset(type)?.vendor === null ? 1 : 0)
 
-/** A backend's protocols that fit the model: an embedding model is not reached through a chat protocol, nor the reverse. */
+/**
+ * A backend's protocols that fit the model: an embedding model is not reached through a chat protocol, nor the reverse.
+ * Gemini's protocol embeds too, by methods of its own (R6).
+ */
 function protocolsOf(model: Model, route: RouteSettings, backend: Backend): Protocol[] {
   const wanted = route.protocols ?? backend.protocols
-  return wanted.filter((protocol) => (protocol === 'openai-embeddings') === (model.kind === 'embedding'))
+  const isEmbedding = model.kind === 'embedding'
+  return wanted.filter((protocol) => protocol === 'gemini' || (protocol === 'openai-embeddings') === isEmbedding)
 }
 
 const plainRoute = (model: string, backend: string, upstreamModel: string, priority: number): RouteSettings => ({

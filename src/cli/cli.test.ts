@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { readVersion } from './version.ts'
+import { readVersion } from '#base/version.ts'
 
 const CLI = fileURLToPath(new URL('../cli.ts', import.meta.url))
 

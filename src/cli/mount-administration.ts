@@ -8,7 +8,7 @@ import type { Settings } from '#config/types.ts'
 import { createRequestReads } from '#control-plane/request-reads.ts'
 import { registerControlPlane } from '#control-plane/routes.ts'
 import type { Store } from '#store/store.ts'
-import { readVersion } from './version.ts'
+import { readVersion } from '#base/version.ts'
 
 /** Accounts and keys need no catalog. */
 const NO_CATALOG: Catalog = {

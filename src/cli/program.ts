@@ -3,7 +3,7 @@ import { nearest } from '#config/suggest.ts'
 import { CliError, failureLines } from './failure.ts'
 import { addConfigFlags, type Flags, givenFlags } from './flags.ts'
 import type { Output } from './output.ts'
-import { readVersion } from './version.ts'
+import { readVersion } from '#base/version.ts'
 
 /** Where a command runs. */
 export interface Terminal extends Output {

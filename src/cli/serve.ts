@@ -1,7 +1,7 @@
 import type { RunningGateway } from '#main'
 import { banner } from './banner.ts'
 import type { Run } from './program.ts'
-import { readVersion } from './version.ts'
+import { readVersion } from '#base/version.ts'
 
 /** Runs the gateway until SIGINT or SIGTERM, then lets what is under way finish. A second signal ends it at once. */
 export async function serve(run: Run): Promise<number> {

@@ -29,10 +29,14 @@ export function stringBytes(event: Buffer, at: number): number {
   return Math.min(end, event.length) - at - 1
 }
 
-/** The string that starts at `at`, or null. */
+/** The string that starts at `at`, or null. What only looks like one, in a comment of the stream, is none. */
 export function stringAt(event: Buffer, at: number): string | null {
   if (at < 0 || event[at] !== QUOTE) return null
-  return JSON.parse(event.toString('utf8', at, at + stringBytes(event, at) + 2)) as string
+  try {
+    return JSON.parse(event.toString('utf8', at, at + stringBytes(event, at) + 2)) as string
+  } catch {
+    return null
+  }
 }
 
 /** Bytes of all string values of these keys in the event. */

@@ -9,7 +9,8 @@ import type { Failure } from './codec.ts'
 /** Longest message that is told on. */
 export const FAILURE_MESSAGE_CHARACTERS_MAX = 2000
 
-const SECRETS = /\b(?:sk-(?:ant-|or-|proj-)?|AIza|gsk_|xai-|Bearer\s+)[A-Za-z0-9_\-]{16,}/g
+const SECRETS =
+  /(?:\b(?:c?sk-|gsk_|xai-|nvapi-|pplx-|hf_|r8_|fw_|tgp_|AIza|AQ\.|ya29\.|AKIA|eyJ)|\b[Bb]earer\s+)[A-Za-z0-9_\-.~+/=]{16,}/g
 
 /** Reads an error body. `status` is the upstream's. */
 export function readFailure(status: number, contentType: string, body: Buffer): Failure {
@@ -25,13 +26,14 @@ export function readFailure(status: number, contentType: string, body: Buffer): 
 export function failureOf(status: number, value: unknown): Failure {
   const outer = asRecord(Array.isArray(value) ? value[0] : value)
   const error = outer['error'] ?? outer['errors'] ?? outer
+  const fallback = `The upstream answered ${status}.`
   if (typeof error === 'string') {
-    return withCodes(plain(statusOf(status, outer), messageOf(outer['message']) ?? error), outer['type'], outer['code'])
+    const told = messageOf(outer['message']) ?? messageOf(error) ?? fallback
+    return withCodes(plain(statusOf(status, outer), told), outer['type'], outer['code'])
   }
   const inner = asRecord(Array.isArray(error) ? error[0] : error)
   const message =
     messageOf(inner['message']) ?? messageOf(inner['detail']) ?? messageOf(inner['Message']) ?? messageOf(inner['msg'])
-  const fallback = `The upstream answered ${status}.`
   const failure = plain(statusOf(status, inner), message ?? messageOf(outer['message']) ?? messageOf(inner) ?? fallback)
   return withCodes(failure, inner['type'] ?? inner['status'], inner['code'])
 }
@@ -60,28 +62,35 @@ function statusOf(status: number, error: Readonly<Record<string, unknown>>): num
   if (status >= 400) return status
   const told = Number(error['code'] ?? error['status_code'] ?? error['status'])
   if (Number.isInteger(told) && told >= 400 && told < 600) return told
-  return STATUS_OF_TYPE[String(error['type'] ?? error['status'] ?? error['code'])] ?? 502
+  // OpenAI's type of a rate limit is `tokens` or `error`, and only its code tells: each of the three may.
+  for (const name of [error['type'], error['status'], error['code']]) {
+    const known = STATUS_OF_TYPE.get(String(name))
+    if (known !== undefined) return known
+  }
+  return 502
 }
 
-const STATUS_OF_TYPE: Readonly<Record<string, number>> = {
-  invalid_request_error: 400,
-  INVALID_ARGUMENT: 400,
-  invalid_prompt: 400,
-  authentication_error: 401,
-  UNAUTHENTICATED: 401,
-  permission_error: 403,
-  PERMISSION_DENIED: 403,
-  not_found_error: 404,
-  NOT_FOUND: 404,
-  rate_limit_error: 429,
-  rate_limit_exceeded: 429,
-  RESOURCE_EXHAUSTED: 429,
-  api_error: 500,
-  server_error: 500,
-  INTERNAL: 500,
-  UNAVAILABLE: 503,
-  overloaded_error: 529,
-}
+const STATUS_OF_TYPE: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    invalid_request_error: 400,
+    INVALID_ARGUMENT: 400,
+    invalid_prompt: 400,
+    authentication_error: 401,
+    UNAUTHENTICATED: 401,
+    permission_error: 403,
+    PERMISSION_DENIED: 403,
+    not_found_error: 404,
+    NOT_FOUND: 404,
+    rate_limit_error: 429,
+    rate_limit_exceeded: 429,
+    RESOURCE_EXHAUSTED: 429,
+    api_error: 500,
+    server_error: 500,
+    INTERNAL: 500,
+    UNAVAILABLE: 503,
+    overloaded_error: 529,
+  }),
+)
 
 function parseLeniently(text: string): unknown {
   try {

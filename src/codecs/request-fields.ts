@@ -82,7 +82,13 @@ export function replaceWithString(span: Span, value: string): Edit {
 
 /** Inserts `"name":value` as the first member of the object whose `{` stands at `open`. */
 export function insertMember(open: number, empty: boolean, name: string, json: string): Edit {
-  return { start: open + 1, end: open + 1, bytes: Buffer.from(`${JSON.stringify(name)}:${json}${empty ? '' : ','}`) }
+  return insertMembers(open, empty, [[name, json]])
+}
+
+/** As `insertMember`, for several at once: each a name and the JSON of its value. */
+export function insertMembers(open: number, empty: boolean, members: readonly (readonly [string, string])[]): Edit {
+  const text = members.map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(',')
+  return { start: open + 1, end: open + 1, bytes: Buffer.from(empty ? text : `${text},`) }
 }
 
 /** How often a member name occurs anywhere in the body, up to `max`: an upper bound for what it stands for. */

@@ -60,7 +60,7 @@ export function generationObject(row: RequestRow, { showBackends, billingOff }: 
     provider_responses: showBackends ? row.attempts.map(providerResponse) : null,
     user_agent: row.user_agent,
     http_referer: row.app_referer,
-    data_region: null,
+    data_region: 'global',
     workspace_id: row.account_id,
     request_id: row.request_id,
     receipt: receiptOf(row),

@@ -16,6 +16,7 @@ export function keyObject(key: ApiKey, usage: KeyUsage): Record<string, unknown>
     updated_at: new Date(key.updatedMs).toISOString(),
     expires_at: isoOrNull(key.expiresMs),
     creator_user_id: null,
+    external_user: null,
     workspace_id: key.accountId,
     account_id: key.accountId,
     kind: key.kind,

@@ -5,7 +5,7 @@ import type { Answer, Call, KeyActor, MasterActor } from './call.ts'
 import { keyObject } from './key-object.ts'
 import { isoTime, queryFlag, queryInteger, usdLimit, validate } from './validate.ts'
 
-type Manager = KeyActor | MasterActor
+type KeyAdministrator = KeyActor | MasterActor
 
 export const KEY_NAME_LENGTH_MAX = 100
 export const SYSTEM_LENGTH_MAX = 100
@@ -41,7 +41,7 @@ const KEY_QUERY = z.object({
 })
 
 /** `POST /api/v1/keys` -> 201 `{data, key}`; the only answer that ever holds the plaintext (R15). */
-export async function createKey(call: Call<Manager>): Promise<Answer> {
+export async function createKey(call: Call<KeyAdministrator>): Promise<Answer> {
   const input = validate(NEW_KEY, call.body ?? {})
   if (input.kind === 'management' && call.actor.kind !== 'master') {
     throw new GatewayError('permission_denied', 'Only the master key creates management keys.', { param: 'kind' })
@@ -64,7 +64,7 @@ export async function createKey(call: Call<Manager>): Promise<Answer> {
 }
 
 /** `GET /api/v1/keys`: the caller's account; with the master key one account or all. Disabled keys only on request, as OpenRouter does. */
-export async function listKeys(call: Call<Manager>): Promise<Answer> {
+export async function listKeys(call: Call<KeyAdministrator>): Promise<Answer> {
   const query = validate(KEY_QUERY, call.query)
   const wanted = query.account_id ?? query.workspace_id
   const accountId = call.actor.kind === 'master' ? wanted : accountFor(call.actor, wanted)
@@ -77,12 +77,12 @@ export async function listKeys(call: Call<Manager>): Promise<Answer> {
   return { body: { data: await Promise.all(keys.map((key) => present(call, key))) } }
 }
 
-export async function readKey(call: Call<Manager>): Promise<Answer> {
+export async function readKey(call: Call<KeyAdministrator>): Promise<Answer> {
   return { body: { data: await present(call, await ownKey(call)) } }
 }
 
 /** `PATCH /api/v1/keys/{hash}`: in force on the next request. */
-export async function changeKey(call: Call<Manager>): Promise<Answer> {
+export async function changeKey(call: Call<KeyAdministrator>): Promise<Answer> {
   const input = validate(KEY_CHANGE, call.body ?? {})
   const key = await ownKey(call)
   const changed = await call.deps.keys.update(key.hash, {
@@ -95,7 +95,7 @@ export async function changeKey(call: Call<Manager>): Promise<Answer> {
   return { body: { data: await present(call, changed) } }
 }
 
-export async function removeKey(call: Call<Manager>): Promise<Answer> {
+export async function removeKey(call: Call<KeyAdministrator>): Promise<Answer> {
   const key = await ownKey(call)
   await call.deps.keys.remove(key.hash)
   call.deps.keyRing.forget(key.id)
@@ -103,7 +103,7 @@ export async function removeKey(call: Call<Manager>): Promise<Answer> {
 }
 
 /** A management key works for its own account only; the operator's own account is the master key's default. */
-function accountFor(actor: Manager, wanted: string | undefined): string {
+function accountFor(actor: KeyAdministrator, wanted: string | undefined): string {
   if (actor.kind === 'master') return wanted ?? OPERATOR_ACCOUNT_ID
   const own = actor.caller.account.id
   if (wanted !== undefined && wanted !== own) {
@@ -115,12 +115,12 @@ function accountFor(actor: Manager, wanted: string | undefined): string {
 }
 
 /** Another account's key does not exist for this caller. */
-async function ownKey(call: Call<Manager>): Promise<ApiKey> {
+async function ownKey(call: Call<KeyAdministrator>): Promise<ApiKey> {
   const key = await call.deps.keys.get(call.params['hash']!)
   const mayAccess = key && (call.actor.kind === 'master' || key.accountId === call.actor.caller.account.id)
   if (!mayAccess) throw new GatewayError('not_found', 'There is no API key with this hash.')
   return key
 }
 
-const present = async (call: Call<Manager>, key: ApiKey): Promise<unknown> =>
+const present = async (call: Call<KeyAdministrator>, key: ApiKey): Promise<unknown> =>
   keyObject(key, await call.deps.keys.usage(key, call.nowMs))

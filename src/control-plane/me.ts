@@ -36,6 +36,9 @@ export async function readMe(call: Call<KeyActor>): Promise<Answer> {
   }
 }
 
+/** Free models do not exist yet (R96); OpenRouter's SDK takes numbers only. */
+const NO_FREE_REQUESTS = { limit: 0, used: 0, remaining: 0 }
+
 /** `GET /api/v1/key` in OpenRouter's form. */
 export async function readCurrentKey(call: Call<KeyActor>): Promise<Answer> {
   const { account, key } = call.actor.caller
@@ -56,7 +59,10 @@ export async function readCurrentKey(call: Call<KeyActor>): Promise<Answer> {
         creator_user_id: null,
         expires_at: isoOrNull(key.expiresMs),
         rate_limit: { requests: -1, interval: '10s', note: 'Deprecated and not enforced.' },
-        free_model_daily_requests: { limit: null, used: 0, remaining: null },
+        free_model_daily_requests: NO_FREE_REQUESTS,
+        allowed_data_regions: [],
+        organization_id: null,
+        workspace_id: account.id,
       },
     },
   }

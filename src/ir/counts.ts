@@ -3,6 +3,11 @@ export function countOf(value: unknown): number | null {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null
 }
 
+/** Whether a count was reported that is none, so that the report as a whole cannot be believed (fault M6). */
+export function isMiscount(value: unknown): boolean {
+  return value !== undefined && value !== null && countOf(value) === null
+}
+
 /** Sum that stays null when nothing was reported. */
 export function sumOf(...counts: readonly (number | null)[]): number | null {
   let sum: number | null = null

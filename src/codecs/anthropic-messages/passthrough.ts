@@ -4,7 +4,7 @@ import { contentBytesOf, quoted, stringAt } from '#codecs/event-text.ts'
 import { failureOf } from '#codecs/failure.ts'
 import {
   countKey,
-  insertMember,
+  insertMembers,
   OUTPUT_TOKENS_MAX,
   readCount,
   readFlag,
@@ -48,6 +48,7 @@ function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
   const spans: Record<string, Span> = { body: { start: scan.open, end: scan.empty ? 0 : 1 } }
   if (model) spans['model'] = model
   if (limit) spans['max_tokens'] = limit
+  const isGiven = (index: number) => scan.has(index) && !isNull(body, scan.start[index]!)
   return {
     model: readModel(body, model),
     stream: readFlag(body, spanOf(scan, STREAM), 'stream') ?? false,
@@ -57,8 +58,8 @@ function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
     unseen: {
       mediaCount: countKey(body, '"image"', MEDIA_MAX),
       unbounded:
-        scan.has(CONTAINER) ||
-        scan.has(MCP_SERVERS) ||
+        isGiven(CONTAINER) ||
+        isGiven(MCP_SERVERS) ||
         countKey(body, '"file_id"', 1) > 0 ||
         countKey(body, '"document"', 1) > 0,
     },
@@ -68,16 +69,18 @@ function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
 
 function writeRequest(body: Buffer, facts: RequestFacts, changes: RequestChanges): Buffer {
   const { spans } = facts
-  const root = spans['body']!
-  const insert = (name: string, json: string) => insertMember(root.start, root.end === 0, name, json)
   const edits: Edit[] = []
+  const added: [string, string][] = []
   if (spans['model']) edits.push(replaceWithString(spans['model'], changes.model))
-  else edits.push(insert('model', JSON.stringify(changes.model)))
+  else added.push(['model', JSON.stringify(changes.model)])
   if (changes.outputTokensMax !== undefined) {
     const limit = String(changes.outputTokensMax)
     const span = spans['max_tokens']
-    edits.push(span ? { ...span, bytes: Buffer.from(limit) } : insert('max_tokens', limit))
+    if (span) edits.push({ ...span, bytes: Buffer.from(limit) })
+    else added.push(['max_tokens', limit])
   }
+  const root = spans['body']!
+  if (added.length > 0) edits.push(insertMembers(root.start, root.end === 0, added))
   return applyEdits(body, edits)
 }
 

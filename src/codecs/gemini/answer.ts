@@ -2,9 +2,9 @@ import type { AnswerFacts, EventRole, Failure, StreamReader } from '#codecs/code
 import { contentBytesOf, quoted, stringAt, valueOf } from '#codecs/event-text.ts'
 import { failureOf } from '#codecs/failure.ts'
 import { spanOf } from '#codecs/request-fields.ts'
-import { countOf, fieldsOf, sumOf } from '#ir/counts.ts'
+import { countOf, fieldsOf, isMiscount, sumOf } from '#ir/counts.ts'
 import type { Usage } from '#ir/usage.ts'
-import { isNull, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
+import { arrayElements, isArray, isNull, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
 import { type EventFields, readEvent } from '#wire/sse.ts'
 
 const KEYS = [
@@ -25,7 +25,7 @@ const [CANDIDATES, USAGE, MODEL_VERSION, RESPONSE_ID, FEEDBACK, ERROR, EMBEDDING
 /** Shared by all streams: what a scan found is read before the next one. */
 const STREAM_SCAN = new ObjectScan(KEYS)
 const CONTENT_KEYS = ['text', 'args', 'data', 'code', 'output'].map(quoted)
-const FINISH_REASON = quoted('finishReason')
+const CANDIDATE_SCAN = new ObjectScan(['finishReason', 'index'])
 const BLOCK_REASON = quoted('blockReason')
 const FUNCTION_CALL = quoted('functionCall')
 
@@ -38,7 +38,7 @@ export function readGeminiAnswer(body: Buffer): AnswerFacts {
     has(CANDIDATES) || has(FEEDBACK) || has(EMBEDDING) || has(EMBEDDINGS) || has(TOTAL_TOKENS) || has(USAGE)
   return {
     usage: has(USAGE) ? readGeminiUsage(readValue(body, scan.start[USAGE]!, scan.end[USAGE]!)) : null,
-    finishReason: finishOf(body),
+    finishReason: finishesIn(body, has(CANDIDATES) ? scan.start[CANDIDATES]! : -1)[0]?.reason ?? blockOf(body),
     responseId: has(RESPONSE_ID) ? stringAt(body, scan.start[RESPONSE_ID]!) : null,
     toolCallsCount: callsIn(body),
     modelSpan: has(MODEL_VERSION) && isString(body, scan.start[MODEL_VERSION]!) ? spanOf(scan, MODEL_VERSION)! : null,
@@ -56,6 +56,7 @@ export function readGeminiAnswer(body: Buffer): AnswerFacts {
 /** The prompt count includes the cached part; the candidates exclude the thoughts (R87). */
 export function readGeminiUsage(value: unknown): Usage | null {
   const fields = fieldsOf(value)
+  if (isMiscount(fields['promptTokenCount']) || isMiscount(fields['candidatesTokenCount'])) return null
   const prompt = countOf(fields['promptTokenCount'])
   const candidates = countOf(fields['candidatesTokenCount'])
   const thoughts = countOf(fields['thoughtsTokenCount'])
@@ -63,8 +64,11 @@ export function readGeminiUsage(value: unknown): Usage | null {
   if (prompt === null && output === null) return null
   const cacheRead = countOf(fields['cachedContentTokenCount'])
   const fresh = prompt === null ? null : Math.max(0, prompt - (cacheRead ?? 0))
+  const input = sumOf(fresh, countOf(fields['toolUsePromptTokenCount']))
+  // Two counts may add up to none.
+  if (isMiscount(input) || isMiscount(output)) return null
   return {
-    input: sumOf(fresh, countOf(fields['toolUsePromptTokenCount'])),
+    input,
     cacheRead,
     cacheWrite: null,
     cacheWrite1h: null,
@@ -87,9 +91,12 @@ export class GeminiStreamReader implements StreamReader {
   failure: Failure | null = null
   private readonly scan = STREAM_SCAN
   private readonly fields: EventFields = { name: '', dataStart: -1, dataEnd: -1, dataText: null }
+  private readonly begun = new Set<number>()
+  private readonly finished = new Set<number>()
+  private isBlocked = false
 
   get complete(): boolean {
-    return this.finishReason !== null
+    return this.isBlocked || (this.finished.size > 0 && this.finished.size === this.begun.size)
   }
 
   read(event: Buffer): EventRole {
@@ -109,11 +116,26 @@ export class GeminiStreamReader implements StreamReader {
     if (this.responseId === null && scan.has(RESPONSE_ID)) this.responseId = stringAt(event, scan.start[RESPONSE_ID]!)
     if (scan.has(USAGE))
       this.usage = readGeminiUsage(readValue(event, scan.start[USAGE]!, scan.end[USAGE]!)) ?? this.usage
-    this.finishReason = finishOf(event) ?? this.finishReason
+    this.readFinish(event)
     this.toolCallsCount += callsIn(event)
     const bytes = contentBytesOf(event, CONTENT_KEYS)
     this.contentBytes += bytes
     return bytes > 0 || this.finishReason !== null || callsIn(event) > 0 ? 'content' : 'lifecycle'
+  }
+
+  private readFinish(event: Buffer): void {
+    const candidates = this.scan.start[CANDIDATES]!
+    for (const { index, reason } of finishesIn(event, candidates)) {
+      this.begun.add(index)
+      if (reason === null) continue
+      this.finished.add(index)
+      this.finishReason = reason
+    }
+    if (candidates >= 0) return
+    const blocked = blockOf(event)
+    if (blocked === null) return
+    this.isBlocked = true
+    this.finishReason = blocked
   }
 
   private scanData(event: Buffer, from: number, to: number): boolean {
@@ -125,11 +147,35 @@ export class GeminiStreamReader implements StreamReader {
   }
 }
 
-/** The finish of a candidate, or why the prompt was refused. Old Vertex sends the enum as a number. */
-function finishOf(bytes: Buffer): string | null {
-  const at = valueOf(bytes, FINISH_REASON)
-  if (at >= 0 && isString(bytes, at)) return stringAt(bytes, at)
-  if (at >= 0 && bytes[at]! >= 0x30 && bytes[at]! <= 0x39) return String.fromCharCode(bytes[at]!)
+interface Finish {
+  readonly index: number
+  readonly reason: string | null
+}
+
+/** What a proto holds before it was set. */
+const UNSPECIFIED = new Set(['FINISH_REASON_UNSPECIFIED', '0'])
+
+/**
+ * The finish of each candidate in the list that starts at `from`. Old Vertex sends the enum as a number. Only the
+ * candidates' own members count: a function's arguments are an object, and may have any.
+ */
+function finishesIn(bytes: Buffer, from: number): Finish[] {
+  const finishes: Finish[] = []
+  if (from < 0 || !isArray(bytes, from)) return finishes
+  const elements = arrayElements(bytes, from, bytes.length)
+  for (let at = 0; at < elements.length; at += 2) {
+    if (!CANDIDATE_SCAN.scan(bytes, elements[at]!, elements[at + 1]!)) continue
+    const member = (index: number): unknown =>
+      CANDIDATE_SCAN.has(index) ? readValue(bytes, CANDIDATE_SCAN.start[index]!, CANDIDATE_SCAN.end[index]!) : null
+    const told = member(0)
+    const reason = typeof told === 'string' || typeof told === 'number' ? String(told) : null
+    finishes.push({ index: countOf(member(1)) ?? 0, reason: UNSPECIFIED.has(reason ?? '') ? null : reason })
+  }
+  return finishes
+}
+
+/** Why the prompt was refused. */
+function blockOf(bytes: Buffer): string | null {
   const blocked = stringAt(bytes, valueOf(bytes, BLOCK_REASON))
   return blocked === null ? null : `blocked:${blocked}`
 }

@@ -1,3 +1,4 @@
+import { GatewayError } from '#base/errors.ts'
 import type { RequestChanges, RequestFacts } from '#codecs/codec.ts'
 import {
   CANDIDATES_MAX,
@@ -21,21 +22,21 @@ const KEYS = [
   'model',
   'requests',
   'generateContentRequest',
+  'generate_content_request',
 ] as const
 /** Shared: scanning is synchronous, and what it found is copied before the next scan. */
 const REQUEST_SCAN = new ObjectScan(KEYS)
-const [CONFIG, CONFIG_SNAKE, CACHED, CACHED_SNAKE, MODEL, REQUESTS, INNER_REQUEST] = [0, 1, 2, 3, 4, 5, 6] as const
-const UNIQUE = [
-  [CONFIG, 'generationConfig'],
-  [CONFIG_SNAKE, 'generation_config'],
-  [MODEL, 'model'],
+const [CONFIG, CONFIG_SNAKE, CACHED, CACHED_SNAKE, MODEL, REQUESTS, INNER, INNER_SNAKE] = [
+  0, 1, 2, 3, 4, 5, 6, 7,
 ] as const
+const UNIQUE = [[MODEL, 'model']] as const
 
 /** A request's body for any Gemini method; the model and the streaming are in the path (R24). */
 export function readGeminiRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
   const scan = REQUEST_SCAN
   scanBody(scan, body, jsonDepthMax, UNIQUE)
   const spans: Record<string, Span> = { body: { start: scan.open, end: scan.empty ? 0 : 1 } }
+  refuseBoth(scan, CONFIG, CONFIG_SNAKE, 'generationConfig')
   const config = spanOf(scan, CONFIG) ?? spanOf(scan, CONFIG_SNAKE)
   const settings = config && isObject(body, config.start) ? readConfig(body, config) : null
   if (config) spans['config'] = config
@@ -43,7 +44,7 @@ export function readGeminiRequest(body: Buffer, jsonDepthMax: number): RequestFa
   for (const [index, name] of [
     [MODEL, 'model'],
     [REQUESTS, 'requests'],
-    [INNER_REQUEST, 'inner'],
+    [scan.has(INNER) ? INNER : INNER_SNAKE, 'inner'],
   ] as const) {
     const span = spanOf(scan, index)
     if (span) spans[name] = span
@@ -89,6 +90,8 @@ function readConfig(
   config: Span,
 ): { limit: Span | undefined; outputTokensMax: number | null; candidates: number } {
   CONFIG_SCAN.scan(body, config.start, config.end)
+  refuseBoth(CONFIG_SCAN, 0, 1, 'generationConfig.maxOutputTokens')
+  refuseBoth(CONFIG_SCAN, 2, 3, 'generationConfig.candidateCount')
   const limit = spanOf(CONFIG_SCAN, 0) ?? spanOf(CONFIG_SCAN, 1)
   const count = spanOf(CONFIG_SCAN, 2) ?? spanOf(CONFIG_SCAN, 3)
   return {
@@ -96,6 +99,12 @@ function readConfig(
     outputTokensMax: readCount(body, limit, 'generationConfig.maxOutputTokens', OUTPUT_TOKENS_MAX),
     candidates: readCount(body, count, 'generationConfig.candidateCount', CANDIDATES_MAX) ?? 1,
   }
+}
+
+/** Two spellings of one member are a duplicate: the gateway and the upstream might each believe another one (S18). */
+function refuseBoth(scan: ObjectScan, camel: number, snake: number, name: string): void {
+  if (scan.count[camel]! + scan.count[snake]! <= 1) return
+  throw new GatewayError('invalid_request', `The member "${name}" occurs more than once.`, { param: name })
 }
 
 function renameModel(body: Buffer, request: Span, name: string, edits: Edit[]): void {

@@ -2,7 +2,7 @@ import type { Usage } from '#ir/usage.ts'
 import { isArray, isNull, isObject, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
 import { type EventFields, readEvent } from '#wire/sse.ts'
 import type { AnswerFacts, EventRole, Failure, RequestFacts, StreamReader } from '#codecs/codec.ts'
-import { contentBytesOf, quoted, stringAt, valueOf } from '#codecs/event-text.ts'
+import { contentBytesOf, quoted, stringAt, stringBytes, valueOf } from '#codecs/event-text.ts'
 import { failureOf } from '#codecs/failure.ts'
 import { CHAT_USAGE, readOpenAiUsage } from './usage.ts'
 
@@ -12,12 +12,13 @@ const [ID, MODEL, CHOICES, USAGE, ERROR] = [0, 1, 2, 3, 4] as const
 /** Shared by all streams: what a scan found is read before the next one. */
 const STREAM_SCAN = new ObjectScan(KEYS)
 const CONTENT_KEYS = ['content', 'arguments', 'refusal'].map(quoted)
-/** Two spellings of one text: hosts that send both send it twice. */
-const REASONING_KEYS = ['reasoning_content', 'reasoning'].map((key) => [quoted(key)])
+/** Spellings of one text: hosts that send several send it several times. Mistral's content is a list of parts with `text`. */
+const REASONING_KEYS = ['reasoning_content', 'reasoning', 'text'].map((key) => [quoted(key)])
 /** A delta holding any of these, even an empty one with a call in it, is the model's answer begun. */
 const OUTPUT_KEYS = ['tool_calls', 'function_call', 'reasoning_details', 'audio', 'images'].map(quoted)
 const FINISH_REASON = quoted('finish_reason')
-const FUNCTION = quoted('function')
+const CALL_KEYS = ['function', 'function_call', 'custom'].map(quoted)
+const NAME = quoted('name')
 
 export function readChatAnswer(body: Buffer): AnswerFacts {
   const scan = ANSWER_SCAN
@@ -25,17 +26,18 @@ export function readChatAnswer(body: Buffer): AnswerFacts {
   const error = object && scan.has(ERROR) && !isNull(body, scan.start[ERROR]!)
   const choices = object && scan.has(CHOICES) && isArray(body, scan.start[CHOICES]!)
   const usageObject = object && scan.has(USAGE) && isObject(body, scan.start[USAGE]!)
+  const usage = usageObject ? readOpenAiUsage(readValue(body, scan.start[USAGE]!, scan.end[USAGE]!), CHAT_USAGE) : null
   return {
-    usage: usageObject ? readOpenAiUsage(readValue(body, scan.start[USAGE]!, scan.end[USAGE]!), CHAT_USAGE) : null,
+    usage,
     finishReason: stringAt(body, valueOf(body, FINISH_REASON)),
     responseId: object && scan.has(ID) ? stringAt(body, scan.start[ID]!) : null,
-    toolCallsCount: body.includes('"tool_calls"') ? countOf(body, FUNCTION) : 0,
+    toolCallsCount: callsIn(body),
     modelSpan:
       object && scan.has(MODEL) && isString(body, scan.start[MODEL]!)
         ? { start: scan.start[MODEL]!, end: scan.end[MODEL]! }
         : null,
     usageOpen: usageObject ? scan.start[USAGE]! + 1 : null,
-    contentBytes: usageObject ? 0 : bytesOf(body),
+    contentBytes: usage ? 0 : bytesOf(body),
     failure: error || !choices ? noAnswer(body, error ? scan : null) : null,
   }
 }
@@ -62,7 +64,8 @@ export class ChatStreamReader implements StreamReader {
   private done = false
 
   constructor(facts: RequestFacts) {
-    this.candidates = facts.candidates
+    // Asking for none is the upstream's to refuse; an answer that comes all the same has to be finished (R80).
+    this.candidates = Math.max(1, facts.candidates)
   }
 
   get complete(): boolean {
@@ -125,7 +128,7 @@ export class ChatStreamReader implements StreamReader {
     this.contentBytes += bytes
     if (bytes === 0 && this.finishReason === null && !OUTPUT_KEYS.some((key) => hasOutput(event, key)))
       return 'lifecycle'
-    if (event.includes('"name"')) this.toolCallsCount += countOf(event, FUNCTION)
+    if (event.includes('_call')) this.toolCallsCount += namesIn(event)
     return 'content'
   }
 }
@@ -141,16 +144,31 @@ function hasOutput(event: Buffer, key: Buffer): boolean {
   return at >= 0 && !isNull(event, at) && !(isArray(event, at) && event[at + 1] === 0x5d)
 }
 
-function countOf(bytes: Buffer, quotedKey: Buffer): number {
+/** Calls of a whole answer: each is an object under the key of its kind. */
+function callsIn(body: Buffer): number {
+  if (!body.includes('_call')) return 0
   let count = 0
-  for (let at = valueOf(bytes, quotedKey); at >= 0; at = valueOf(bytes, quotedKey, at)) if (isObject(bytes, at)) count++
+  for (const key of CALL_KEYS) {
+    for (let at = valueOf(body, key); at >= 0; at = valueOf(body, key, at)) if (isObject(body, at)) count++
+  }
+  return count
+}
+
+/** Calls begun in a chunk: only a call's first delta names it, though some hosts repeat the name empty. */
+function namesIn(event: Buffer): number {
+  let count = 0
+  for (let at = valueOf(event, NAME); at >= 0; at = valueOf(event, NAME, at)) if (stringBytes(event, at) > 0) count++
   return count
 }
 
 const DONE = Buffer.from('[DONE]')
 
+const DONE_BYTES_MAX = 16
+
 /** `[DONE]`, which some hosts pad with spaces. */
 export function isDone(event: Buffer, from: number, to: number): boolean {
-  if (event[from] !== 0x5b || to - from > 12) return false
-  return event.subarray(from, from + DONE.length).equals(DONE)
+  if (to - from > DONE_BYTES_MAX) return false
+  let at = from
+  while (event[at] === 0x20) at++
+  return event.subarray(at, at + DONE.length).equals(DONE)
 }

@@ -5,6 +5,7 @@ import {
   CANDIDATES_MAX,
   countKey,
   insertMember,
+  insertMembers,
   OUTPUT_TOKENS_MAX,
   readCount,
   readFlag,
@@ -23,6 +24,7 @@ const UNIQUE = [
   [STREAM, 'stream'],
   [MAX_TOKENS, 'max_tokens'],
   [MAX_COMPLETION_TOKENS, 'max_completion_tokens'],
+  [COUNT, 'n'],
   [STREAM_OPTIONS, 'stream_options'],
 ] as const
 
@@ -40,8 +42,8 @@ export function readChatRequest(body: Buffer, jsonDepthMax: number): RequestFact
   const maxCompletionTokens = readCount(body, completionLimit, 'max_completion_tokens', OUTPUT_TOKENS_MAX)
   const spans: Record<string, Span> = { body: { start: scan.open, end: scan.empty ? 0 : 1 } }
   if (model) spans['model'] = model
-  if (maxTokens !== null && limit) spans['max_tokens'] = limit
-  if (maxCompletionTokens !== null && completionLimit) spans['max_completion_tokens'] = completionLimit
+  if (limit) spans['max_tokens'] = limit
+  if (completionLimit) spans['max_completion_tokens'] = completionLimit
   if (options) spans['stream_options'] = options
   return {
     model: readModel(body, model),
@@ -60,21 +62,24 @@ export function readChatRequest(body: Buffer, jsonDepthMax: number): RequestFact
 export function writeChatRequest(body: Buffer, facts: RequestFacts, changes: RequestChanges): Buffer {
   const edits: Edit[] = []
   const { spans } = facts
-  const root = spans['body']!
-  const insert = (name: string, json: string) => insertMember(root.start, root.end === 0, name, json)
+  const added: [string, string][] = []
   if (spans['model']) edits.push(replaceWithString(spans['model'], changes.model))
-  else edits.push(insert('model', JSON.stringify(changes.model)))
+  else added.push(['model', JSON.stringify(changes.model)])
   if (changes.outputTokensMax !== undefined) {
-    const limit = Buffer.from(String(changes.outputTokensMax))
-    const span = spans['max_completion_tokens'] ?? spans['max_tokens']
-    if (span) edits.push({ ...span, bytes: limit })
-    else edits.push(insert('max_tokens', limit.toString()))
+    const limit = String(changes.outputTokensMax)
+    const given = [spans['max_completion_tokens'], spans['max_tokens']].filter((span) => span !== undefined)
+    // A member that is null is filled: a second one of its name would be overruled by it.
+    const span = given.find(({ start }) => !isNull(body, start)) ?? given[0]
+    if (span) edits.push({ ...span, bytes: Buffer.from(limit) })
+    else added.push(['max_tokens', limit])
   }
   if (changes.includeUsage) {
     const options = spans['stream_options']
     if (options) edits.push(includeUsageEdit(body, options))
-    else edits.push(insert('stream_options', '{"include_usage":true}'))
+    else added.push(['stream_options', '{"include_usage":true}'])
   }
+  const root = spans['body']!
+  if (added.length > 0) edits.push(insertMembers(root.start, root.end === 0, added))
   return applyEdits(body, edits)
 }
 

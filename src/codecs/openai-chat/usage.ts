@@ -1,20 +1,27 @@
-import { countOf, fieldsOf, sumOf } from '#ir/counts.ts'
+import { countOf, fieldsOf, isMiscount, sumOf } from '#ir/counts.ts'
 import type { Usage } from '#ir/usage.ts'
 
 /**
  * OpenAI-style usage in the normal form. `prompt_tokens` includes cached tokens and `completion_tokens` includes
- * reasoning; the vendors that count otherwise (xAI, some hosts of Grok) are recognised by their own sums.
+ * reasoning; the vendors that count otherwise (xAI, some hosts of Grok) are recognised by their own sums. Null when
+ * nothing was reported, or what was is no count: then the meter estimates (fault M6).
  */
 export function readOpenAiUsage(value: unknown, names: OpenAiUsageNames): Usage | null {
   if (value === null || typeof value !== 'object') return null
   const fields = fieldsOf(value)
+  if (isMiscount(fields[names.prompt]) || isMiscount(fields[names.completion])) return null
   const prompt = countOf(fields[names.prompt])
   const completion = countOf(fields[names.completion])
   if (prompt === null && completion === null) return null
   const promptDetails = fieldsOf(fields[names.promptDetails])
-  const cacheRead = countOf(promptDetails['cached_tokens']) ?? countOf(fields['prompt_cache_hit_tokens'])
+  const cacheRead =
+    countOf(promptDetails['cached_tokens']) ??
+    // DeepSeek's and Mistral's own names.
+    countOf(fields['prompt_cache_hit_tokens']) ??
+    countOf(fields['num_cached_tokens'])
   const cacheWrite = countOf(promptDetails['cache_write_tokens']) ?? countOf(promptDetails['cache_creation_tokens'])
-  const reasoning = countOf(fieldsOf(fields[names.completionDetails])['reasoning_tokens'])
+  const reasoning =
+    countOf(fieldsOf(fields[names.completionDetails])['reasoning_tokens']) ?? countOf(fields['reasoning_tokens'])
   const cached = sumOf(cacheRead, cacheWrite) ?? 0
   const total = countOf(fields['total_tokens'])
   const reasoningApart =

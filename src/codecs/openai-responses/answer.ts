@@ -10,8 +10,10 @@ const KEYS = ['id', 'model', 'usage', 'error', 'status', 'output', 'object', 'in
 const ANSWER_SCAN = new ObjectScan(KEYS)
 const [ID, MODEL, USAGE, ERROR, STATUS, OUTPUT, , INCOMPLETE] = [0, 1, 2, 3, 4, 5, 6, 7] as const
 const CONTENT_KEYS = ['text', 'arguments', 'refusal', 'input'].map(quoted)
-const CALL =
-  /"type"\s*:\s*"(?:function_call|custom_tool_call|computer_call|local_shell_call|shell_call|apply_patch_call)"/g
+const CALL_KINDS = 'function_call|custom_tool_call|computer_call|local_shell_call|shell_call|apply_patch_call'
+const CALL = new RegExp(`"type"\\s*:\\s*"(?:${CALL_KINDS})"`, 'g')
+/** Items that ask the client to do something; what the provider runs itself is no tool call of the client's. */
+export const CLIENT_CALLS: ReadonlySet<string> = new Set(CALL_KINDS.split('|'))
 
 /** Reads a response object, which is a whole answer or stands inside a terminal event. */
 export function readResponsesAnswer(body: Buffer, from = 0, to = body.length): AnswerFacts {

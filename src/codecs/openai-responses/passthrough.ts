@@ -1,7 +1,7 @@
 import type { Failure, Passthrough, RequestChanges, RequestFacts } from '#codecs/codec.ts'
 import {
   countKey,
-  insertMember,
+  insertMembers,
   OUTPUT_TOKENS_MAX,
   readCount,
   readFlag,
@@ -67,16 +67,18 @@ function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
 
 function writeRequest(body: Buffer, facts: RequestFacts, changes: RequestChanges): Buffer {
   const { spans } = facts
-  const root = spans['body']!
-  const insert = (name: string, json: string) => insertMember(root.start, root.end === 0, name, json)
   const edits: Edit[] = []
+  const added: [string, string][] = []
   if (spans['model']) edits.push(replaceWithString(spans['model'], changes.model))
-  else edits.push(insert('model', JSON.stringify(changes.model)))
+  else added.push(['model', JSON.stringify(changes.model)])
   if (changes.outputTokensMax !== undefined) {
     const limit = String(changes.outputTokensMax)
     const span = spans['max_output_tokens']
-    edits.push(span ? { ...span, bytes: Buffer.from(limit) } : insert('max_output_tokens', limit))
+    if (span) edits.push({ ...span, bytes: Buffer.from(limit) })
+    else added.push(['max_output_tokens', limit])
   }
+  const root = spans['body']!
+  if (added.length > 0) edits.push(insertMembers(root.start, root.end === 0, added))
   return applyEdits(body, edits)
 }
 

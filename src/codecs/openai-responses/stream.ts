@@ -5,7 +5,7 @@ import { failureOf } from '#codecs/failure.ts'
 import { isDone } from '#codecs/openai-chat/answer.ts'
 import { isObject, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
 import { type EventFields, readEvent } from '#wire/sse.ts'
-import { readResponsesAnswer } from './answer.ts'
+import { CLIENT_CALLS, readResponsesAnswer } from './answer.ts'
 
 const KEYS = ['type', 'response', 'item', 'error', 'message', 'code'] as const
 const [TYPE, RESPONSE, ITEM] = [0, 1, 2] as const
@@ -23,6 +23,9 @@ const LIFECYCLE = new Set([
   'keepalive',
 ])
 const TERMINAL = new Set(['response.completed', 'response.incomplete', 'response.failed'])
+
+/** A failed response is never a success, also when it does not say why. */
+const UNEXPLAINED: Failure = { status: 502, code: 'upstream_error', message: 'The upstream failed.' }
 
 /** Reads the typed events of the Responses API. The type in the data decides: some hosts send no `event:` line. */
 export class ResponsesStreamReader implements StreamReader {
@@ -86,7 +89,7 @@ export class ResponsesStreamReader implements StreamReader {
     this.usage = answer.usage ?? this.usage
     this.usageOpen = answer.usage ? (answer.usageOpen ?? -1) : -1
     this.finishReason = answer.finishReason
-    if (type === 'response.failed') this.failure = answer.failure
+    if (type === 'response.failed') this.failure = answer.failure ?? UNEXPLAINED
   }
 
   private readItem(event: Buffer): EventRole {
@@ -95,7 +98,7 @@ export class ResponsesStreamReader implements StreamReader {
     ITEM_KIND.scan(event, scan.start[ITEM]!, scan.end[ITEM]!)
     const kind = stringAt(event, ITEM_KIND.start[0]!) ?? ''
     if (!kind.endsWith('_call')) return 'lifecycle'
-    this.toolCallsCount++
+    if (CLIENT_CALLS.has(kind)) this.toolCallsCount++
     return 'content'
   }
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { id } from '#base/ids.ts'
 import { type Dialect, dialectOf } from '#codecs/dialect.ts'
 import type { Endpoint } from './operations.ts'
+import { readBody } from './read-body.ts'
 
 /** The socket side of one request: what came in and where the answer goes. */
 export interface Exchange {
@@ -23,6 +24,8 @@ export interface Exchange {
   /** Monotonic, for latencies. */
   readonly startedAt: number
   readonly departure: Departure
+  /** Reads the body, decoded, once its caller is known. Throws as `1-receive/read-body.ts` says. */
+  readBody(bytesMax: number): Promise<Buffer>
 }
 
 /** Tells when the client left before its answer was complete. */
@@ -70,5 +73,6 @@ export function receive(
     startedMs: Date.now(),
     startedAt: performance.now(),
     departure,
+    readBody: (bytesMax) => readBody(request, bytesMax),
   }
 }

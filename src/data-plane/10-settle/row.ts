@@ -1,7 +1,7 @@
 import type { NanoUsd } from '#base/money.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { RequestRow } from '#observe/request-row.ts'
-import { UpstreamError } from '#data-plane/7-call/upstream-error.ts'
+import { UpstreamError } from '#data-plane/failures.ts'
 import type { Outcome } from '#data-plane/9-reply/reply.ts'
 import type { Seen } from '#data-plane/seen.ts'
 

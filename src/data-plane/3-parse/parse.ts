@@ -4,7 +4,6 @@ import type { RequestFacts } from '#codecs/codec.ts'
 import { PASSTHROUGH } from '#codecs/index.ts'
 import { isUtf8 } from 'node:buffer'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
-import { readBody } from '#data-plane/1-receive/read-body.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 
 /** What the client asks for, as far as the gateway must understand it. The body stays as it came. */
@@ -24,7 +23,7 @@ export interface Parsed {
 export async function parse(gateway: Gateway, exchange: Exchange): Promise<Parsed> {
   const { endpoint } = exchange
   const { limits } = gateway.settings
-  const body = await readBody(exchange.request, limits.bodyBytesMax)
+  const body = await exchange.readBody(limits.bodyBytesMax)
   if (body.length === 0) throw new GatewayError('invalid_json', 'The body is empty; a JSON object is expected.')
   if (!isUtf8(body)) throw new GatewayError('invalid_json', 'The body is not valid UTF-8.')
   const facts = PASSTHROUGH[endpoint.surface].readRequest(body, limits.jsonDepthMax)

@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { EventOffsets, EventRole, Failure, StreamReader } from '#codecs/codec.ts'
 import { readFailure } from '#codecs/failure.ts'
+import { StreamBrokenError } from '#data-plane/failures.ts'
 import { EventFramer } from '#wire/sse.ts'
 import type { EventSink, EventSource } from './answer.ts'
 import { BodyDecoder } from './body-decoder.ts'
@@ -256,15 +257,6 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
 
   private upstreamRequestId(): string | null {
     return textOf(this.headers['x-request-id']) ?? textOf(this.headers['request-id']) ?? null
-  }
-}
-
-/** The stream broke after its first content: it can only be told to the client, not repaired. */
-export class StreamBrokenError extends Error {
-  readonly failure: Failure
-  constructor(failure: Failure, cause?: Error) {
-    super(failure.message, cause ? { cause } : undefined)
-    this.failure = failure
   }
 }
 

@@ -27,8 +27,8 @@ export class BodyDecoder {
 
   /** Null when the encoding is not known. */
   static for(encoding: string, listener: Listener): BodyDecoder | null {
-    const make = DECODERS[encoding.trim().toLowerCase()]
-    return make ? new BodyDecoder(make(), listener) : null
+    const name = encoding.trim().toLowerCase()
+    return Object.hasOwn(DECODERS, name) ? new BodyDecoder(DECODERS[name]!(), listener) : null
   }
 
   write(chunk: Buffer): void {

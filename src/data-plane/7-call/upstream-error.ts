@@ -2,16 +2,8 @@ import { type ErrorCode, ERRORS, GatewayError } from '#base/errors.ts'
 import type { Failure } from '#codecs/codec.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
+import { UpstreamError } from '#data-plane/failures.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
-
-/** A failed call: what the client is told, and the attempts for the log row. */
-export class UpstreamError extends GatewayError {
-  readonly attempts: readonly AttemptRecord[]
-  constructor(error: GatewayError, attempts: readonly AttemptRecord[]) {
-    super(error.code, error.message, error.details)
-    this.attempts = attempts
-  }
-}
 
 /**
  * What an upstream's failure means to the client. Errors that the client caused keep the provider's status, type and

@@ -6,6 +6,7 @@ import type { Answer, WholeAnswer } from '#data-plane/7-call/answer.ts'
 import type { Tally } from '#data-plane/8-meter/tally.ts'
 import { applyEdits, type Edit } from '#wire/splice.ts'
 import { addWarnings, baseHeaders } from './head.ts'
+import { requiredMemberEdits } from './openrouter-shape.ts'
 import { costEdits, modelEdit, publicNameOf } from './rewrite.ts'
 import { StreamReply } from './stream-reply.ts'
 
@@ -63,5 +64,6 @@ function rewriteWhole(exchange: Exchange, plan: Plan, answer: WholeAnswer, tally
   if (facts.usageOpen !== null && usage) {
     edits.push(...costEdits(body, facts.usageOpen, tally.costOf(usage), exchange.openRouter))
   }
+  if (exchange.openRouter) edits.push(...requiredMemberEdits(exchange.endpoint.surface, body))
   return applyEdits(body, edits)
 }

@@ -1,8 +1,7 @@
 import { formatUsd } from '#base/money.ts'
 import type { Cost } from '#ledger/cost.ts'
 import { insertMember } from '#codecs/request-fields.ts'
-import { quoted, valueOf } from '#codecs/event-text.ts'
-import { valueEnd } from '#wire/json-scan.ts'
+import { ObjectScan, valueEnd } from '#wire/json-scan.ts'
 import type { Edit } from '#wire/splice.ts'
 
 /** The few bytes of an answer that are ours: the model's public name (R2) and the cost (R100). */
@@ -18,16 +17,16 @@ export function publicNameOf(modelId: string): Buffer {
   return Buffer.from(JSON.stringify(modelId))
 }
 
-const COST = quoted('cost')
+const USAGE_SCAN = new ObjectScan(['cost'])
 
 /** Inserts `cost` behind the `{` of a usage object, or replaces the one that a gateway behind us wrote. */
 export function costEdits(bytes: Buffer, usageOpen: number, cost: Cost | null, detailed: boolean): Edit[] {
   const text = cost === null ? 'null' : formatUsd(cost.nano)
   const edits: Edit[] = []
-  const present = valueOf(bytes, COST, usageOpen)
-  if (present >= 0) {
-    const end = valueEnd(bytes, present)
-    edits.push({ start: present, end, bytes: Buffer.from(text) })
+  // Only the usage's own member: a tool's parameter or a client's metadata may be called so too.
+  USAGE_SCAN.scan(bytes, usageOpen - 1, valueEnd(bytes, usageOpen - 1))
+  if (USAGE_SCAN.has(0)) {
+    edits.push({ start: USAGE_SCAN.start[0]!, end: USAGE_SCAN.end[0]!, bytes: Buffer.from(text) })
     return edits
   }
   edits.push(insertMember(usageOpen - 1, false, 'cost', detailed ? `${text},${detailsOf(cost)}` : text))
@@ -46,17 +45,9 @@ function detailsOf(cost: Cost | null): string {
     `"upstream_inference_cost":${usd(cost?.nano)}`,
     `"upstream_inference_prompt_cost":${usd(part(false))}`,
     `"upstream_inference_completions_cost":${usd(part(true))}`,
+    // The same two as Responses names them.
+    `"upstream_inference_input_cost":${usd(part(false))}`,
+    `"upstream_inference_output_cost":${usd(part(true))}`,
   ]
   return `"cost_details":{${details.join(',')}},"is_byok":false`
-}
-
-const NULL_USAGE = /,?"usage"\s*:\s*null(,?)/
-
-/** OpenRouter's SDK refuses chunks with `"usage":null`, which OpenAI sends on every one: the member is taken out (R7). */
-export function nullUsageEdit(event: Buffer): Edit | null {
-  if (!event.includes('"usage"')) return null
-  const match = NULL_USAGE.exec(event.toString('latin1'))
-  if (!match) return null
-  const isBetween = match[0].startsWith(',') && match[1] === ','
-  return { start: match.index, end: match.index + match[0].length, bytes: Buffer.from(isBetween ? ',' : '') }
 }

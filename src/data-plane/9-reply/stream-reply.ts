@@ -5,13 +5,14 @@ import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
 import type { EventSink, StreamAnswer } from '#data-plane/7-call/answer.ts'
-import { StreamBrokenError } from '#data-plane/7-call/attempt.ts'
+import { StreamBrokenError } from '#data-plane/failures.ts'
 import type { Tally } from '#data-plane/8-meter/tally.ts'
 import { applyEdits, type Edit } from '#wire/splice.ts'
 import { addWarnings, baseHeaders } from './head.ts'
 import { JsonArrayFrames } from './json-array-frames.ts'
 import type { Outcome, Settle } from './reply.ts'
-import { costEdits, modelEdit, nullUsageEdit, publicNameOf } from './rewrite.ts'
+import { responseEventEdits, withoutNullMembers } from './openrouter-shape.ts'
+import { costEdits, modelEdit, publicNameOf } from './rewrite.ts'
 
 /** How long an upstream may keep its connection open behind its last event before the answer is ended without it. */
 export const LINGER_MS = 100
@@ -132,11 +133,10 @@ export class StreamReply implements EventSink {
     if (usage && (role !== 'content' || this.showsUsage)) {
       edits.push(...costEdits(event, offsets.usageOpen, this.tally.costOf(usage), this.exchange.openRouter))
     }
-    if (this.exchange.openRouter && offsets.usageOpen < 0 && this.parsed.surface === 'openai-chat') {
-      const removal = nullUsageEdit(event)
-      if (removal) edits.push(removal)
-    }
-    return edits.length === 0 ? event : applyEdits(event, edits)
+    const { openRouter } = this.exchange
+    if (openRouter && this.parsed.surface === 'openai-responses') edits.push(...responseEventEdits(event))
+    const edited = applyEdits(event, edits)
+    return openRouter && this.parsed.surface === 'openai-chat' ? withoutNullMembers(edited) : edited
   }
 
   private frame(event: Buffer): Buffer {
