@@ -29,7 +29,15 @@ export const keyDigest = (pepper: string, text: string): string => hash('sha256'
 /** For display: the first 8 and the last 4 characters. */
 export const keyLabel = (text: string): string => `${text.slice(0, 8)}...${text.slice(-4)}`
 
-const checksum = (body: string): string => base62(BigInt(crc32(body)), CHECKSUM_LENGTH)
+/** 32 bits fit into a number, which is far cheaper than a bigint: every unknown key is checked. */
+function checksum(body: string): string {
+  let text = ''
+  for (let rest = crc32(body), at = 0; at < CHECKSUM_LENGTH; at++) {
+    text = ALPHABET[rest % 62] + text
+    rest = Math.floor(rest / 62)
+  }
+  return text
+}
 
 function base62(value: bigint, length: number): string {
   let text = ''

@@ -23,6 +23,10 @@ const BEARER = /^bearer(?:\s+|$)/i
  */
 export function readCredential(headers: Headers, options: { queryKey?: string | undefined } = {}): Credential | null {
   const authorization = single(headers['authorization'])
+  if (authorization.startsWith('Bearer ')) {
+    const text = authorization.slice('Bearer '.length).trim()
+    if (text) return { text, from: 'authorization' }
+  }
   // A key sent without its scheme is a common slip and cannot be confused with anything else.
   const bearer = BEARER.test(authorization) ? authorization.replace(BEARER, '').trim() : authorization
   if (bearer) return { text: bearer, from: 'authorization' }

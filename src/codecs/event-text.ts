@@ -7,6 +7,8 @@ const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const COLON = 0x3a
 const SPACE = 0x20
+/** What may not stand in a JSON string unescaped. */
+const CONTROL = /[\x00-\x1f]/
 
 /** Offset of the value behind `"key":`, or -1. The first occurrence at or behind `from` that is a key counts. */
 export function valueOf(event: Buffer, quotedKey: Buffer, from = 0): number {
@@ -32,8 +34,11 @@ export function stringBytes(event: Buffer, at: number): number {
 /** The string that starts at `at`, or null. What only looks like one, in a comment of the stream, is none. */
 export function stringAt(event: Buffer, at: number): string | null {
   if (at < 0 || event[at] !== QUOTE) return null
+  const end = at + 1 + stringBytes(event, at)
+  const text = event.toString('utf8', at + 1, end)
+  if (end < event.length && !text.includes('\\') && !CONTROL.test(text)) return text
   try {
-    return JSON.parse(event.toString('utf8', at, at + stringBytes(event, at) + 2)) as string
+    return JSON.parse(event.toString('utf8', at, end + 1)) as string
   } catch {
     return null
   }

@@ -92,7 +92,7 @@ export function insertMembers(open: number, empty: boolean, members: readonly (r
 }
 
 /** How often a member name occurs anywhere in the body, up to `max`: an upper bound for what it stands for. */
-export function countKey(body: Buffer, quotedKey: string, max: number): number {
+export function countKey(body: Buffer, quotedKey: Buffer, max: number): number {
   let found = 0
   for (let at = body.indexOf(quotedKey); at >= 0 && found < max; at = body.indexOf(quotedKey, at + quotedKey.length))
     found++

@@ -53,7 +53,7 @@ for (const { name, Client, Unauthorized, Missing } of GENERATIONS) {
           .withResponse()
         assert.equal(textOf(data.content), LONG)
         assert.deepEqual([data.type, data.role, data.model, data.stop_reason], ['message', 'assistant', 'sim/echo', 'end_turn'])
-        assert.equal(data._request_id, requestId)
+        assert.equal((data as { _request_id?: string })._request_id, requestId)
         const row = await gateway.log(requestId!)
         assert.deepEqual([row.status_code, row.protocol, row.stream], [200, 'anthropic-messages', false])
         assert.deepEqual([row.tokens.input, row.tokens.output], [data.usage.input_tokens, data.usage.output_tokens])

@@ -42,7 +42,7 @@ for (const path of ['/v1', '/api/v1']) {
       const { prompt_tokens: prompt, completion_tokens: completion, total_tokens: total } = data.usage!
       assert.ok(prompt > 0 && completion > 0)
       assert.equal(total, prompt + completion)
-      assert.equal(data._request_id, requestId)
+      assert.equal((data as { _request_id?: string })._request_id, requestId)
       const row = await gateway.log(requestId!)
       assert.deepEqual([row.status_code, row.model_id, row.path], [200, 'sim/echo', `${path}/chat/completions`])
       assert.deepEqual([row.tokens.input, row.tokens.output], [prompt, completion])

@@ -55,7 +55,7 @@ describe('@openrouter/sdk: inference', () => {
     assert.equal(parseUsd(String(costs[0])), parseUsd(row.charged_cost))
   })
 
-  test('stream: the null usage that OpenAI writes on every chunk does not trip the SDK', async () => {
+  test('stream: the nulls that OpenAI writes on every chunk do not trip the SDK', async () => {
     const chunk = (delta: object, finish: string | null, usage: object | null = null) =>
       `data: ${JSON.stringify({
         id: 'chatcmpl-9',
@@ -63,6 +63,7 @@ describe('@openrouter/sdk: inference', () => {
         created: 1,
         model: MODELS.chat.upstream,
         choices: usage ? [] : [{ index: 0, delta, finish_reason: finish }],
+        system_fingerprint: null,
         usage,
       })}\n\n`
     const usage = { prompt_tokens: 7, completion_tokens: 2, total_tokens: 9 }
@@ -150,7 +151,7 @@ describe('@openrouter/sdk: typed errors', () => {
   }
 
   test('wrong key, unknown model, no credit, an upstream’s 400', async () => {
-    const send = (key: string, model = MODELS.chat.id) => client(key).chat.send({ chatRequest: chat(model, 'a') })
+    const send = (key: string, model: string = MODELS.chat.id) => client(key).chat.send({ chatRequest: chat(model, 'a') })
     await assert.rejects(send('sk-wrong'), refused(UnauthorizedResponseError, 401, 'invalid_api_key'))
     await assert.rejects(send(gateway.key, 'gpt-tset'), (error) => {
       const { error: inner } = JSON.parse((error as { body: string }).body)

@@ -18,6 +18,10 @@ import { applyEdits, type Edit } from '#wire/splice.ts'
 import { MessagesStreamReader } from './stream.ts'
 import { readMessagesUsage } from './usage.ts'
 
+const IMAGE_KEY = quoted('image')
+const FILE_ID_KEY = quoted('file_id')
+const DOCUMENT_KEY = quoted('document')
+
 const KEYS = ['model', 'stream', 'max_tokens', 'container', 'mcp_servers'] as const
 /** Shared: scanning is synchronous, and what it found is copied before the next scan. */
 const REQUEST_SCAN = new ObjectScan(KEYS)
@@ -56,12 +60,12 @@ function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
     candidates: 1,
     showsUsage: null,
     unseen: {
-      mediaCount: countKey(body, '"image"', MEDIA_MAX),
+      mediaCount: countKey(body, IMAGE_KEY, MEDIA_MAX),
       unbounded:
         isGiven(CONTAINER) ||
         isGiven(MCP_SERVERS) ||
-        countKey(body, '"file_id"', 1) > 0 ||
-        countKey(body, '"document"', 1) > 0,
+        countKey(body, FILE_ID_KEY, 1) > 0 ||
+        countKey(body, DOCUMENT_KEY, 1) > 0,
     },
     spans,
   }

@@ -1,5 +1,6 @@
 import { GatewayError } from '#base/errors.ts'
 import type { RequestChanges, RequestFacts } from '#codecs/codec.ts'
+import { quoted } from '#codecs/event-text.ts'
 import {
   CANDIDATES_MAX,
   countKey,
@@ -12,6 +13,9 @@ import {
 } from '#codecs/request-fields.ts'
 import { arrayElements, isArray, isNull, isObject, isString, ObjectScan, type Span } from '#wire/json-scan.ts'
 import { applyEdits, type Edit } from '#wire/splice.ts'
+
+const FILE_DATA_KEY = quoted('fileData')
+const FILE_DATA_SNAKE_KEY = quoted('file_data')
 
 /** Google's JSON accepts every member in camelCase and in snake_case. */
 const KEYS = [
@@ -61,7 +65,7 @@ export function readGeminiRequest(body: Buffer, jsonDepthMax: number): RequestFa
       unbounded:
         cached(CACHED) ||
         cached(CACHED_SNAKE) ||
-        countKey(body, '"fileData"', 1) + countKey(body, '"file_data"', 1) > 0,
+        countKey(body, FILE_DATA_KEY, 1) + countKey(body, FILE_DATA_SNAKE_KEY, 1) > 0,
     },
     spans,
   }

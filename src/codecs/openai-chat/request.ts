@@ -1,6 +1,7 @@
 import { isNull, isObject, ObjectScan, type Span } from '#wire/json-scan.ts'
 import { applyEdits, type Edit } from '#wire/splice.ts'
 import type { RequestChanges, RequestFacts } from '#codecs/codec.ts'
+import { quoted } from '#codecs/event-text.ts'
 import {
   CANDIDATES_MAX,
   countKey,
@@ -14,6 +15,10 @@ import {
   scanBody,
   spanOf,
 } from '#codecs/request-fields.ts'
+
+const IMAGE_URL_KEY = quoted('image_url')
+const VIDEO_URL_KEY = quoted('video_url')
+const FILE_ID_KEY = quoted('file_id')
 
 const KEYS = ['model', 'stream', 'max_tokens', 'max_completion_tokens', 'n', 'stream_options'] as const
 /** Shared: scanning is synchronous, and what it found is copied before the next scan. */
@@ -52,8 +57,8 @@ export function readChatRequest(body: Buffer, jsonDepthMax: number): RequestFact
     candidates: readCount(body, spanOf(scan, COUNT), 'n', CANDIDATES_MAX) ?? 1,
     showsUsage: readIncludeUsage(body, options),
     unseen: {
-      mediaCount: countKey(body, '"image_url"', MEDIA_MAX) + countKey(body, '"video_url"', MEDIA_MAX),
-      unbounded: countKey(body, '"file_id"', 1) > 0,
+      mediaCount: countKey(body, IMAGE_URL_KEY, MEDIA_MAX) + countKey(body, VIDEO_URL_KEY, MEDIA_MAX),
+      unbounded: countKey(body, FILE_ID_KEY, 1) > 0,
     },
     spans,
   }

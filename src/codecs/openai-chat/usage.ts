@@ -16,9 +16,10 @@ export function readOpenAiUsage(value: unknown, names: OpenAiUsageNames): Usage 
   const promptDetails = fieldsOf(fields[names.promptDetails])
   const cacheRead =
     countOf(promptDetails['cached_tokens']) ??
-    // DeepSeek's and Mistral's own names.
+    // The own names of DeepSeek, Mistral and Moonshot.
     countOf(fields['prompt_cache_hit_tokens']) ??
-    countOf(fields['num_cached_tokens'])
+    countOf(fields['num_cached_tokens']) ??
+    countOf(fields['cached_tokens'])
   const cacheWrite = countOf(promptDetails['cache_write_tokens']) ?? countOf(promptDetails['cache_creation_tokens'])
   const reasoning =
     countOf(fieldsOf(fields[names.completionDetails])['reasoning_tokens']) ?? countOf(fields['reasoning_tokens'])

@@ -1,4 +1,5 @@
 import type { Failure, Passthrough, RequestChanges, RequestFacts } from '#codecs/codec.ts'
+import { quoted } from '#codecs/event-text.ts'
 import {
   countKey,
   insertMembers,
@@ -14,6 +15,10 @@ import { isNull, ObjectScan, type Span } from '#wire/json-scan.ts'
 import { applyEdits, type Edit } from '#wire/splice.ts'
 import { readResponsesAnswer } from './answer.ts'
 import { ResponsesStreamReader } from './stream.ts'
+
+const INPUT_IMAGE_KEY = quoted('input_image')
+const FILE_ID_KEY = quoted('file_id')
+const FILE_URL_KEY = quoted('file_url')
 
 const KEYS = ['model', 'stream', 'max_output_tokens', 'previous_response_id', 'conversation'] as const
 /** Shared: scanning is synchronous, and what it found is copied before the next scan. */
@@ -54,12 +59,12 @@ function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
     candidates: 1,
     showsUsage: null,
     unseen: {
-      mediaCount: countKey(body, '"input_image"', MEDIA_MAX),
+      mediaCount: countKey(body, INPUT_IMAGE_KEY, MEDIA_MAX),
       unbounded:
         keepsState(PREVIOUS) ||
         keepsState(CONVERSATION) ||
-        countKey(body, '"file_id"', 1) > 0 ||
-        countKey(body, '"file_url"', 1) > 0,
+        countKey(body, FILE_ID_KEY, 1) > 0 ||
+        countKey(body, FILE_URL_KEY, 1) > 0,
     },
     spans,
   }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { id } from '#base/ids.ts'
-import { type Dialect, dialectOf } from '#codecs/dialect.ts'
+import type { Surface } from '#base/protocols.ts'
+import type { Dialect } from '#codecs/dialect.ts'
 import type { Endpoint } from './operations.ts'
 import { readBody } from './read-body.ts'
 
@@ -55,6 +56,7 @@ export function receive(
   const url = request.url ?? '/'
   const mark = url.indexOf('?')
   const path = mark < 0 ? url : url.slice(0, mark)
+  const openRouter = path.startsWith('/api/')
   const departure = new Departure()
   response.on('close', () => {
     if (!response.writableFinished) departure.leave()
@@ -62,8 +64,8 @@ export function receive(
   return {
     id: id('req'),
     endpoint,
-    dialect: dialectOf(path, request.headers),
-    openRouter: path.startsWith('/api/'),
+    dialect: dialectFor(endpoint.surface, openRouter),
+    openRouter,
     pathModel,
     request,
     response,
@@ -75,4 +77,11 @@ export function receive(
     departure,
     readBody: (bytesMax) => readBody(request, bytesMax),
   }
+}
+
+/** The envelope of a model path; the same as `dialectOf` gives for its path, without looking at the path again. */
+function dialectFor(surface: Surface, openRouter: boolean): Dialect {
+  if (surface === 'anthropic-messages') return 'anthropic'
+  if (surface === 'gemini') return 'gemini'
+  return openRouter ? 'openrouter' : 'openai'
 }

@@ -41,19 +41,21 @@ export const MEDIA_TOKENS_MAX = 8192
 export function planTargets(gateway: Gateway, caller: Caller, parsed: Parsed, selection: Selection): Plan {
   const { model, routes } = selection
   checkKind(parsed, model)
-  const native = routes.filter((route) => route.protocols.includes(parsed.surface))
-  const ordered = native.toSorted((left, right) => left.priority - right.priority || right.weight - left.weight)
-  const targets = ordered.map((route): Target => ({ route, protocol: parsed.surface }))
-  const [first, ...others] = targets
-  if (!first) throw untranslatable(parsed.surface, model, routes)
+  const targets: Target[] = []
+  // The catalog keeps routes in the order of their priority.
+  for (const route of routes)
+    if (route.protocols.includes(parsed.surface)) targets.push({ route, protocol: parsed.surface })
+  if (!isFilled(targets)) throw untranslatable(parsed.surface, model, routes)
   return {
     model,
-    targets: [first, ...others],
+    targets,
     bound: parsed.operation === 'count' ? null : boundOf(gateway, caller, parsed, model, targets),
     adapter: 'passthrough',
     group: selection.group,
   }
 }
+
+const isFilled = (targets: Target[]): targets is [Target, ...Target[]] => targets.length > 0
 
 function checkKind(parsed: Parsed, model: Model): void {
   const wantsEmbedding = parsed.operation === 'embed'

@@ -134,7 +134,8 @@ export class StreamReply implements EventSink {
       edits.push(...costEdits(event, offsets.usageOpen, this.tally.costOf(usage), this.exchange.openRouter))
     }
     const { openRouter } = this.exchange
-    if (openRouter && this.parsed.surface === 'openai-responses') edits.push(...responseEventEdits(event))
+    if (openRouter && this.parsed.surface === 'openai-responses' && offsets.modelStart >= 0)
+      edits.push(...responseEventEdits(event))
     const edited = applyEdits(event, edits)
     return openRouter && this.parsed.surface === 'openai-chat' ? withoutNullMembers(edited) : edited
   }
