@@ -31,9 +31,7 @@ export async function checkParity(
   const upstreamRequests = outcomes.reduce((sum, outcome) => sum + outcome.gatewayUpstreamRequests, 0)
   const books = await gateway.settledBooks(payer.accountId, DRAIN_MS_MAX).catch(() => gateway.books(payer.accountId))
   const booked = new Set(books.usage.map((entry) => entry.request_id)).size
-  const rows = (await gateway.logs(upstreamRequests + 1)).filter(
-    (row) => row['account_id'] === payer.accountId && row.status === 'ok',
-  ).length
+  const rows = (await gateway.logs(undefined, payer.accountId)).filter((row) => row.status === 'ok').length
   const balanceIsSum = books.sum === books.balance
   const counts = [upstreamRequests, successes, books.usage.length, booked, rows]
   return {

@@ -1,5 +1,6 @@
 import type { Caller } from '#accounts/types.ts'
 import type { GatewayError } from '#base/errors.ts'
+import type { Failure } from '#codecs/codec.ts'
 import type { Exchange } from './1-receive/exchange.ts'
 import type { Parsed } from './3-parse/parse.ts'
 import type { Selection } from './4-resolve/resolve.ts'
@@ -22,4 +23,6 @@ export interface Seen {
   answer?: Answer
   tally?: Tally
   error?: GatewayError
+  /** Why a stream broke off after its first content. */
+  breach?: Failure
 }

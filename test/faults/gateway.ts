@@ -259,9 +259,9 @@ export class Gateway {
     return this.books(accountId)
   }
 
-  /** The request rows, newest first, at most `rowsMax` of them. */
-  async logs(rowsMax = Number.POSITIVE_INFINITY): Promise<LogRow[]> {
-    return this.#pages<LogRow>('/api/logs?', rowsMax)
+  /** The request rows, newest first, at least `rowsMax` of them where there are so many; of one account or of all. */
+  async logs(rowsMax = Number.POSITIVE_INFINITY, accountId?: string): Promise<LogRow[]> {
+    return this.#pages<LogRow>(`/api/logs?${accountId === undefined ? '' : `account_id=${accountId}`}`, rowsMax)
   }
 
   async #pages<T>(path: string, rowsMax = Number.POSITIVE_INFINITY): Promise<T[]> {

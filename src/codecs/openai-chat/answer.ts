@@ -2,8 +2,9 @@ import type { Usage } from '#ir/usage.ts'
 import { isArray, isNull, isObject, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
 import { type EventFields, readEvent } from '#wire/sse.ts'
 import type { AnswerFacts, EventRole, Failure, RequestFacts, StreamReader } from '#codecs/codec.ts'
-import { contentBytesOf, quoted, stringAt, stringBytes, valueOf } from '#codecs/event-text.ts'
+import { stringAt, stringBytes } from '#codecs/event-text.ts'
 import { failureOf } from '#codecs/failure.ts'
+import { MemberWalk } from '#codecs/member-walk.ts'
 import { CHAT_USAGE, readOpenAiUsage } from './usage.ts'
 
 const KEYS = ['id', 'model', 'choices', 'usage', 'error'] as const
@@ -11,14 +12,70 @@ const ANSWER_SCAN = new ObjectScan(KEYS)
 const [ID, MODEL, CHOICES, USAGE, ERROR] = [0, 1, 2, 3, 4] as const
 /** Shared by all streams: what a scan found is read before the next one. */
 const STREAM_SCAN = new ObjectScan(KEYS)
-const CONTENT_KEYS = ['content', 'arguments', 'refusal'].map(quoted)
-/** Spellings of one text: hosts that send several send it several times. Mistral's content is a list of parts with `text`. */
-const REASONING_KEYS = ['reasoning_content', 'reasoning', 'text'].map((key) => [quoted(key)])
-/** A delta holding any of these, even an empty one with a call in it, is the model's answer begun. */
-const OUTPUT_KEYS = ['tool_calls', 'function_call', 'reasoning_details', 'audio', 'images'].map(quoted)
-const FINISH_REASON = quoted('finish_reason')
-const CALL_KEYS = ['function', 'function_call', 'custom'].map(quoted)
-const NAME = quoted('name')
+
+/** The members of a choice that say something, in the order of their numbers below. */
+const CHOICE_KEYS = [
+  'content',
+  'arguments',
+  'refusal',
+  // Spellings of one text: hosts that send several send it several times. Mistral's content is a list of parts with `text`.
+  'reasoning_content',
+  'reasoning',
+  'text',
+  'finish_reason',
+  'name',
+  // A delta holding any of these, even an empty one with a call in it, is the model's answer begun.
+  'tool_calls',
+  'function_call',
+  'reasoning_details',
+  'audio',
+  'images',
+]
+const REASONING_FROM = 3
+const FINISH_REASON = 6
+const NAME = 7
+const CHOICE_WALK = new MemberWalk(CHOICE_KEYS)
+
+/** What one pass over the choices of an event or of a whole answer found. */
+class ChoiceFacts {
+  /** Bytes of generated text, for an estimate of its tokens. */
+  bytes = 0
+  finishes: string[] = []
+  /** Names given: only a call's first delta names it, though some hosts repeat the name empty. */
+  names = 0
+  hasOutput = false
+  private readonly spellings = [0, 0, 0]
+  private source: Buffer = EMPTY
+
+  read(source: Buffer, from: number, to: number): this {
+    this.bytes = 0
+    this.names = 0
+    this.hasOutput = false
+    if (this.finishes.length > 0) this.finishes = []
+    this.spellings.fill(0)
+    this.source = source
+    CHOICE_WALK.walk(source, from, to, this.visit)
+    this.source = EMPTY
+    this.bytes += Math.max(this.spellings[0]!, this.spellings[1]!, this.spellings[2]!)
+    return this
+  }
+
+  private readonly visit = (index: number, at: number): void => {
+    const { source } = this
+    if (index < REASONING_FROM) this.bytes += stringBytes(source, at)
+    else if (index < FINISH_REASON) this.spellings[index - REASONING_FROM]! += stringBytes(source, at)
+    else if (index === FINISH_REASON) {
+      const reason = stringAt(source, at)
+      if (reason !== null) this.finishes.push(reason)
+    } else if (index === NAME) this.names += stringBytes(source, at) > 0 ? 1 : 0
+    else if (!isNull(source, at) && !(isArray(source, at) && source[at + 1] === CLOSE_ARRAY)) this.hasOutput = true
+  }
+}
+
+const CLOSE_ARRAY = 0x5d
+const EMPTY = Buffer.alloc(0)
+/** Shared: what one pass found is used before the next. */
+const CHOICES_FOUND = new ChoiceFacts()
 
 export function readChatAnswer(body: Buffer): AnswerFacts {
   const scan = ANSWER_SCAN
@@ -26,18 +83,19 @@ export function readChatAnswer(body: Buffer): AnswerFacts {
   const error = object && scan.has(ERROR) && !isNull(body, scan.start[ERROR]!)
   const choices = object && scan.has(CHOICES) && isArray(body, scan.start[CHOICES]!)
   const usageObject = object && scan.has(USAGE) && isObject(body, scan.start[USAGE]!)
+  const found = CHOICES_FOUND.read(body, choices ? scan.start[CHOICES]! : 0, choices ? scan.end[CHOICES]! : 0)
   const usage = usageObject ? readOpenAiUsage(readValue(body, scan.start[USAGE]!, scan.end[USAGE]!), CHAT_USAGE) : null
   return {
     usage,
-    finishReason: stringAt(body, valueOf(body, FINISH_REASON)),
+    finishReason: found.finishes[0] ?? null,
     responseId: object && scan.has(ID) ? stringAt(body, scan.start[ID]!) : null,
-    toolCallsCount: callsIn(body),
+    toolCallsCount: found.hasOutput ? found.names : 0,
     modelSpan:
       object && scan.has(MODEL) && isString(body, scan.start[MODEL]!)
         ? { start: scan.start[MODEL]!, end: scan.end[MODEL]! }
         : null,
     usageOpen: usageObject ? scan.start[USAGE]! + 1 : null,
-    contentBytes: usage ? 0 : bytesOf(body),
+    contentBytes: found.bytes,
     failure: error || !choices ? noAnswer(body, error ? scan : null) : null,
   }
 }
@@ -118,47 +176,16 @@ export class ChatStreamReader implements StreamReader {
   }
 
   private readChoices(event: Buffer): EventRole {
-    for (let at = valueOf(event, FINISH_REASON); at >= 0; at = valueOf(event, FINISH_REASON, at)) {
-      const reason = stringAt(event, at)
-      if (reason === null) continue
+    const found = CHOICES_FOUND.read(event, this.scan.start[CHOICES]!, this.scan.end[CHOICES]!)
+    for (const reason of found.finishes) {
       this.finishReason = reason
       this.finished++
     }
-    const bytes = bytesOf(event)
-    this.contentBytes += bytes
-    if (bytes === 0 && this.finishReason === null && !OUTPUT_KEYS.some((key) => hasOutput(event, key)))
-      return 'lifecycle'
-    if (event.includes('_call')) this.toolCallsCount += namesIn(event)
+    this.contentBytes += found.bytes
+    if (found.bytes === 0 && this.finishReason === null && !found.hasOutput) return 'lifecycle'
+    if (found.hasOutput) this.toolCallsCount += found.names
     return 'content'
   }
-}
-
-/** Bytes of generated text, for an estimate of its tokens. */
-function bytesOf(bytes: Buffer): number {
-  return contentBytesOf(bytes, CONTENT_KEYS) + Math.max(...REASONING_KEYS.map((key) => contentBytesOf(bytes, key)))
-}
-
-/** Whether the key's value is neither null nor an empty array. */
-function hasOutput(event: Buffer, key: Buffer): boolean {
-  const at = valueOf(event, key)
-  return at >= 0 && !isNull(event, at) && !(isArray(event, at) && event[at + 1] === 0x5d)
-}
-
-/** Calls of a whole answer: each is an object under the key of its kind. */
-function callsIn(body: Buffer): number {
-  if (!body.includes('_call')) return 0
-  let count = 0
-  for (const key of CALL_KEYS) {
-    for (let at = valueOf(body, key); at >= 0; at = valueOf(body, key, at)) if (isObject(body, at)) count++
-  }
-  return count
-}
-
-/** Calls begun in a chunk: only a call's first delta names it, though some hosts repeat the name empty. */
-function namesIn(event: Buffer): number {
-  let count = 0
-  for (let at = valueOf(event, NAME); at >= 0; at = valueOf(event, NAME, at)) if (stringBytes(event, at) > 0) count++
-  return count
 }
 
 const DONE = Buffer.from('[DONE]')

@@ -1,3 +1,4 @@
+import { ERRORS } from '#base/errors.ts'
 import type { NanoUsd } from '#base/money.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { RequestRow } from '#observe/request-row.ts'
@@ -88,7 +89,7 @@ type Status = Pick<RequestRow, 'status' | 'status_code' | 'error_code' | 'error_
 const OK: Status = { status: 'ok', status_code: 200, error_code: null, error_message: null }
 
 function statusOf(seen: Seen, outcome: Outcome | undefined): Status {
-  const { error, exchange } = seen
+  const { error, exchange, breach } = seen
   if (error) {
     const status = exchange.departure.gone
       ? 'client_cancelled'
@@ -106,7 +107,12 @@ function statusOf(seen: Seen, outcome: Outcome | undefined): Status {
     case 'client_cancelled':
       return { ...OK, status: 'client_cancelled', error_code: 'client_closed_request' }
     case 'upstream_disconnect':
-      return { ...OK, status: 'upstream_disconnect', error_code: 'upstream_unavailable' }
+      return {
+        ...OK,
+        status: 'upstream_disconnect',
+        error_code: breach && Object.hasOwn(ERRORS, breach.code) ? breach.code : 'upstream_unavailable',
+        error_message: breach?.message.slice(0, MESSAGE_CHARACTERS_MAX) ?? null,
+      }
     case 'complete':
     case undefined:
       return OK

@@ -1,3 +1,4 @@
+import type { Failure } from '#codecs/codec.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Outcome } from '#data-plane/9-reply/reply.ts'
 import type { Seen } from '#data-plane/seen.ts'
@@ -8,10 +9,11 @@ import { rowOf } from './row.ts'
  * voided, and the log row is written with it. The first call decides. With an outcome it fails when the store does, so
  * that no answer ends unbooked; without one it is a clean-up that never fails.
  */
-export function settler(gateway: Gateway, seen: Seen): (outcome?: Outcome) => Promise<void> {
+export function settler(gateway: Gateway, seen: Seen): (outcome?: Outcome, breach?: Failure) => Promise<void> {
   let settling: Promise<void> | null = null
-  return (outcome) => {
+  return (outcome, breach) => {
     if (!settling) {
+      if (breach) seen.breach = breach
       settling = settle(gateway, seen, outcome)
       settling.catch((error: unknown) =>
         gateway.log.error({ requestId: seen.exchange.id, err: error }, 'settlement failed'),

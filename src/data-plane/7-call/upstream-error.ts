@@ -2,7 +2,7 @@ import { type ErrorCode, ERRORS, GatewayError } from '#base/errors.ts'
 import type { Failure } from '#codecs/codec.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
-import { UpstreamError } from '#data-plane/failures.ts'
+import { UpstreamError, withoutHost } from '#data-plane/failures.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
 
 /**
@@ -21,7 +21,8 @@ export function errorOf(
 }
 
 function translate(gateway: Gateway, target: Target, failure: Failure, retryAfter: string | null): GatewayError {
-  const { status, message } = failure
+  const { status } = failure
+  const message = gateway.settings.disableAuth ? failure.message : withoutHost(failure.message, target.route.backend)
   const retryAfterSeconds = secondsOf(retryAfter)
   const retry = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
   const upstream = upstreamOf(failure)

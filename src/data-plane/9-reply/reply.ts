@@ -1,4 +1,5 @@
 import { formatUsd } from '#base/money.ts'
+import type { Failure } from '#codecs/codec.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
@@ -13,8 +14,8 @@ import { StreamReply } from './stream-reply.ts'
 /** How an answer ended. */
 export type Outcome = 'complete' | 'client_cancelled' | 'upstream_disconnect'
 
-/** Books the request; resolves when that is durable. Called before the last byte is released (invariant 2). */
-export type Settle = (outcome: Outcome) => Promise<void>
+/** Books the request, with why it broke off if it did; resolves when that is durable. Called before the last byte is released (invariant 2). */
+export type Settle = (outcome: Outcome, breach?: Failure) => Promise<void>
 
 /** Writes the answer to the client, with its own protocol's bytes. Resolves when nothing is left to do. */
 export async function reply(

@@ -5,7 +5,7 @@ import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
 import type { EventSink, StreamAnswer } from '#data-plane/7-call/answer.ts'
-import { StreamBrokenError } from '#data-plane/failures.ts'
+import { StreamBrokenError, withoutHost } from '#data-plane/failures.ts'
 import type { Tally } from '#data-plane/8-meter/tally.ts'
 import { applyEdits, type Edit } from '#wire/splice.ts'
 import { addWarnings, baseHeaders } from './head.ts'
@@ -121,7 +121,8 @@ export class StreamReply implements EventSink {
   }
 
   private finishTail(): void {
-    this.finish(this.answer.reader.failure ? 'upstream_disconnect' : 'complete', this.tail ?? [])
+    const { failure } = this.answer.reader
+    this.finish(failure ? 'upstream_disconnect' : 'complete', this.tail ?? [], failure ?? undefined)
   }
 
   private rewrite(event: Buffer, role: EventRole, offsets: EventOffsets): Buffer {
@@ -158,17 +159,19 @@ export class StreamReply implements EventSink {
   private breakOff(failure: Failure): void {
     this.answer.events.abort()
     this.flush()
-    const events = Buffer.from(PASSTHROUGH[this.parsed.surface].failureEvents(failure))
+    const message = withoutHost(failure.message, this.answer.target.route.backend)
+    const breach = { ...failure, message }
+    const events = Buffer.from(PASSTHROUGH[this.parsed.surface].failureEvents(breach))
     this.tail = null
-    this.finish('upstream_disconnect', [this.frame(events)])
+    this.finish('upstream_disconnect', [this.frame(events)], breach)
   }
 
   /** Settles, then releases `tail` and ends the response. */
-  private finish(outcome: Outcome, tail: Buffer[]): void {
+  private finish(outcome: Outcome, tail: Buffer[], breach?: Failure): void {
     if (this.isFinishing) return
     this.isFinishing = true
     clearTimeout(this.lingering)
-    this.settle(outcome).then(
+    this.settle(outcome, breach).then(
       () => {
         // The client may have left meanwhile; what it was sent is booked all the same.
         if (!this.exchange.departure.gone) {

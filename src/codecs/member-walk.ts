@@ -1,0 +1,53 @@
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COLON = 0x3a
+const SPACE = 0x20
+
+/**
+ * Finds members by name at any depth of valid JSON in one pass over its bytes, which for the small events of a stream is
+ * several times cheaper than one native search per name.
+ */
+export class MemberWalk {
+  private readonly keys: readonly Buffer[]
+  private readonly lengthMax: number
+
+  constructor(keys: readonly string[]) {
+    this.keys = keys.map((key) => Buffer.from(key))
+    this.lengthMax = Math.max(...keys.map((key) => key.length))
+  }
+
+  /**
+   * Calls `visit(index, at)` for each member whose name is `keys[index]`, with the offset of its value, in the order of the
+   * text. `bytes[from, to)` must be valid JSON, or part of it that starts outside a string.
+   */
+  walk(bytes: Uint8Array, from: number, to: number, visit: (index: number, at: number) => void): void {
+    let at = from
+    while (at < to) {
+      if (bytes[at] !== QUOTE) {
+        at++
+        continue
+      }
+      const start = at + 1
+      let end = start
+      while (end < to && bytes[end] !== QUOTE) end += bytes[end] === BACKSLASH ? 2 : 1
+      at = end + 1
+      let next = at
+      while (bytes[next] === SPACE) next++
+      if (bytes[next] !== COLON || next >= to) continue
+      at = next + 1
+      while (bytes[at] === SPACE) at++
+      const index = end - start > this.lengthMax ? -1 : this.indexOf(bytes, start, end)
+      if (index >= 0) visit(index, at)
+    }
+  }
+
+  private indexOf(bytes: Uint8Array, start: number, end: number): number {
+    next: for (let index = 0; index < this.keys.length; index++) {
+      const key = this.keys[index]!
+      if (key.length !== end - start) continue
+      for (let at = 0; at < key.length; at++) if (key[at] !== bytes[start + at]) continue next
+      return index
+    }
+    return -1
+  }
+}
