@@ -26,7 +26,10 @@ function pin(cpu: number, command: readonly string[]): string[] {
 
 async function startNode(cpu: number, script: string, args: readonly string[]): Promise<[ChildProcess, number]> {
   const [command, ...rest] = pin(cpu, [process.execPath, join(import.meta.dirname, script), ...args])
-  const child = spawn(command!, rest, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(command!, rest, {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, BENCH_CHILD: '1' },
+  })
   const [data] = (await once(child.stdout!, 'data')) as [Buffer]
   const port = Number(/listening (\d+)/.exec(data.toString())?.[1])
   if (!port) throw new Error(`${script} did not start: ${data.toString()}`)

@@ -211,6 +211,8 @@ export function startUpstream(events: number, tickMs: number): Promise<number> {
 }
 
 if (import.meta.main) {
+  // The bench holds the other end of this pipe: when it dies, however it dies, this process ends with it.
+  if (process.env['BENCH_CHILD']) process.stdin.resume().on('end', () => process.exit())
   const { values } = parseArgs({
     options: { events: { type: 'string', default: '100' }, 'tick-ms': { type: 'string', default: '20' } },
   })

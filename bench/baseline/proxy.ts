@@ -67,6 +67,8 @@ export function startProxy(upstreamUrl: string): Promise<number> {
 }
 
 if (import.meta.main) {
+  // The bench holds the other end of this pipe: when it dies, however it dies, this process ends with it.
+  if (process.env['BENCH_CHILD']) process.stdin.resume().on('end', () => process.exit())
   const { values } = parseArgs({ options: { upstream: { type: 'string' } } })
   if (!values.upstream) throw new Error('usage: node bench/baseline/proxy.ts --upstream URL')
   console.log(`listening ${await startProxy(values.upstream)}`)

@@ -7,8 +7,6 @@ const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const COLON = 0x3a
 const SPACE = 0x20
-/** What may not stand in a JSON string unescaped. */
-const CONTROL = /[\x00-\x1f]/
 
 /** Offset of the value behind `"key":`, or -1. The first occurrence at or behind `from` that is a key counts. */
 export function valueOf(event: Buffer, quotedKey: Buffer, from = 0): number {
@@ -36,12 +34,21 @@ export function stringAt(event: Buffer, at: number): string | null {
   if (at < 0 || event[at] !== QUOTE) return null
   const end = at + 1 + stringBytes(event, at)
   const text = event.toString('utf8', at + 1, end)
-  if (end < event.length && !text.includes('\\') && !CONTROL.test(text)) return text
+  if (end < event.length && isPlain(text)) return text
   try {
     return JSON.parse(event.toString('utf8', at, end + 1)) as string
   } catch {
     return null
   }
+}
+
+/** Whether a string's text is what its bytes say: no escape, and no control character, which JSON does not allow. */
+function isPlain(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === BACKSLASH || code < SPACE) return false
+  }
+  return true
 }
 
 /** Bytes of all string values of these keys in the event. */

@@ -76,6 +76,12 @@ export function readCount(body: Buffer, span: Span | undefined, name: string, ma
   return value
 }
 
+/** Puts a name in place of the one that stands at `span`; nothing to do when it is the same, bytes and all. */
+export function renameEdits(body: Buffer, span: Span, name: string): Edit[] {
+  const edit = replaceWithString(span, name)
+  return edit.bytes.compare(body, span.start, span.end) === 0 ? [] : [edit]
+}
+
 export function replaceWithString(span: Span, value: string): Edit {
   return { start: span.start, end: span.end, bytes: Buffer.from(JSON.stringify(value)) }
 }

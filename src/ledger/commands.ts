@@ -5,11 +5,12 @@ import { insertSettled, insertStep } from '#store/request-columns.ts'
 import type { FlatRow } from '#store/request-columns.ts'
 import { run, runAll, step } from '#store/statement.ts'
 import type { Step, Work } from '#store/statement.ts'
-import { spentInPeriod } from './periods.ts'
+import { chargeOf, judge } from './funds.ts'
+import type { AccountFunds, KeyFunds } from './funds.ts'
 import type { PeriodStarts } from './periods.ts'
 import * as sql from './statements.ts'
 import type { Funds } from './statements.ts'
-import type { EntryType, HoldAsk, HoldRefusal, HoldResult, SettleResult } from './types.ts'
+import type { EntryType, HoldAsk, HoldResult, SettleResult } from './types.ts'
 
 export interface ReserveArgs extends HoldAsk, PeriodStarts {
   readonly nowMs: number
@@ -23,6 +24,8 @@ export interface SettleArgs extends PeriodStarts {
   readonly costNano: bigint
   readonly nowMs: number
   readonly row: FlatRow
+  /** What others hold on the account in memory: a settlement never takes it. */
+  readonly reservedNano?: bigint
 }
 
 export interface EntryArgs {
@@ -40,7 +43,7 @@ export const reserve: Command<ReserveArgs, HoldResult> = {
     const { rows } = yield* run(sql.findFunds, { account: ask.accountId, key: ask.keyId ?? '' })
     const funds = rows[0]
     if (!funds) throw new GatewayError('not_found', `There is no account ${ask.accountId}.`)
-    const verdict = judge(ask, funds)
+    const verdict = judge(ask, accountFundsOf(funds), keyFundsOf(funds), ask)
     // Nothing is set aside for a free request, so it leaves no hold behind either.
     if (!verdict.granted || verdict.amountNano === 0n) return verdict
     const amount = verdict.amountNano
@@ -72,7 +75,7 @@ export const settle: Command<SettleArgs, SettleResult> = {
       return { booked: true, chargedNano: 0n, absorbedNano: args.costNano }
     }
     const heldNano = hold?.amount_nano ?? 0n
-    const { chargedNano, balanceNano } = yield* debit(accountId, args.costNano, heldNano)
+    const { chargedNano, balanceNano } = yield* debit(accountId, args.costNano, heldNano, args.reservedNano ?? 0n)
     const steps: Step[] = [
       step(sql.insertEntry, {
         account: accountId,
@@ -138,6 +141,29 @@ export const credit: Command<EntryArgs, { seq: number; balanceNano: bigint }> = 
   repeatable: false,
 }
 
+/** What decides on the holds of an account, in order with the writes; undefined when there is no such account. */
+export const readAccountFunds: Command<{ accountId: string }, AccountFunds | undefined> = {
+  *work({ accountId: account }) {
+    const { rows } = yield* run(sql.findBalance, { account })
+    return rows[0] && accountFundsOf(rows[0])
+  },
+  accounts: () => [],
+  repeatable: true,
+}
+
+/** The same of a key, with the account that it belongs to. */
+export const readKeyFunds: Command<{ keyId: string }, (KeyFunds & { accountId: string }) | undefined> = {
+  *work({ keyId: key }) {
+    const { rows: owners } = yield* run(sql.findKeyOwner, { key })
+    const accountId = owners[0]?.account_id
+    if (accountId === undefined) return undefined
+    const { rows } = yield* run(sql.findFunds, { account: accountId, key })
+    return { accountId, ...keyFundsOf(rows[0]!)! }
+  },
+  accounts: () => [],
+  repeatable: true,
+}
+
 export function* postEntry(args: EntryArgs): Work<{ seq: number; balanceNano: bigint }> {
   const credited = args.type === 'topup' || args.type === 'grant' ? args.amountNano : 0n
   const { rows: balances } = yield* run(sql.creditAccount, {
@@ -160,65 +186,51 @@ export function* postEntry(args: EntryArgs): Work<{ seq: number; balanceNano: bi
   return { seq: rows[0]!.seq, balanceNano: balance }
 }
 
-function judge(ask: ReserveArgs, funds: Funds): HoldResult {
-  const refuse = (refusal: HoldRefusal, availableNano: bigint): HoldResult => ({
-    granted: false,
-    refusal,
-    availableNano: availableNano > 0n ? availableNano : 0n,
-  })
-  if (funds.status !== 'active') return refuse('account_suspended', 0n)
-  if (ask.keyId !== null && (funds.key_id === null || funds.disabled !== 0 || funds.removed_ms !== null)) {
-    return refuse('key_disabled', 0n)
+type AccountColumns = Pick<Funds, 'status' | 'mode' | 'balance_nano' | 'held_nano' | 'credit_limit_nano'>
+
+const accountFundsOf = (row: AccountColumns): AccountFunds => ({
+  status: row.status,
+  mode: row.mode,
+  balanceNano: row.balance_nano,
+  heldNano: row.held_nano,
+  creditLimitNano: row.credit_limit_nano,
+})
+
+function keyFundsOf(funds: Funds): KeyFunds | null {
+  if (funds.key_id === null) return null
+  return {
+    disabled: funds.disabled !== 0 || funds.removed_ms !== null,
+    // Without its counters a key has no limit that could be counted.
+    limitNano: funds.total_nano === null ? null : funds.limit_nano,
+    limitReset: funds.limit_reset,
+    heldNano: funds.key_held_nano ?? 0n,
+    sums: {
+      total_nano: funds.total_nano ?? 0n,
+      day_start_ms: funds.day_start_ms ?? 0,
+      day_nano: funds.day_nano ?? 0n,
+      week_start_ms: funds.week_start_ms ?? 0,
+      week_nano: funds.week_nano ?? 0n,
+      month_start_ms: funds.month_start_ms ?? 0,
+      month_nano: funds.month_nano ?? 0n,
+    },
   }
-  const ofAccount = availableOf(funds)
-  const ofKey = availableOfKey(ask, funds)
-  const available = smaller(ofAccount, ofKey)
-  if (available === null) return { granted: true, amountNano: ask.wantNano }
-  const amountNano = ask.wantNano < available ? ask.wantNano : available
-  // A free request needs no money, but a balance below zero (a refund, an adjustment) refuses even that one (R94).
-  const free = ask.wantNano === 0n && funds.balance_nano >= 0n && (ofKey === null || ofKey >= 0n)
-  if (free || (amountNano >= ask.floorNano && amountNano >= 0n)) {
-    return { granted: true, amountNano: free ? 0n : amountNano }
-  }
-  if (ofAccount === null || (ofKey !== null && ofKey < ofAccount)) return refuse('key_limit_exceeded', available)
-  return refuse(funds.mode === 'prepaid' ? 'insufficient_balance' : 'credit_limit_exceeded', available)
 }
 
-/** What an account can still hold; null is without limit. */
-function availableOf(funds: Pick<Funds, 'mode' | 'balance_nano' | 'held_nano' | 'credit_limit_nano'>): bigint | null {
-  const own = funds.balance_nano - funds.held_nano
-  if (funds.mode === 'prepaid') return own
-  return funds.credit_limit_nano === null ? null : own + funds.credit_limit_nano
-}
-
-function availableOfKey(ask: ReserveArgs, funds: Funds): bigint | null {
-  if (ask.keyId === null || funds.limit_nano === null || funds.total_nano === null) return null
-  const { total_nano, day_start_ms, day_nano, week_start_ms, week_nano, month_start_ms, month_nano } = funds
-  const sums = { total_nano, day_start_ms, day_nano, week_start_ms, week_nano, month_start_ms, month_nano }
-  return funds.limit_nano - spentInPeriod(sums as never, funds.limit_reset, ask) - (funds.key_held_nano ?? 0n)
-}
-
-function smaller(left: bigint | null, right: bigint | null): bigint | null {
-  if (left === null || right === null) return left ?? right
-  return left < right ? left : right
-}
-
-/** Takes a cost from an account and its hold off: the whole cost, or what the balance without other holds reaches. */
+/** Takes a cost from an account and its hold off. `reservedNano` is held by others beside the database (record 9). */
 function* debit(
   account: string,
   cost: bigint,
   held: bigint,
+  reservedNano: bigint,
 ): Work<{ readonly chargedNano: bigint; readonly balanceNano: bigint }> {
-  if (cost <= held) {
+  if (cost <= held && reservedNano === 0n) {
     const { rows } = yield* run(sql.debitHeld, { account, cost, held })
     if (rows[0]) return { chargedNano: cost, balanceNano: rows[0].balance_nano }
   }
   const { rows } = yield* run(sql.findBalance, { account })
-  const funds = rows[0]
-  if (!funds) throw new GatewayError('not_found', `There is no account ${account}.`)
-  const available = availableOf(funds)
-  const room = available === null ? cost : available + held
-  const chargedNano = room <= 0n ? 0n : cost < room ? cost : room
+  if (!rows[0]) throw new GatewayError('not_found', `There is no account ${account}.`)
+  const funds = accountFundsOf(rows[0])
+  const chargedNano = chargeOf({ ...funds, heldNano: funds.heldNano + reservedNano }, cost, held)
   const { rows: after } = yield* run(sql.debitAny, { account, charged: chargedNano, held })
   return { chargedNano, balanceNano: after[0]!.balance_nano }
 }

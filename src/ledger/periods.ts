@@ -21,6 +21,16 @@ export function periodStarts(nowMs: number): PeriodStarts {
   }
 }
 
+/** The same function, which computes only when the day has changed: for the hot path, where most calls fall on one day. */
+export function createPeriodClock(): (nowMs: number) => PeriodStarts {
+  let starts = periodStarts(0)
+  return (nowMs) => {
+    const sinceMs = nowMs - starts.dayStartMs
+    if (sinceMs < 0 || sinceMs >= DAY_MS) starts = periodStarts(nowMs)
+    return starts
+  }
+}
+
 /** When a key's limit starts over; null for a lifetime limit. */
 export function nextResetMs(reset: LimitReset | null, nowMs: number): number | null {
   const { dayStartMs, weekStartMs, monthStartMs } = periodStarts(nowMs)
@@ -55,6 +65,20 @@ export function currentSums(sums: PeriodSums, starts: PeriodStarts): { day: bigi
     day: sums.day_start_ms >= starts.dayStartMs ? sums.day_nano : 0n,
     week: sums.week_start_ms >= starts.weekStartMs ? sums.week_nano : 0n,
     month: sums.month_start_ms >= starts.monthStartMs ? sums.month_nano : 0n,
+  }
+}
+
+/** The sums after a charge. A later period than ours, written while a clock ran ahead, is kept. */
+export function addSpent(sums: PeriodSums, chargedNano: bigint, starts: PeriodStarts): PeriodSums {
+  const { day, week, month } = currentSums(sums, starts)
+  return {
+    total_nano: sums.total_nano + chargedNano,
+    day_start_ms: Math.max(sums.day_start_ms, starts.dayStartMs),
+    day_nano: day + chargedNano,
+    week_start_ms: Math.max(sums.week_start_ms, starts.weekStartMs),
+    week_nano: week + chargedNano,
+    month_start_ms: Math.max(sums.month_start_ms, starts.monthStartMs),
+    month_nano: month + chargedNano,
   }
 }
 

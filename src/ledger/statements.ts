@@ -110,8 +110,12 @@ export const debitAny = statement<'account' | 'charged' | 'held'>()((db, param) 
 export const findBalance = statement<'account'>()((db, param) =>
   db
     .selectFrom('accounts')
-    .select(['mode', 'balance_nano', 'held_nano', 'credit_limit_nano'])
+    .select(['status', 'mode', 'balance_nano', 'held_nano', 'credit_limit_nano'])
     .where('id', '=', param('account')),
+)
+
+export const findKeyOwner = statement<'key'>()((db, param) =>
+  db.selectFrom('api_keys').select('account_id').where('id', '=', param('key')),
 )
 
 /** Whether a request was booked (its entry) or voided (its row) before. */

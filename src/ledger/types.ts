@@ -45,7 +45,8 @@ export interface SettleResult {
 
 /** The only code that writes money. Every promise resolves after the write is durable. */
 export interface Ledger {
-  reserve(ask: HoldAsk): Promise<HoldResult>
+  /** Answers at once where the funds are in memory (record 9); then a thrown error is thrown at once as well. */
+  reserve(ask: HoldAsk): HoldResult | Promise<HoldResult>
   settle(settlement: Settlement): Promise<SettleResult>
   /** Releases the hold, books nothing, writes the log row. Does nothing to the money when there is no hold. */
   void(requestId: string, row: RequestRow): Promise<void>

@@ -3,7 +3,15 @@
  * is therefore its composition root, and the one place of the store that knows the folders above it.
  */
 import { createAccount, createKey, removeKey, setAccountStatus, updateKey } from '#accounts/commands.ts'
-import { credit, releaseExpired, reserve, settle, voidHold } from '#ledger/commands.ts'
+import {
+  credit,
+  readAccountFunds,
+  readKeyFunds,
+  releaseExpired,
+  reserve,
+  settle,
+  voidHold,
+} from '#ledger/commands.ts'
 import type { Command } from './command.ts'
 import { appendRows } from './request-columns.ts'
 import { putSetting } from './settings.ts'
@@ -14,6 +22,8 @@ export const COMMANDS = {
   void: voidHold,
   releaseExpired,
   credit,
+  readAccountFunds,
+  readKeyFunds,
   appendRows,
   createAccount,
   setAccountStatus,

@@ -254,16 +254,65 @@ function skipKey(bytes: Uint8Array, from: number, to: number): number {
   return skipSpace(bytes, colon + 1, to)
 }
 
+/** Strings shorter than this are looked at byte by byte: a word-wise start would cost more than it saves. */
+const WORDS_FROM = 24
+
 function skipString(bytes: Uint8Array, from: number, to: number): number {
   let at = from + 1
+  let wordsFrom = at + WORDS_FROM
   for (;;) {
     if (at >= to) throw new JsonError('unterminated string', from)
+    if (at >= wordsFrom) {
+      at = skipPlainWords(bytes, at, to)
+      wordsFrom = at + WORDS_FROM
+      continue
+    }
     const byte = bytes[at]!
     if (byte === QUOTE) return at + 1
     if (byte === BACKSLASH) at = skipEscape(bytes, at, to)
     else if (byte < 0x20) throw new JsonError('control character in a string', at)
     else at++
   }
+}
+
+/**
+ * Skips bytes that are no quote, no backslash and no control character, four at a time (the classic zero-byte test on
+ * 32-bit words): prompts are long strings, and looking at each of their bytes is most of what a scan costs.
+ */
+function skipPlainWords(bytes: Uint8Array, from: number, to: number): number {
+  let at = from
+  while (((bytes.byteOffset + at) & 3) !== 0) {
+    if (at >= to || !isPlain(bytes[at]!)) return at
+    at++
+  }
+  const words = wordsOf(bytes)
+  let index = (bytes.byteOffset + at) >> 2
+  const end = (bytes.byteOffset + to) >> 2
+  for (; index < end; index++) {
+    const word = words[index]!
+    const quotes = word ^ 0x22222222
+    const backslashes = word ^ 0x5c5c5c5c
+    const found =
+      ((quotes - 0x01010101) & ~quotes) | ((backslashes - 0x01010101) & ~backslashes) | ((word - 0x20202020) & ~word)
+    if ((found & 0x80808080) !== 0) break
+  }
+  at = (index << 2) - bytes.byteOffset
+  while (at < to && isPlain(bytes[at]!)) at++
+  return at
+}
+
+const isPlain = (byte: number): boolean => byte !== QUOTE && byte !== BACKSLASH && byte >= 0x20
+
+let wordsBuffer: ArrayBufferLike | null = null
+let words: Int32Array = new Int32Array(0)
+
+/** The whole underlying buffer as words; kept for the buffer looked at last. */
+function wordsOf(bytes: Uint8Array): Int32Array {
+  if (bytes.buffer !== wordsBuffer) {
+    wordsBuffer = bytes.buffer
+    words = new Int32Array(bytes.buffer, 0, bytes.buffer.byteLength >> 2)
+  }
+  return words
 }
 
 function skipEscape(bytes: Uint8Array, at: number, to: number): number {

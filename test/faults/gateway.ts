@@ -97,6 +97,20 @@ function environment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv
   return { ...env, ...extra }
 }
 
+/** Gateways of this process that run. They are groups of their own, so nothing else would end them with it. */
+const running = new Set<Gateway>()
+const EXIT_TERMINATED = 143
+
+let guarded = false
+
+function guardExit(): void {
+  guarded = true
+  process.once('exit', () => {
+    for (const gateway of running) gateway.signal('SIGKILL')
+  })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(EXIT_TERMINATED))
+}
+
 export class Gateway {
   readonly #options: GatewayOptions
   readonly folder: string
@@ -152,6 +166,8 @@ export class Gateway {
     })
     this.#child = child
     this.#exited = false
+    if (!guarded) guardExit()
+    running.add(this)
     this.#exit = new Promise((done) => {
       child.on('error', (error) => {
         this.#log += error.message
@@ -160,6 +176,7 @@ export class Gateway {
       })
       child.on('exit', () => {
         this.#exited = true
+        running.delete(this)
         done()
       })
     })
@@ -181,8 +198,8 @@ export class Gateway {
   /** Ends the whole process group; with SIGKILL nothing gets the chance to say goodbye. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (this.#exited || this.pid === 0) return
-    const late = setTimeout(() => this.#signal('SIGKILL'), STOP_MS_MAX)
-    this.#signal(signal)
+    const late = setTimeout(() => this.signal('SIGKILL'), STOP_MS_MAX)
+    this.signal(signal)
     await this.#exit
     clearTimeout(late)
   }
@@ -193,7 +210,8 @@ export class Gateway {
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 })
   }
 
-  #signal(signal: NodeJS.Signals): void {
+  /** Sends a signal to the whole group. */
+  signal(signal: NodeJS.Signals): void {
     try {
       process.kill(-this.pid, signal)
     } catch {

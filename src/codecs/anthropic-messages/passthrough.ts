@@ -9,7 +9,7 @@ import {
   readCount,
   readFlag,
   readModel,
-  replaceWithString,
+  renameEdits,
   scanBody,
   spanOf,
 } from '#codecs/request-fields.ts'
@@ -75,7 +75,7 @@ function writeRequest(body: Buffer, facts: RequestFacts, changes: RequestChanges
   const { spans } = facts
   const edits: Edit[] = []
   const added: [string, string][] = []
-  if (spans['model']) edits.push(replaceWithString(spans['model'], changes.model))
+  if (spans['model']) edits.push(...renameEdits(body, spans['model'], changes.model))
   else added.push(['model', JSON.stringify(changes.model)])
   if (changes.outputTokensMax !== undefined) {
     const limit = String(changes.outputTokensMax)

@@ -11,7 +11,7 @@ import {
   readCount,
   readFlag,
   readModel,
-  replaceWithString,
+  renameEdits,
   scanBody,
   spanOf,
 } from '#codecs/request-fields.ts'
@@ -68,7 +68,7 @@ export function writeChatRequest(body: Buffer, facts: RequestFacts, changes: Req
   const edits: Edit[] = []
   const { spans } = facts
   const added: [string, string][] = []
-  if (spans['model']) edits.push(replaceWithString(spans['model'], changes.model))
+  if (spans['model']) edits.push(...renameEdits(body, spans['model'], changes.model))
   else added.push(['model', JSON.stringify(changes.model)])
   if (changes.outputTokensMax !== undefined) {
     const limit = String(changes.outputTokensMax)

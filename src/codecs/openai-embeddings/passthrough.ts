@@ -1,7 +1,7 @@
 import type { AnswerFacts, Passthrough, RequestChanges, RequestFacts, StreamReader } from '#codecs/codec.ts'
 import { failureOf } from '#codecs/failure.ts'
 import { CHAT_USAGE, readOpenAiUsage } from '#codecs/openai-chat/usage.ts'
-import { readModel, replaceWithString, insertMember, scanBody, spanOf } from '#codecs/request-fields.ts'
+import { readModel, renameEdits, insertMember, scanBody, spanOf } from '#codecs/request-fields.ts'
 import { fieldsOf } from '#ir/counts.ts'
 import { isArray, isNull, isObject, isString, ObjectScan, readValue, type Span } from '#wire/json-scan.ts'
 import { applyEdits } from '#wire/splice.ts'
@@ -44,7 +44,7 @@ function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
 function writeRequest(body: Buffer, facts: RequestFacts, changes: RequestChanges): Buffer {
   const span = facts.spans['model']
   const root = facts.spans['body']!
-  if (span) return applyEdits(body, [replaceWithString(span, changes.model)])
+  if (span) return applyEdits(body, renameEdits(body, span, changes.model))
   return applyEdits(body, [insertMember(root.start, root.end === 0, 'model', JSON.stringify(changes.model))])
 }
 

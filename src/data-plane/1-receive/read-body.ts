@@ -68,8 +68,12 @@ function collect(
       else chunks.push(chunk)
     }
     const onEnd = () => finish(null)
-    const onClose = () =>
-      finish(new GatewayError('invalid_request', 'The connection ended before the body was complete.'))
+    // A complete body may still be in the decoder when its socket closes.
+    const onClose = () => {
+      if (!request.complete) {
+        finish(new GatewayError('invalid_request', 'The connection ended before the body was complete.'))
+      }
+    }
     source.on('data', onData)
     source.on('end', onEnd)
     // A late error of a socket that is being drained must not end the process: the listener stays.

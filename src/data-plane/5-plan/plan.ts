@@ -1,7 +1,9 @@
 import type { Caller } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
+import type { NanoUsd } from '#base/money.ts'
 import type { Protocol, Surface } from '#base/protocols.ts'
 import type { Model, Price, Route } from '#catalog/types.ts'
+import { boundOf as costBound } from '#ledger/cost.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Selection } from '#data-plane/4-resolve/resolve.ts'
@@ -93,26 +95,30 @@ function boundOf(gateway: Gateway, caller: Caller, parsed: Parsed, model: Model,
   const { defaultMaxOutput } = gateway.settings.reservation
   const window = model.contextWindow ?? Number.MAX_SAFE_INTEGER
   const visible = body.length + facts.unseen.mediaCount * MEDIA_TOKENS_MAX
-  const price = dearest(targets)
+  const inputTokensMax = facts.unseen.unbounded && model.contextWindow !== null ? window : Math.min(window, visible)
+  const limit = facts.outputTokensMax ?? model.maxOutput ?? defaultMaxOutput
+  const outputTokensMax = parsed.operation === 'embed' ? 0 : limit
+  const candidates = Math.max(1, facts.candidates)
+  const price = dearest(targets, (each) => costBound({ inputTokensMax, outputTokensMax, n: candidates, price: each }))
   if (price === null && caller.billing !== 'off') {
     const message = `The model "${model.id}" has no price, and a request that cannot be billed is not served.`
     throw new GatewayError('model_unpriced', message, { param: 'model' })
   }
   return {
-    inputTokensMax: facts.unseen.unbounded && model.contextWindow !== null ? window : Math.min(window, visible),
-    outputTokensMax: parsed.operation === 'embed' ? 0 : (facts.outputTokensMax ?? model.maxOutput ?? defaultMaxOutput),
+    inputTokensMax,
+    outputTokensMax,
     outputIsClients: facts.outputTokensMax !== null || parsed.operation === 'embed',
-    candidates: Math.max(1, facts.candidates),
+    candidates,
     price,
   }
 }
 
-/** The price that costs most per token, over every route that may serve the request (R94). An unpriced route makes the whole unpriced. */
-function dearest(targets: readonly Target[]): Price | null {
+/** The price at which the request may cost most, over every route that may serve it (R94). An unpriced route makes the whole unpriced. */
+function dearest(targets: readonly Target[], bound: (price: Price) => NanoUsd): Price | null {
   let found: Price | null = null
   for (const { route } of targets) {
     if (route.price === null) return null
-    if (!found || route.price.input + route.price.output > found.input + found.output) found = route.price
+    if (!found || (found !== route.price && bound(route.price) > bound(found))) found = route.price
   }
   return found
 }

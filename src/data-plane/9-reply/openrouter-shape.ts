@@ -1,6 +1,9 @@
+import { type ErrorCode, ERRORS } from '#base/errors.ts'
 import type { Surface } from '#base/protocols.ts'
+import type { Failure } from '#codecs/codec.ts'
 import { insertMember } from '#codecs/request-fields.ts'
 import { quoted, valueOf } from '#codecs/event-text.ts'
+import { PASSTHROUGH } from '#codecs/index.ts'
 import { isObject, ObjectScan, valueEnd } from '#wire/json-scan.ts'
 import { applyEdits, type Edit } from '#wire/splice.ts'
 
@@ -56,4 +59,42 @@ export function withoutNullMembers(event: Buffer): Buffer {
     left = applyEdits(left, [{ start: match.index, end: match.index + match[0].length, bytes }])
   }
   return left
+}
+
+/** The in-stream failure with OpenRouter's integer code and its `error_type` (openrouter-api.md section 4). */
+export function openRouterFailureEvents(surface: Surface, failure: Failure): string {
+  const native = PASSTHROUGH[surface].failureEvents(failure)
+  const start = native.indexOf('{')
+  const event = JSON.parse(native.slice(start)) as Record<string, Record<string, unknown>>
+  const errorType = errorTypeOf(failure)
+  switch (surface) {
+    case 'openai-chat': {
+      const { status, message, code } = failure
+      event['error'] = { code: status, message, metadata: { error_type: errorType, code } }
+      break
+    }
+    case 'openai-responses':
+      event['response'] = { ...event['response'], error_type: errorType }
+      break
+    case 'anthropic-messages':
+      event['error'] = { ...event['error'], error_type: errorType }
+      break
+    case 'openai-embeddings':
+    case 'gemini':
+      return native
+    default: {
+      const missed: never = surface
+      throw new Error(`unknown surface ${String(missed)}`)
+    }
+  }
+  return `${native.slice(0, start)}${JSON.stringify(event)}\n\n`
+}
+
+function errorTypeOf({ code, status }: Failure): string {
+  if (Object.hasOwn(ERRORS, code)) return ERRORS[code as ErrorCode].openrouter
+  if (status === 429) return ERRORS.upstream_rate_limited.openrouter
+  if (status < 500) return ERRORS.invalid_request.openrouter
+  return status === 503 || status === 529
+    ? ERRORS.no_available_backend.openrouter
+    : ERRORS.upstream_unavailable.openrouter
 }

@@ -11,7 +11,7 @@ import { applyEdits, type Edit } from '#wire/splice.ts'
 import { addWarnings, baseHeaders } from './head.ts'
 import { JsonArrayFrames } from './json-array-frames.ts'
 import type { Outcome, Settle } from './reply.ts'
-import { responseEventEdits, withoutNullMembers } from './openrouter-shape.ts'
+import { openRouterFailureEvents, responseEventEdits, withoutNullMembers } from './openrouter-shape.ts'
 import { costEdits, modelEdit, publicNameOf } from './rewrite.ts'
 
 /** How long an upstream may keep its connection open behind its last event before the answer is ended without it. */
@@ -161,7 +161,10 @@ export class StreamReply implements EventSink {
     this.flush()
     const message = withoutHost(failure.message, this.answer.target.route.backend)
     const breach = { ...failure, message }
-    const events = Buffer.from(PASSTHROUGH[this.parsed.surface].failureEvents(breach))
+    const { surface } = this.parsed
+    const events = Buffer.from(
+      this.exchange.openRouter ? openRouterFailureEvents(surface, breach) : PASSTHROUGH[surface].failureEvents(breach),
+    )
     this.tail = null
     this.finish('upstream_disconnect', [this.frame(events)], breach)
   }
