@@ -11,9 +11,16 @@ const EMAIL_LENGTH_MAX = 254
 const NOTE_LENGTH_MAX = 500
 const EMAIL = /^[^\s@]+@[^\s@]+$/
 
-/** Accounts over a store. With a key ring, a status change counts from the next request on (R19). */
-export function createAccounts(store: Store, options: { keyRing?: KeyRing; now?: () => number } = {}): Accounts {
-  const { keyRing, now = Date.now } = options
+/**
+ * Accounts over a store. With a key ring, a status change counts from the next request on (R19). `heldOf` gives what the
+ * ledger holds of an account in memory (`RecoverableLedger.heldOf`).
+ */
+export function createAccounts(
+  store: Store,
+  options: { keyRing?: KeyRing; now?: () => number; heldOf?: (accountId: string) => bigint } = {},
+): Accounts {
+  const { keyRing, now = Date.now, heldOf = () => 0n } = options
+  const accountOf = (row: AccountTable): Account => toAccount(row, heldOf(row.id))
   const read = store.read
 
   const get = async (id: string): Promise<Account | undefined> => {
@@ -107,7 +114,7 @@ export async function ensureBuiltInAccounts(store: Store, nowMs: number = Date.n
   await store.execute('createAccount', { id: LOCAL_ACCOUNT_ID, email: 'local@localhost', ...common, nowMs })
 }
 
-function accountOf(row: AccountTable): Account {
+function toAccount(row: AccountTable, heldNano: bigint): Account {
   return {
     id: row.id,
     email: row.email,
@@ -115,7 +122,7 @@ function accountOf(row: AccountTable): Account {
     status: row.status,
     tier: row.tier,
     balanceNano: row.balance_nano,
-    heldNano: row.held_nano,
+    heldNano: row.held_nano + heldNano,
     creditLimitNano: row.credit_limit_nano,
     createdMs: row.created_ms,
   }

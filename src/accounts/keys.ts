@@ -10,12 +10,16 @@ import type { ApiKey, KeyRing, Keys, NewKey } from './types.ts'
 
 const NAME_LENGTH_MAX = 100
 
-/** Keys over a store (R15). A change counts from the next request on: the ring forgets the key. */
+/**
+ * Keys over a store (R15). A change counts from the next request on: the ring forgets the key. `heldOfKey` gives what the
+ * ledger holds of a key in memory (`RecoverableLedger.heldOfKey`).
+ */
 export function createKeys(
   store: Store,
   pepper: string,
   keyRing: KeyRing | null = null,
   now: () => number = Date.now,
+  heldOfKey: (keyId: string) => bigint = () => 0n,
 ): Keys {
   const read = store.read
   return {
@@ -71,7 +75,7 @@ export function createKeys(
         dailyNano: day,
         weeklyNano: week,
         monthlyNano: month,
-        limitUsedNano: spentInPeriod(row, key.limitReset, starts) + row.held_nano,
+        limitUsedNano: spentInPeriod(row, key.limitReset, starts) + row.held_nano + heldOfKey(key.id),
       }
     },
   }

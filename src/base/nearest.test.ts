@@ -5,7 +5,7 @@ import { nearest } from './nearest.ts'
 const IDS = ['gpt-4o', 'gpt-4o-mini', 'gpt-5', 'claude-opus', 'gemini-pro']
 
 test('the nearest come first, and what differs in most of its letters is left out', () => {
-  assert.deepEqual(nearest('gpt-4', IDS, 3), ['gpt-5', 'gpt-4o'])
+  assert.deepEqual(nearest('gpt-4', IDS, 3), ['gpt-4o', 'gpt-5'])
   assert.deepEqual(nearest('gpt-40', IDS, 1), ['gpt-4o'])
   assert.deepEqual(nearest('claude-ops', IDS, 3), ['claude-opus'])
   assert.deepEqual(nearest('zzzzzzzz', IDS, 3), [])

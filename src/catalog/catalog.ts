@@ -131,7 +131,8 @@ class Draft {
   }
 
   sortedRoutes(): Map<string, readonly Route[]> {
-    for (const list of this.routes.values()) list.sort((left, right) => left.priority - right.priority || right.weight - left.weight)
+    for (const list of this.routes.values())
+      list.sort((left, right) => left.priority - right.priority || right.weight - left.weight)
     return this.routes
   }
 }

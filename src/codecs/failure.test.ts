@@ -5,7 +5,7 @@ import { FAILURE_MESSAGE_CHARACTERS_MAX, failureOf, readFailure, scrub } from '.
 const json = (status: number, body: unknown) =>
   readFailure(status, 'application/json', Buffer.from(JSON.stringify(body)))
 
-type Row = [name: string, body: unknown, message: string, type?: string, code?: string]
+type Row = [name: string, body: unknown, message: string, type?: string | undefined, code?: string]
 
 const BODIES: Row[] = [
   ['an object', { error: { message: 'no', type: 't', code: 'c' } }, 'no', 't', 'c'],

@@ -1,5 +1,5 @@
 import type { Caller } from '#accounts/types.ts'
-import type { Operation, Protocol, Surface } from '#base/protocols.ts'
+import type { Operation, Surface } from '#base/protocols.ts'
 import type { Backend, Catalog, Model, Price, Route, Timeouts } from '#catalog/types.ts'
 import type { RequestFacts } from '#codecs/codec.ts'
 import type { Parsed } from './3-parse/parse.ts'
@@ -130,5 +130,3 @@ export function parsedOf(asked: Asked = {}): Parsed {
     facts: { ...FACTS, ...asked.facts },
   }
 }
-
-export const ALL_PROTOCOLS: readonly Protocol[] = ['openai-chat', 'openai-responses', 'anthropic-messages', 'gemini']

@@ -178,6 +178,34 @@ export const insertEntryForSeq = statement<EntryColumn>()((db, param) =>
     .returning('seq'),
 )
 
+/** The next three are bound by position, in the order in which their parameters stand here (see bookings.ts). */
+export const findNano = statement<'account'>()((db, param) =>
+  db.selectFrom('accounts').select('balance_nano').where('id', '=', param('account')),
+)
+
+export const insertUsage = statement<'account' | 'amount' | 'balance' | 'request' | 'now'>()((db, param) =>
+  db
+    .insertInto('ledger_entries')
+    .values({
+      account_id: param('account'),
+      type: sql<'usage'>`'usage'`,
+      amount_nano: param('amount'),
+      balance_after_nano: param('balance'),
+      request_id: param('request'),
+      note: sql<null>`null`,
+      actor: sql<string>`'gateway'`,
+      created_ms: param('now'),
+    })
+    .onConflict((conflict) => conflict.column('request_id').where('type', '=', sql<'usage'>`'usage'`).doNothing()),
+)
+
+export const writeBalance = statement<'balance' | 'charged' | 'account'>()((db, param) =>
+  db
+    .updateTable('accounts')
+    .set({ balance_nano: param('balance'), used_nano: sql<bigint>`used_nano + ${param('charged')}` })
+    .where('id', '=', param('account')),
+)
+
 /** Adds a charge to the key's periods. A later period than ours, written by a node whose clock runs ahead, is kept. */
 export const spendOnKey = statement<'key' | 'held' | 'charged' | 'day' | 'week' | 'month'>()((db, param) => {
   const sum = (period: 'day' | 'week' | 'month') =>

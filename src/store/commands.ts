@@ -12,6 +12,7 @@ import {
   settle,
   voidHold,
 } from '#ledger/commands.ts'
+import { openBookings } from '#ledger/bookings.ts'
 import type { Command } from './command.ts'
 import { appendRows } from './request-columns.ts'
 import { putSetting } from './settings.ts'
@@ -45,3 +46,6 @@ export interface CommandCall {
 export function commandOf(call: CommandCall): Command<unknown, unknown> {
   return COMMANDS[call.name] as Command<unknown, unknown>
 }
+
+/** What the SQLite writer runs. */
+export const WRITER_PARTS = { commandOf, openBookings }

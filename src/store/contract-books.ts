@@ -67,7 +67,7 @@ export async function newKey(
 }
 
 /** Asks for a hold of exactly this amount unless a lower floor is named. */
-export function ask(
+export async function ask(
   books: Pick<Books, 'ledger'>,
   requestId: string,
   owner: { account: Account; key?: ApiKey },

@@ -1,5 +1,6 @@
 import { Client, DatabaseError, Pool, types } from 'pg'
 import type { CustomTypesConfig, QueryResult } from 'pg'
+import { createAnnouncer } from './announcer.ts'
 import { bind } from './bind.ts'
 import { commandOf } from './commands.ts'
 import type { CommandCall } from './commands.ts'
@@ -52,11 +53,17 @@ export async function openPostgres(url: string): Promise<Store> {
     await commands.close()
     await Promise.allSettled([pool.end(), writer.end()])
   }
+  const { announce, onCommand } = createAnnouncer()
   let closing: Promise<void> | undefined
   return {
     engine: 'postgres',
     read: createReader('postgres', (sql, values) => readRows(pool, sql, values)),
-    execute: (name, args) => commands.push({ name, args }) as Promise<never>,
+    execute(name, args) {
+      announce({ name, args })
+      return commands.push({ name, args }) as Promise<never>
+    },
+    book: null,
+    onCommand,
     get pending() {
       return commands.length
     },

@@ -6,7 +6,15 @@ export const QUEUE_LENGTH_MAX = 10_000
 /** Commands of one transaction: bounds how long a commit takes and what a rollback repeats. */
 export const BATCH_LENGTH_MAX = 256
 
-export type Reply = { readonly value: unknown } | { readonly failure: Failure }
+/**
+ * From this length of the last batch on the next one waits for company: a commit costs about as much as ten settlements,
+ * while below it, at low load, nobody waits for anybody.
+ */
+export const COMPANY_LENGTH_MIN = 4
+export const COMPANY_WAIT_MS = 1
+
+/** `true` stands for the value true: most replies are that one, and it crosses a thread boundary for nothing. */
+export type Reply = true | { readonly value: unknown } | { readonly failure: Failure }
 
 export interface Queue<Job> {
   /** Resolves once the job is committed. Rejects with `store_unavailable` when the queue is full, closed or broken. */
@@ -26,33 +34,43 @@ interface Waiting<Job> {
 
 /**
  * Group commit: what arrives while a batch is being committed forms the next batch, so one disk flush serves many
- * requests. A batch leaves once per turn of the event loop and never while another is under way.
+ * requests. A batch leaves once per turn of the event loop and never while another is under way. With `gathers`, under load
+ * it waits up to COMPANY_WAIT_MS for company, so that a flush serves more of them.
  * `commit` gives one reply per job, in order; when it throws, the whole batch is refused.
  */
 export function createQueue<Job>(options: {
   lengthMax: number
   batchLengthMax: number
+  gathers?: boolean
   commit: (jobs: readonly Job[]) => Promise<readonly Reply[]>
 }): Queue<Job> {
-  const { lengthMax, batchLengthMax, commit } = options
+  const { lengthMax, batchLengthMax, gathers = false, commit } = options
   let waiting: Waiting<Job>[] = []
   let scheduled = false
+  let gathering: NodeJS.Timeout | undefined
   let underWay = 0
+  let lastLength = 0
   let broken: unknown
   let closed: { resolve: () => void; promise: Promise<void> } | undefined
 
   const schedule = (): void => {
     if (scheduled || underWay > 0 || waiting.length === 0) return
-    scheduled = true
-    setImmediate(flush)
+    if (!gathers || closed || lastLength < COMPANY_LENGTH_MIN || waiting.length >= batchLengthMax) {
+      clearTimeout(gathering)
+      gathering = undefined
+      scheduled = true
+      setImmediate(flush)
+    } else gathering ??= setTimeout(flush, COMPANY_WAIT_MS)
   }
 
   const flush = async (): Promise<void> => {
     scheduled = false
+    gathering = undefined
     if (waiting.length === 0) return
     const batch = waiting.length <= batchLengthMax ? waiting : waiting.slice(0, batchLengthMax)
     waiting = batch === waiting ? [] : waiting.slice(batchLengthMax)
     underWay = batch.length
+    lastLength = batch.length
     try {
       settle(batch, await commit(batch.map((entry) => entry.job)))
     } catch (cause) {
@@ -81,6 +99,8 @@ export function createQueue<Job>(options: {
         const { promise, resolve } = Promise.withResolvers<void>()
         closed = { promise, resolve }
         if (waiting.length === 0 && underWay === 0) resolve()
+        // Nobody else will come.
+        schedule()
       }
       return closed.promise
     },
@@ -100,7 +120,8 @@ export function createQueue<Job>(options: {
 function settle(batch: readonly Waiting<unknown>[], replies: readonly Reply[]): void {
   for (const [at, entry] of batch.entries()) {
     const reply = replies[at]
-    if (reply === undefined) entry.reject(storeUnavailable('The store gave no reply.'))
+    if (reply === true) entry.resolve(true)
+    else if (reply === undefined) entry.reject(storeUnavailable('The store gave no reply.'))
     else if ('failure' in reply) entry.reject(errorOf(reply.failure))
     else entry.resolve(reply.value)
   }

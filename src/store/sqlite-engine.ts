@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
 import { bind } from './bind.ts'
+import type { Booking, Bookings, OpenBookings } from './booking.ts'
 import type { Command } from './command.ts'
 import type { CommandCall } from './commands.ts'
 import { failureOf } from './failure.ts'
@@ -22,10 +23,13 @@ const PREPARED_READS_MAX = 200
 export interface SqliteEngine {
   migrate(migrations: readonly Migration[], nowMs: number): void
   /** One transaction for all; one by one when a command throws, so that only the bad one fails. */
-  runBatch(calls: readonly CommandCall[]): Reply[]
+  runBatch(calls: readonly Call[]): Reply[]
   query(sql: string, values: readonly Bound[]): unknown[]
   close(): void
 }
+
+/** A booking is known by being an array. */
+export type Call = CommandCall | Booking
 
 type CommandLookup = (call: CommandCall) => Command<unknown, unknown>
 
@@ -34,10 +38,18 @@ interface Prepared {
   readonly run: (values: readonly Bound[]) => Outcome<unknown>
 }
 
-/** `commandOf` finds a command's body; without it the connection only reads. */
-export function openSqliteEngine(file: string, commandOf?: CommandLookup): SqliteEngine {
-  const db = new DatabaseSync(file, { readOnly: commandOf === undefined, timeout: BUSY_TIMEOUT_MS })
-  if (commandOf) db.exec(WRITER_PRAGMAS)
+export interface WriterParts {
+  /** Finds a command's body. */
+  readonly commandOf: CommandLookup
+  readonly openBookings: OpenBookings
+}
+
+/** Without `parts` the connection only reads. */
+export function openSqliteEngine(file: string, parts?: WriterParts): SqliteEngine {
+  const db = new DatabaseSync(file, { readOnly: parts === undefined, timeout: BUSY_TIMEOUT_MS })
+  if (parts) db.exec(WRITER_PRAGMAS)
+  // Opened by the first booking, because its statements need the tables.
+  let bookings: Bookings | undefined
   const prepared = new Map<Statement<string, unknown>, Prepared>()
   const reads = new Map<string, (values: readonly Bound[]) => unknown[]>()
   const [begin, commit, rollback] = ['begin immediate', 'commit', 'rollback'].map((sql) => db.prepare(sql)) as [
@@ -56,8 +68,14 @@ export function openSqliteEngine(file: string, commandOf?: CommandLookup): Sqlit
     return entry.run(bind(entry.compiled, parameters))
   }
 
-  const perform = (call: CommandCall): unknown => {
-    const work = commandOf!(call).work(call.args)
+  const perform = (call: Call): Reply => {
+    if (isBooking(call)) return (bookings ??= parts!.openBookings(db)).book(call) || NOT_BOOKED
+    bookings?.finish()
+    return { value: performCommand(call) }
+  }
+
+  const performCommand = (call: CommandCall): unknown => {
+    const work = parts!.commandOf(call).work(call.args)
     let turn = work.next(NOTHING)
     while (!turn.done) {
       const { value: steps } = turn
@@ -66,13 +84,15 @@ export function openSqliteEngine(file: string, commandOf?: CommandLookup): Sqlit
     return turn.value
   }
 
-  const attempt = (calls: readonly CommandCall[]): Reply[] => {
+  const attempt = (calls: readonly Call[]): Reply[] => {
     begin.run()
     try {
-      const replies = calls.map((call) => ({ value: perform(call) }))
+      const replies = calls.map(perform)
+      bookings?.finish()
       commit.run()
       return replies
     } catch (cause) {
+      bookings?.forget()
       if (db.isTransaction) rollback.run()
       throw cause
     }
@@ -109,6 +129,9 @@ export function openSqliteEngine(file: string, commandOf?: CommandLookup): Sqlit
   }
 }
 
+const isBooking = (call: Call): call is Booking => Array.isArray(call)
+
+const NOT_BOOKED: Reply = { value: false }
 const NOTHING: readonly Outcome<unknown>[] = []
 const NO_ROWS: readonly unknown[] = []
 

@@ -3,12 +3,11 @@
  * reads, because a long listing must not delay a settlement.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import type { CommandCall } from './commands.ts'
 import { failureOf } from './failure.ts'
 import { MIGRATIONS } from './migrations.ts'
 import type { Reply } from './queue.ts'
 import { openSqliteEngine } from './sqlite-engine.ts'
-import type { SqliteEngine } from './sqlite-engine.ts'
+import type { Call, SqliteEngine } from './sqlite-engine.ts'
 import type { Bound } from './statement.ts'
 
 export interface WorkerOptions {
@@ -22,7 +21,7 @@ export interface QueryCall {
 }
 
 export type WorkerRequest =
-  | { readonly commands: readonly CommandCall[] }
+  | { readonly commands: readonly Call[] }
   | { readonly queries: readonly QueryCall[] }
   | { readonly close: true }
 
@@ -39,8 +38,8 @@ try {
 
 async function serveCommands(): Promise<void> {
   // Only the writer needs the commands and with them Kysely, which is most of what a thread loads.
-  const { commandOf } = await import('./commands.ts')
-  const engine = openSqliteEngine(file, commandOf)
+  const { WRITER_PARTS } = await import('./commands.ts')
+  const engine = openSqliteEngine(file, WRITER_PARTS)
   engine.migrate(MIGRATIONS, Date.now())
   port.on('message', (request: WorkerRequest) => {
     if ('commands' in request) port.postMessage(engine.runBatch(request.commands))

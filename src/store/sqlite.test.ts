@@ -7,7 +7,7 @@ import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { commandOf } from './commands.ts'
+import { WRITER_PARTS } from './commands.ts'
 import { ask, booksOver, newAccount, NOON_MS } from './contract-books.ts'
 import { storeContract } from './contract.ts'
 import { MIGRATIONS } from './migrations.ts'
@@ -65,7 +65,7 @@ test('a second store on the same file is refused with one clear error, and the f
 })
 
 test('migrations are applied once, a failing one leaves nothing behind, a newer database is refused', () => {
-  const engine = openSqliteEngine(path.join(root, 'migrations.db'), commandOf)
+  const engine = openSqliteEngine(path.join(root, 'migrations.db'), WRITER_PARTS)
   engine.migrate(MIGRATIONS, 1)
   engine.migrate(MIGRATIONS, 2)
   const applied = () => engine.query('select id, applied_ms from schema_migrations', [])

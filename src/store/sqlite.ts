@@ -1,11 +1,12 @@
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
-import type { CommandCall } from './commands.ts'
 import { ensureDataFolder } from './data-folder.ts'
+import { createAnnouncer } from './announcer.ts'
 import { createReader } from './dialect.ts'
 import { BATCH_LENGTH_MAX, createQueue, QUEUE_LENGTH_MAX } from './queue.ts'
 import type { Queue, Reply } from './queue.ts'
+import type { Call } from './sqlite-engine.ts'
 import type { QueryCall, WorkerOptions } from './sqlite-worker.ts'
 import type { Store } from './store.ts'
 
@@ -24,10 +25,11 @@ export async function openSqlite(file: string): Promise<Store> {
 
 function storeOver(writer: WorkerThread, reader: WorkerThread, release: () => void): Store {
   const bounds = { lengthMax: QUEUE_LENGTH_MAX, batchLengthMax: BATCH_LENGTH_MAX }
-  const commands = createQueue<CommandCall>({ ...bounds, commit: (calls) => writer.ask({ commands: calls }) })
+  const commands = createQueue<Call>({ ...bounds, gathers: true, commit: (calls) => writer.ask({ commands: calls }) })
   const queries = createQueue<QueryCall>({ ...bounds, commit: (calls) => reader.ask({ queries: calls }) })
   writer.onFailure = (cause) => commands.fail(cause)
   reader.onFailure = (cause) => queries.fail(cause)
+  const { announce, onCommand } = createAnnouncer()
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
     await Promise.all([drain(queries, reader), drain(commands, writer)])
@@ -36,7 +38,12 @@ function storeOver(writer: WorkerThread, reader: WorkerThread, release: () => vo
   return {
     engine: 'sqlite',
     read: createReader('sqlite', async (sql, values) => (await queries.push({ sql, values })) as unknown[]),
-    execute: (name, args) => commands.push({ name, args }) as Promise<never>,
+    execute(name, args) {
+      announce({ name, args })
+      return commands.push({ name, args }) as Promise<never>
+    },
+    book: (booking) => commands.push(booking) as Promise<boolean>,
+    onCommand,
     get pending() {
       return commands.length
     },

@@ -1,4 +1,6 @@
 import type { Kysely } from 'kysely'
+import type { CommandListener } from './announcer.ts'
+import type { Booking } from './booking.ts'
 import type { ArgsOf, ResultOf } from './command.ts'
 import type { CommandName, Commands } from './commands.ts'
 import type { Database } from './schema.ts'
@@ -14,6 +16,13 @@ export interface Store {
    * `state_conflict` for a broken constraint, or with `store_unavailable`.
    */
   execute<Name extends CommandName>(name: Name, args: ArgsOf<Commands[Name]>): Promise<ResultOf<Commands[Name]>>
+  /**
+   * Writes a settlement that was decided in memory, behind every command that was queued before. False when it was not
+   * written (see Bookings). Null where several processes share the database, because memory decides nothing there.
+   */
+  readonly book: ((booking: Booking) => Promise<boolean>) | null
+  /** Hears of every command (not of bookings) when it is queued, and therefore in the order in which they run. */
+  onCommand(listener: CommandListener): void
   /** Commands that wait for the writer or are under way. */
   readonly pending: number
   /** Finishes what was accepted, then releases the database. */

@@ -183,7 +183,12 @@ export function isArray(bytes: Uint8Array, start: number): boolean {
   return bytes[start] === OPEN_ARRAY
 }
 
+/** Compact JSON has no space anywhere, so that case is short enough to be inlined. */
 function skipSpace(bytes: Uint8Array, from: number, to: number): number {
+  return from < to && bytes[from]! > 0x20 ? from : skipSpaces(bytes, from, to)
+}
+
+function skipSpaces(bytes: Uint8Array, from: number, to: number): number {
   let at = from
   while (at < to) {
     const byte = bytes[at]!

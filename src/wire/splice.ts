@@ -9,13 +9,16 @@ export interface Edit {
 export function applyEdits(source: Buffer, edits: readonly Edit[]): Buffer {
   if (edits.length === 0) return source
   const ordered = edits.length === 1 ? edits : edits.toSorted((left, right) => left.start - right.start)
-  const parts: Buffer[] = []
-  let at = 0
+  let length = source.length
+  for (const edit of ordered) length += edit.bytes.length - (edit.end - edit.start)
+  const target = Buffer.allocUnsafe(length)
+  let read = 0
+  let written = 0
   for (const edit of ordered) {
-    if (edit.start > at) parts.push(source.subarray(at, edit.start))
-    parts.push(edit.bytes)
-    at = edit.end
+    written += source.copy(target, written, read, edit.start)
+    written += edit.bytes.copy(target, written)
+    read = edit.end
   }
-  if (at < source.length) parts.push(source.subarray(at))
-  return Buffer.concat(parts)
+  source.copy(target, written, read)
+  return target
 }

@@ -9,8 +9,7 @@ import { startTestGateway, type TestGateway } from './gateway.ts'
 
 /** Two generations of Anthropic's own SDK with every base URL that their users write, in front of the simulator (R5, R7). */
 
-const PIXEL =
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
+const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 const LONG = 'Grüße aus 東京, a longer text 🚀 with many words in it. '.repeat(5).trim()
 const TOOL = {
   name: 'weather',
@@ -52,7 +51,10 @@ for (const { name, Client, Unauthorized, Missing } of GENERATIONS) {
           .create({ model: 'sim/echo', max_tokens: 1000, messages: ask(LONG) })
           .withResponse()
         assert.equal(textOf(data.content), LONG)
-        assert.deepEqual([data.type, data.role, data.model, data.stop_reason], ['message', 'assistant', 'sim/echo', 'end_turn'])
+        assert.deepEqual(
+          [data.type, data.role, data.model, data.stop_reason],
+          ['message', 'assistant', 'sim/echo', 'end_turn'],
+        )
         assert.equal((data as { _request_id?: string })._request_id, requestId)
         const row = await gateway.log(requestId!)
         assert.deepEqual([row.status_code, row.protocol, row.stream], [200, 'anthropic-messages', false])
@@ -131,7 +133,10 @@ for (const { name, Client, Unauthorized, Missing } of GENERATIONS) {
       const wrong = clientAt('', 'sk-wrong')
       await assert.rejects(wrong.messages.create(body), isTyped(Unauthorized, /authentication_error/))
       await assert.rejects(wrong.messages.stream(body).finalMessage(), isTyped(Unauthorized, /authentication_error/))
-      await assert.rejects(wrong.messages.countTokens({ model: 'sim/echo', messages: ask('a') }), isTyped(Unauthorized, /./))
+      await assert.rejects(
+        wrong.messages.countTokens({ model: 'sim/echo', messages: ask('a') }),
+        isTyped(Unauthorized, /./),
+      )
       const unknown = clientAt('').messages.create({ ...body, model: 'sim/ecko' })
       await assert.rejects(unknown, isTyped(Missing, /not_found_error.*sim\/echo/))
     })

@@ -59,7 +59,8 @@ describe('where the key may stand (R13)', () => {
 
     test(`${name}: no key, a wrong key`, async () => {
       const told = await assertRefused(name, 401, 'api_key_required', { key: null })
-      for (const header of ['Authorization', 'x-api-key', 'x-goog-api-key']) assert.match(told.text, new RegExp(header, 'i'))
+      for (const header of ['Authorization', 'x-api-key', 'x-goog-api-key'])
+        assert.match(told.text, new RegExp(header, 'i'))
       await assertRefused(name, 401, 'invalid_api_key', { key: 'sk-tv-wrong' })
       const wrong = await assertRefused(name, 401, 'invalid_api_key', { key: `${gateway.key}x` })
       assert.ok(!wrong.text.includes(gateway.key))

@@ -21,17 +21,29 @@ before(async () => {
           models: ['closed-test'],
         },
         off: { type: 'openai', enabled: false, api_key: 'x', models: ['off-test'] },
+        others: { type: 'openai', api_key: 'x', models: [{ id: 'others-test', group: 'others' }, 'unpriced-test'] },
       },
       models: [
         ...configModels,
-        ...['closed-test', 'off-test'].map((id) => ({ id, max_output: 100, capabilities: ['chat'], price: { input: 1, output: 1 } })),
+        { id: 'unpriced-test', max_output: 100, capabilities: ['chat'] },
+        ...['closed-test', 'off-test', 'others-test'].map((id) => ({
+          id,
+          max_output: 100,
+          capabilities: ['chat'],
+          price: { input: 1, output: 1 },
+        })),
       ],
     },
   })
 })
 after(() => gateway.close())
 
-const CHAT_MODEL = { context_window: 100_000, max_output: 8000, capabilities: ['streaming'], price: { input: 3, output: 15 } }
+const CHAT_MODEL = {
+  context_window: 100_000,
+  max_output: 8000,
+  capabilities: ['streaming'],
+  price: { input: 3, output: 15 },
+}
 const configModels = [
   ...[MODELS.chat, MODELS.messages, MODELS.gemini].map(({ id }) => ({ id, ...CHAT_MODEL })),
   ...[MODELS.embedding, MODELS.geminiEmbedding].map(({ id }) => ({
@@ -57,7 +69,12 @@ interface Expected {
 }
 
 /** Sends one request that must fail, and checks everything that holds for each failure. */
-async function assertFails(name: Name, expected: Expected, body: unknown, path: string = SURFACES[name].path): Promise<Told> {
+async function assertFails(
+  name: Name,
+  expected: Expected,
+  body: unknown,
+  path: string = SURFACES[name].path,
+): Promise<Told> {
   const before = await gateway.account(gateway.accountId)
   const calls = gateway.upstream.count()
   const told = await gateway.ask(path, { body })
@@ -103,7 +120,12 @@ describe('requests that never reach an upstream', () => {
     test(`${name}: an unknown model is 404 with the nearest ids`, async () => {
       const right = name === 'gemini' ? MODELS.gemini.id : (SURFACES[name].body as { model: string }).model
       const [body, path] = withModel(name, right.replace('test', 'tset'))
-      const told = await assertFails(name, { status: 404, code: 'model_not_found', message: new RegExp(right) }, body, path)
+      const told = await assertFails(
+        name,
+        { status: 404, code: 'model_not_found', message: new RegExp(right) },
+        body,
+        path,
+      )
       assert.equal(codeOf(name, told.json), 'model_not_found')
     })
 
@@ -136,7 +158,11 @@ describe('requests that never reach an upstream', () => {
       ['openRouter', MODELS.gemini.id, ':generateContent'],
     ] as const
     for (const [name, model, where] of cases) {
-      const told = await assertFails(name, { status: 400, code: 'translation_not_available' }, ...withModel(name, model))
+      const told = await assertFails(
+        name,
+        { status: 400, code: 'translation_not_available' },
+        ...withModel(name, model),
+      )
       assert.ok(told.json.error.message.includes(where))
     }
   })
@@ -146,6 +172,13 @@ describe('requests that never reach an upstream', () => {
       const expected = { status: 503, openRouterStatus: 404, code: 'no_available_backend' }
       const told = await assertFails(name, expected, ...withModel(name, 'off-test'))
       assertRetryHint(told, false)
+    }
+  })
+
+  test('a model of another group, and one without a price, are 403', async () => {
+    for (const name of ['chat', 'responses', 'openRouter'] as const) {
+      await assertFails(name, { status: 403, code: 'model_not_allowed' }, ...withModel(name, 'others-test'))
+      await assertFails(name, { status: 403, code: 'model_unpriced' }, ...withModel(name, 'unpriced-test'))
     }
   })
 
@@ -185,7 +218,11 @@ const FAILURES: readonly Failing[] = [
     reply: { status: 400, body: upstreamError('temperature is too hot') },
     expected: { status: 400, code: 'invalid_request', message: /^temperature is too hot$/ },
   },
-  { what: '404', reply: { status: 404, body: upstreamError('no such deployment') }, expected: { status: 404, code: 'not_found' } },
+  {
+    what: '404',
+    reply: { status: 404, body: upstreamError('no such deployment') },
+    expected: { status: 404, code: 'not_found' },
+  },
   {
     what: '422 with a list for a message',
     reply: { status: 422, body: { message: { detail: [{ msg: 'too long' }] } } },
@@ -272,7 +309,11 @@ function streamedCall(name: Name, streamed: boolean): [unknown, string] {
 
 describe('credentials that the upstream refuses (R23)', () => {
   const variable = (name: Name): string =>
-    name === 'gemini' ? 'GEMINI_API_KEY' : name === 'messages' || name === 'count' ? 'ANTHROPIC_API_KEY' : 'OPENAI_API_KEY'
+    name === 'gemini'
+      ? 'GEMINI_API_KEY'
+      : name === 'messages' || name === 'count'
+        ? 'ANTHROPIC_API_KEY'
+        : 'OPENAI_API_KEY'
 
   test('401, 402 and 403 are the operator’s: 502 that names the variable and no key', async () => {
     for (const name of NAMES) {
@@ -280,7 +321,11 @@ describe('credentials that the upstream refuses (R23)', () => {
         gateway.upstream.script({ status, body: upstreamError(`Incorrect API key ${UPSTREAM_KEYS.openai}`) })
         const message = new RegExp(variable(name))
         const expected = { status: 502, openRouterStatus: 404, code: 'upstream_auth_failed', message }
-        const told = await assertFails(name, { ...expected, rowStatus: 'upstream_error', calls: 1 }, SURFACES[name].body)
+        const told = await assertFails(
+          name,
+          { ...expected, rowStatus: 'upstream_error', calls: 1 },
+          SURFACES[name].body,
+        )
         assert.doesNotMatch(told.text, /Incorrect/)
         assertRetryHint(told, false)
       }

@@ -5,8 +5,7 @@ import { startTestGateway, type TestGateway } from './gateway.ts'
 
 /** Google's own SDK with every base URL that its users write, in front of the simulator (R6, C5). */
 
-const PIXEL =
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
+const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 const LONG = 'Grüße aus 東京, a longer text 🚀 with many words in it. '.repeat(5).trim()
 const PARAMETERS = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] }
 

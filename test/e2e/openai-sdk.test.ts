@@ -6,8 +6,7 @@ import { startTestGateway, type TestGateway } from './gateway.ts'
 /** OpenAI's own SDK, changed in nothing but base URL and key, in front of the built-in simulator (R2 to R4, R11, R12). */
 
 /** A PNG of one pixel. */
-const PIXEL =
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
+const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 /** Long enough for many deltas. */
 const LONG = 'Grüße aus 東京, a longer text 🚀 with many words in it. '.repeat(5).trim()
 const SCHEMA = {
@@ -61,7 +60,10 @@ for (const path of ['/v1', '/api/v1']) {
       const chunks: OpenAI.ChatCompletionChunk[] = []
       for await (const chunk of stream) chunks.push(chunk)
       assert.ok(chunks.length > 5)
-      assert.equal(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join(''), whole.choices[0]!.message.content)
+      assert.equal(
+        chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join(''),
+        whole.choices[0]!.message.content,
+      )
       assert.deepEqual(chunks.filter((chunk) => chunk.usage).length, 1)
       assert.equal(chunks.at(-1)!.usage!.total_tokens, whole.usage!.total_tokens)
       assert.deepEqual(chunks.at(-1)!.choices, [])
@@ -206,7 +208,8 @@ for (const path of ['/v1', '/api/v1']) {
       const client = clientAt(path)
       const ids: string[] = []
       for await (const model of client.models.list({ query: { output_modalities: 'all' } })) ids.push(model.id)
-      for (const id of ['gpt-test', 'claude-test', 'gemini-test', 'embed-test', 'sim/echo']) assert.ok(ids.includes(id), id)
+      for (const id of ['gpt-test', 'claude-test', 'gemini-test', 'embed-test', 'sim/echo'])
+        assert.ok(ids.includes(id), id)
       assert.equal((await client.models.retrieve('sim/echo')).id, 'sim/echo')
     })
 
@@ -239,6 +242,9 @@ for (const path of ['/v1', '/api/v1']) {
 
 test('what the gateway does not serve is a NotFoundError and no crash', async () => {
   const client = clientAt('/v1')
-  await assert.rejects(client.files.create({ file: await toFile(Buffer.from('a'), 'a.txt'), purpose: 'batch' }), NotFoundError)
+  await assert.rejects(
+    client.files.create({ file: await toFile(Buffer.from('a'), 'a.txt'), purpose: 'batch' }),
+    NotFoundError,
+  )
   await assert.rejects(client.moderations.create({ input: 'a' }), NotFoundError)
 })

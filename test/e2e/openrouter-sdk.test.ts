@@ -143,15 +143,17 @@ describe('@openrouter/sdk: catalog and account', () => {
 })
 
 describe('@openrouter/sdk: typed errors', () => {
-  const refused = (kind: abstract new (...args: never[]) => Error, status: number, code: string) => (error: unknown) => {
-    assert.ok(error instanceof kind, String(error))
-    const { error: inner } = JSON.parse((error as unknown as { body: string }).body)
-    assert.deepEqual([inner.code, inner.metadata.code], [status, code])
-    return true
-  }
+  const refused =
+    (kind: abstract new (...args: never[]) => Error, status: number, code: string) => (error: unknown) => {
+      assert.ok(error instanceof kind, String(error))
+      const { error: inner } = JSON.parse((error as unknown as { body: string }).body)
+      assert.deepEqual([inner.code, inner.metadata.code], [status, code])
+      return true
+    }
 
   test('wrong key, unknown model, no credit, an upstream’s 400', async () => {
-    const send = (key: string, model: string = MODELS.chat.id) => client(key).chat.send({ chatRequest: chat(model, 'a') })
+    const send = (key: string, model: string = MODELS.chat.id) =>
+      client(key).chat.send({ chatRequest: chat(model, 'a') })
     await assert.rejects(send('sk-wrong'), refused(UnauthorizedResponseError, 401, 'invalid_api_key'))
     await assert.rejects(send(gateway.key, 'gpt-tset'), (error) => {
       const { error: inner } = JSON.parse((error as { body: string }).body)

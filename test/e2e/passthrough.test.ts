@@ -119,7 +119,8 @@ for (const surface of SURFACES) {
       const text = JSON.stringify(sent)
       for (const secret of [gateway.key, 'secret', '203.0.113.9', 'another-key', 'mine', 'ours', 'org-client'])
         assert.ok(!text.includes(secret), secret)
-      for (const name of Object.keys(sent)) assert.doesNotMatch(name, /^(x-forwarded|x-real|x-gateway|cookie|forwarded)/)
+      for (const name of Object.keys(sent))
+        assert.doesNotMatch(name, /^(x-forwarded|x-real|x-gateway|cookie|forwarded)/)
       const isMessages = surface.name === 'messages'
       assert.equal(sent['anthropic-version'], isMessages ? '2026-10-21' : undefined)
       assert.equal(sent['anthropic-beta'], isMessages ? headers['anthropic-beta'] : undefined)
@@ -238,7 +239,10 @@ test('members that the gateway reads may be 0, false or null too (R80)', async (
 describe('names of Gemini models and embeddings', () => {
   test('the path is renamed, also behind a percent-encoded or prefixed name', async () => {
     for (const name of [MODELS.gemini.id, 'gemini%2Dtest', `models/${MODELS.gemini.id}`]) {
-      await forwarded(`/v1beta/models/${name}:generateContent`, '{"contents":[{"parts":[{"text":"a"}]}],"model":"ignored"}')
+      await forwarded(
+        `/v1beta/models/${name}:generateContent`,
+        '{"contents":[{"parts":[{"text":"a"}]}],"model":"ignored"}',
+      )
       assert.equal(lastReceived().path, `/v1beta/models/${MODELS.gemini.upstream}:generateContent`)
     }
   })
@@ -248,7 +252,8 @@ describe('names of Gemini models and embeddings', () => {
     const one = (model: string) => ({ model: `models/${model}`, content: { parts: [{ text: 'a' }] }, x: 0 })
     const batch = (model: string) => JSON.stringify({ requests: [one(model), one(model)], y: null })
     assert.equal(await forwarded(`/v1beta/models/${id}:batchEmbedContents`, batch(id)), batch(upstream))
-    const count = (model: string) => JSON.stringify({ generateContentRequest: { model: `models/${model}`, contents: [] } })
+    const count = (model: string) =>
+      JSON.stringify({ generateContentRequest: { model: `models/${model}`, contents: [] } })
     const { gemini } = MODELS
     assert.equal(await forwarded(`/v1beta/models/${gemini.id}:countTokens`, count(gemini.id)), count(gemini.upstream))
   })

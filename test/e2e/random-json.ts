@@ -13,8 +13,26 @@ export function numbersFrom(seed: number): () => number {
 
 const DEPTH_MAX = 5
 const MEMBERS_MAX = 6
-const NUMBERS = ['0', '-0', '1.0', '9007199254740993', '-12345678901234567890', '1e2', '0.1E-10', '3.14159265358979323846']
-const STRINGS = ['""', '"\\u0041\\n"', '"\\/"', '"é🚀"', '"\\ud83d\\ude00"', '"data: {}\\n\\n"', '"\\"model\\":\\"x\\""', '"10"']
+const NUMBERS = [
+  '0',
+  '-0',
+  '1.0',
+  '9007199254740993',
+  '-12345678901234567890',
+  '1e2',
+  '0.1E-10',
+  '3.14159265358979323846',
+]
+const STRINGS = [
+  '""',
+  '"\\u0041\\n"',
+  '"\\/"',
+  '"é🚀"',
+  '"\\ud83d\\ude00"',
+  '"data: {}\\n\\n"',
+  '"\\"model\\":\\"x\\""',
+  '"10"',
+]
 /** Names of members that the gateway reads at the top level: below it they are the client's own. */
 const NAMES = ['model', 'stream', 'usage', 'cost', 'max_tokens', '10', '2', '__proto__', 'é', '', 'a\\"b', 'messages']
 
@@ -42,7 +60,10 @@ function randomValue(next: () => number, depth: number): string {
     case 4:
       return `[${Array.from({ length: size }, () => randomValue(next, depth + 1)).join(`,${space}`)}]`
     default: {
-      const members = Array.from({ length: size }, () => `"${pick(next, NAMES)}"${space}:${randomValue(next, depth + 1)}`)
+      const members = Array.from(
+        { length: size },
+        () => `"${pick(next, NAMES)}"${space}:${randomValue(next, depth + 1)}`,
+      )
       return `{${members.join(`,${space}`)}}`
     }
   }

@@ -15,11 +15,20 @@ const SOLD = { input: 10, cacheRead: 0, cacheWrite: 0, output: 5, reasoning: 0 }
 /** Short enough to wait for, long enough for a busy machine to get a first byte through. */
 const LIMITS = { ttft_timeout: 0.4, stream_idle_timeout: 0.4 }
 
+/** An upstream hears of a client that left within this (R77). */
+const LEAVING_MS_MAX = 500
+
 let gateway: TestGateway
+/** With the default limits, so that no limit can be what ends a stream. */
+let patient: TestGateway
 before(async () => {
   gateway = await startTestGateway({ config: { timeouts: LIMITS } })
+  patient = await startTestGateway()
 })
-after(() => gateway.close())
+after(async () => {
+  await gateway.close()
+  await patient.close()
+})
 
 interface Surface {
   readonly path: string
@@ -103,15 +112,27 @@ const script = (reply: (frames: readonly string[], received: Received) => Reply)
 const ask = ({ path, body }: Surface) => gateway.ask(path, { body })
 const rowOf = (told: { headers: Headers }) => gateway.log(told.headers.get('x-request-id')!)
 
+/** The client leaves, and the upstream is let go at once. */
+async function assertAborts(client: AbortController, abortedBefore: number): Promise<void> {
+  const leftAt = performance.now()
+  client.abort()
+  await patient.upstream.whenAborted(abortedBefore + 1)
+  const elapsedMs = performance.now() - leftAt
+  assert.ok(elapsedMs < LEAVING_MS_MAX, `${elapsedMs} ms`)
+}
+
 for (const [name, surface] of Object.entries(SURFACES)) {
   describe(name, () => {
     test('the first content arrives while the upstream still holds the rest back', async () => {
       const gate = Promise.withResolvers<void>()
-      script((frames) => ({ frames: frames.map((text, at) => (at === surface.opening ? { text, waitFor: gate.promise } : text)) }))
+      script((frames) => ({
+        frames: frames.map((text, at) => (at === surface.opening ? { text, waitFor: gate.promise } : text)),
+      }))
       const response = await gateway.open(surface.path, { body: surface.body })
       const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
       let text = ''
-      while (surface.textOf(eventsOf(text.slice(0, text.lastIndexOf('\n\n') + 2))) === '') text += (await reader.read()).value
+      while (surface.textOf(eventsOf(text.slice(0, text.lastIndexOf('\n\n') + 2))) === '')
+        text += (await reader.read()).value
       assert.ok(!surface.isComplete(text))
       gate.resolve()
       for (let part = await reader.read(); !part.done; part = await reader.read()) text += part.value
@@ -155,8 +176,14 @@ for (const [name, surface] of Object.entries(SURFACES)) {
     })
 
     for (const [what, reply] of [
-      ['cut after the first content', (frames: readonly string[]): Reply => ({ frames, cutAfterFrames: surface.opening })],
-      ['a clean end without its last events', (frames: readonly string[]): Reply => ({ frames: frames.slice(0, surface.opening) })],
+      [
+        'cut after the first content',
+        (frames: readonly string[]): Reply => ({ frames, cutAfterFrames: surface.opening }),
+      ],
+      [
+        'a clean end without its last events',
+        (frames: readonly string[]): Reply => ({ frames: frames.slice(0, surface.opening) }),
+      ],
     ] as const) {
       test(`${what}: the surface's own error is the last event, what was delivered is billed as an estimate`, async () => {
         script(reply)
@@ -167,7 +194,10 @@ for (const [name, surface] of Object.entries(SURFACES)) {
         surface.assertFailure(events.at(-1), 'upstream_unavailable')
         assert.ok(!told.text.includes('[DONE]') && !told.text.includes('"message_stop"'))
         const row = await rowOf(told)
-        assert.deepEqual([row.status, row.error_code, row.usage_source], ['upstream_disconnect', 'upstream_unavailable', 'estimated'])
+        assert.deepEqual(
+          [row.status, row.error_code, row.usage_source],
+          ['upstream_disconnect', 'upstream_unavailable', 'estimated'],
+        )
         assert.ok(row.tokens.output > 0 && Number(row.charged_cost) > 0)
         const [entry] = await gateway.ledger(gateway.accountId)
         assert.deepEqual([entry.request_id, entry.amount], [row.request_id, `-${row.charged_cost}`])
@@ -199,34 +229,33 @@ for (const [name, surface] of Object.entries(SURFACES)) {
     })
 
     test('a client that leaves: the upstream is aborted, what was delivered is billed as an estimate', async () => {
-      const { key, accountId } = await gateway.fund()
-      const aborted = gateway.upstream.aborted
-      script((frames) => ({ frames, stallAfterFrames: surface.opening }))
+      const { key, accountId } = await patient.fund()
+      const aborted = patient.upstream.aborted
+      patient.upstream.script((received) => ({ frames: framesFor(received), stallAfterFrames: surface.opening }))
       const left = new AbortController()
-      const response = await gateway.open(surface.path, { body: surface.body, key, signal: left.signal })
+      const response = await patient.open(surface.path, { body: surface.body, key, signal: left.signal })
       await response.body!.getReader().read()
-      left.abort()
-      await gateway.upstream.whenAborted(aborted + 1)
-      const row = await eventually('the row of the request', 5000, async () => (await gateway.logs(accountId))[0])
+      await assertAborts(left, aborted)
+      const row = await eventually('the row of the request', 5000, async () => (await patient.logs(accountId))[0])
       assert.deepEqual([row.status, row.usage_source], ['client_cancelled', 'estimated'])
       assert.ok(row.tokens.input > 0 && row.tokens.output > 0 && Number(row.charged_cost) > 0)
-      const account = await gateway.account(accountId)
+      const account = await patient.account(accountId)
       assert.deepEqual([account.held, Number(account.balance)], ['0', 100 - Number(row.charged_cost)])
     })
 
     test('a client that leaves before the first content pays nothing', async () => {
-      const { key, accountId } = await gateway.fund()
-      const [arrived, aborted] = [gateway.upstream.received.length, gateway.upstream.aborted]
-      script(() => ({ hang: true }))
+      const { key, accountId } = await patient.fund()
+      const [arrived, aborted] = [patient.upstream.received.length, patient.upstream.aborted]
+      patient.upstream.script({ hang: true })
       const left = new AbortController()
-      const pending = gateway.open(surface.path, { body: surface.body, key, signal: left.signal })
-      await gateway.upstream.whenReceived(arrived + 1)
-      left.abort()
-      await assert.rejects(pending, { name: 'AbortError' })
-      await gateway.upstream.whenAborted(aborted + 1)
-      const row = await eventually('the row of the request', 5000, async () => (await gateway.logs(accountId))[0])
+      const pending = patient.open(surface.path, { body: surface.body, key, signal: left.signal })
+      await patient.upstream.whenReceived(arrived + 1)
+      const failed = assert.rejects(pending, { name: 'AbortError' })
+      await assertAborts(left, aborted)
+      await failed
+      const row = await eventually('the row of the request', 5000, async () => (await patient.logs(accountId))[0])
       assert.deepEqual([row.status, row.status_code, row.charged_cost ?? '0'], ['client_cancelled', 499, '0'])
-      const account = await gateway.account(accountId)
+      const account = await patient.account(accountId)
       assert.deepEqual([account.held, account.balance], ['0', '100'])
     })
   })

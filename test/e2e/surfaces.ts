@@ -47,4 +47,3 @@ export function assertEnvelope(name: Name, { status, json, headers, text }: Told
       assert.ok('param' in json.error && typeof json.error.type === 'string')
   }
 }
-

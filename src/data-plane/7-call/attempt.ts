@@ -156,6 +156,7 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
     const bytesMax = this.status === 200 ? this.limits.bodyBytesMax : ERROR_BODY_BYTES_MAX
     if (this.bytes <= bytesMax) this.chunks.push(chunk)
     else if (this.status === 200) this.fail(badResponse(`The upstream sent more than ${bytesMax} bytes.`))
+    else this.chunks.push(chunk.subarray(0, Math.max(0, chunk.length - (this.bytes - bytesMax))))
   }
 
   private takeEvents(chunk: Buffer): void {

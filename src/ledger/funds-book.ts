@@ -1,0 +1,223 @@
+/**
+ * The funds of the accounts and keys in use, in memory, for the one process that owns the database (record 9).
+ *
+ * The book is always the state behind the last write that was queued. That is exact because the writer is a queue: a read
+ * that goes through it sees every write queued before and none queued after. So each entry is marked when a command that may
+ * touch it is queued; what was read before the mark is thrown away, and until a read from behind the mark has answered
+ * nothing is decided on that entry.
+ */
+import { storeUnavailable } from '#store/failure.ts'
+import type { Store } from '#store/store.ts'
+import type { AccountFunds, KeyFunds } from './funds.ts'
+import { addSpent } from './periods.ts'
+import type { PeriodStarts, PeriodSums } from './periods.ts'
+import { touchedBy } from './touched.ts'
+
+/** Accounts, and likewise keys, kept in memory: about half a kilobyte each. Only those that nobody uses give way. */
+export const FUNDS_WARM_MAX = 10_000
+/** Reads that one request makes while others keep changing the funds it needs; then it is refused. */
+export const READS_PER_REQUEST_MAX = 8
+/** Entries in use that an eviction passes over before it gives up and lets the book grow by one. */
+const EVICTION_LOOKS_MAX = 16
+
+type Mutable<T> = { -readonly [Name in keyof T]: T[Name] }
+
+interface Entry {
+  readonly id: string
+  /** Whether the funds are those behind the last queued write. */
+  current: boolean
+  /** Counts the marks; a read that began before the last one is not used. */
+  marks: number
+  reading: Promise<boolean> | undefined
+  /** Open holds, bookings under way and requests that wait; while there is one the entry stays. */
+  users: number
+  /** Held in this book, apart from what an older version left in the database. */
+  holdsNano: bigint
+}
+
+export interface AccountEntry extends Entry {
+  readonly funds: Mutable<AccountFunds>
+}
+
+export interface KeyEntry extends Entry {
+  readonly funds: Mutable<KeyFunds>
+  accountId: string
+}
+
+export interface FundsBook {
+  /** The entry when it is current, else undefined. */
+  account(id: string): AccountEntry | undefined
+  key(id: string): KeyEntry | undefined
+  /** Waits for current entries. Undefined for what does not exist. Throws store_unavailable. */
+  load(accountId: string, keyId: string | null): Promise<[AccountEntry | undefined, KeyEntry | null | undefined]>
+  hold(account: AccountEntry, key: KeyEntry | null, amountNano: bigint): void
+  release(account: AccountEntry, key: KeyEntry | null, amountNano: bigint): void
+  /** Takes a charge off current entries. The booking is queued in the same turn. */
+  charge(account: AccountEntry, key: KeyEntry | null, chargedNano: bigint, starts: PeriodStarts): void
+  /** To be read again before anything is decided on it. */
+  mark(account: AccountEntry, key: KeyEntry | null): void
+  heldOf(accountId: string): bigint
+  heldOfKey(keyId: string): bigint
+  readonly accounts: Iterable<AccountEntry>
+  readonly keys: Iterable<KeyEntry>
+}
+
+const NO_SUMS: PeriodSums = {
+  total_nano: 0n,
+  day_start_ms: 0,
+  day_nano: 0n,
+  week_start_ms: 0,
+  week_nano: 0n,
+  month_start_ms: 0,
+  month_nano: 0n,
+}
+
+const newEntry = (id: string): Entry => ({
+  id,
+  current: false,
+  marks: 0,
+  reading: undefined,
+  users: 0,
+  holdsNano: 0n,
+})
+
+const newAccount = (id: string): AccountEntry => ({
+  ...newEntry(id),
+  funds: { status: 'suspended', mode: 'prepaid', balanceNano: 0n, heldNano: 0n, creditLimitNano: null },
+})
+
+const newKey = (id: string): KeyEntry => ({
+  ...newEntry(id),
+  accountId: '',
+  funds: { disabled: true, limitNano: null, limitReset: null, heldNano: 0n, sums: NO_SUMS },
+})
+
+/** The book over a store. It hears of every command of the store, so it must be made before the first one matters. */
+export function createFundsBook(store: Store, warmMax: number = FUNDS_WARM_MAX): FundsBook {
+  const accounts = new Map<string, AccountEntry>()
+  const keys = new Map<string, KeyEntry>()
+
+  store.onCommand((call) => {
+    const touched = touchedBy(call)
+    for (const id of touched.accounts) markEntry(accounts.get(id))
+    if (touched.keys === 'all') for (const key of keys.values()) markEntry(key)
+    else for (const id of touched.keys) markEntry(keys.get(id))
+  })
+
+  const readAccount = async (entry: AccountEntry): Promise<boolean> => {
+    const { marks } = entry
+    const found = await store.execute('readAccountFunds', { accountId: entry.id })
+    if (!found || entry.marks !== marks) return found !== undefined
+    Object.assign(entry.funds, found, { heldNano: found.heldNano + entry.holdsNano })
+    return (entry.current = true)
+  }
+
+  const readKey = async (entry: KeyEntry): Promise<boolean> => {
+    const { marks } = entry
+    const found = await store.execute('readKeyFunds', { keyId: entry.id })
+    if (!found || entry.marks !== marks) return found !== undefined
+    const { accountId, disabled, limitNano, limitReset, heldNano, sums } = found
+    Object.assign(entry.funds, { disabled, limitNano, limitReset, sums, heldNano: heldNano + entry.holdsNano })
+    entry.accountId = accountId
+    return (entry.current = true)
+  }
+
+  return {
+    account(id) {
+      const entry = accounts.get(id)
+      return entry?.current ? entry : undefined
+    },
+    key(id) {
+      const entry = keys.get(id)
+      return entry?.current ? entry : undefined
+    },
+    async load(accountId, keyId) {
+      const account = take(accounts, accountId, newAccount, warmMax)
+      const key = keyId === null ? null : take(keys, keyId, newKey, warmMax)
+      account.users++
+      if (key) key.users++
+      try {
+        for (let reads = 0; !account.current || key?.current === false; reads++) {
+          if (reads >= READS_PER_REQUEST_MAX) throw storeUnavailable(`The funds of ${accountId} never settle.`)
+          const [hasAccount, hasKey] = await Promise.all([
+            account.current || readOnce(account, readAccount),
+            key === null || key.current || readOnce(key, readKey),
+          ])
+          if (!hasAccount) return [undefined, key]
+          if (!hasKey) return account.current ? [account, undefined] : [undefined, undefined]
+        }
+        return [account, key]
+      } finally {
+        leave(accounts, account)
+        if (key) leave(keys, key)
+      }
+    },
+    hold: (account, key, amountNano) => add(account, key, amountNano, 1),
+    release: (account, key, amountNano) => add(account, key, -amountNano, -1),
+    charge(account, key, chargedNano, starts) {
+      account.funds.balanceNano -= chargedNano
+      if (key) key.funds.sums = addSpent(key.funds.sums, chargedNano, starts)
+    },
+    mark(account, key) {
+      markEntry(account)
+      if (key) markEntry(key)
+    },
+    heldOf: (id) => accounts.get(id)?.holdsNano ?? 0n,
+    heldOfKey: (id) => keys.get(id)?.holdsNano ?? 0n,
+    accounts: { [Symbol.iterator]: () => accounts.values() },
+    keys: { [Symbol.iterator]: () => keys.values() },
+  }
+}
+
+function markEntry(entry: Entry | undefined): void {
+  if (!entry) return
+  entry.current = false
+  entry.marks++
+  // A read that is under way began before the mark; the next request starts one behind it.
+  entry.reading = undefined
+}
+
+/** One read for all that wait; false when there is no such thing. */
+function readOnce<E extends Entry>(entry: E, read: (entry: E) => Promise<boolean>): Promise<boolean> {
+  if (entry.reading) return entry.reading
+  const reading = read(entry).finally(() => {
+    if (entry.reading === reading) entry.reading = undefined
+  })
+  return (entry.reading = reading)
+}
+
+function add(account: AccountEntry, key: KeyEntry | null, amountNano: bigint, users: number): void {
+  account.users += users
+  account.holdsNano += amountNano
+  account.funds.heldNano += amountNano
+  if (!key) return
+  key.users += users
+  key.holdsNano += amountNano
+  key.funds.heldNano += amountNano
+}
+
+function take<E extends Entry>(entries: Map<string, E>, id: string, make: (id: string) => E, warmMax: number): E {
+  const known = entries.get(id)
+  if (known) return known
+  if (entries.size >= warmMax) evict(entries)
+  const made = make(id)
+  entries.set(id, made)
+  return made
+}
+
+/** The one taken in longest ago that nobody uses goes; those in use move to the end. */
+function evict<E extends Entry>(entries: Map<string, E>): void {
+  let looks = 0
+  for (const [id, entry] of entries) {
+    entries.delete(id)
+    if (entry.users === 0) return
+    entries.set(id, entry)
+    if (++looks >= EVICTION_LOOKS_MAX) return
+  }
+}
+
+/** An entry that was never read belongs to nothing that exists, and is not kept. */
+function leave<E extends Entry>(entries: Map<string, E>, entry: E): void {
+  entry.users--
+  if (entry.users === 0 && !entry.current && entries.get(entry.id) === entry) entries.delete(entry.id)
+}

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { openJournal } from './journal.ts'
+
+const folderOf = (t: { after(work: () => void): void }) => {
+  const folder = mkdtempSync(join(tmpdir(), 'trivium-journal-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+test('records survive a process that ends without a word, in order, and are read once', (t) => {
+  const folder = folderOf(t)
+  const first = openJournal(folder)
+  for (const record of ['a', '{"x":"日本"}', 'c']) first.journal.append(record)
+  const second = openJournal(folder)
+  assert.deepEqual([...second.records], ['a', '{"x":"日本"}', 'c'])
+  second.journal.append('d')
+  second.clear()
+  assert.deepEqual([...openJournal(folder).records], ['d'])
+})
+
+test('what the database took is removed with its segment; what it did not take stays', (t) => {
+  const folder = folderOf(t)
+  const { journal } = openJournal(folder, 50)
+  for (let at = 0; at < 10; at++) journal.append(`record ${at} ${'x'.repeat(20)}`)
+  assert.equal(journal.waiting, 10)
+  const before = readdirSync(folder).length
+  assert.ok(before >= 5)
+  journal.applied(7)
+  assert.equal(journal.waiting, 3)
+  assert.ok(readdirSync(folder).length < before)
+  const again = openJournal(folder)
+  assert.ok(again.records.length >= 3)
+  assert.deepEqual(
+    again.records.slice(-3).map((record) => record.slice(0, 8)),
+    ['record 7', 'record 8', 'record 9'],
+  )
+  journal.applied(3)
+  assert.throws(() => journal.applied(1), RangeError)
+})
+
+test('a segment of applied records begins anew, and a clean close leaves nothing behind', (t) => {
+  const folder = folderOf(t)
+  const { journal } = openJournal(folder, 100)
+  for (let round = 0; round < 20; round++) {
+    journal.append('x'.repeat(60))
+    journal.applied(1)
+  }
+  assert.deepEqual(readdirSync(folder).length, 1)
+  journal.append('last')
+  journal.applied(1)
+  journal.close()
+  assert.deepEqual(readdirSync(folder), [])
+})
+
+test('a torn last line is no record; a damaged line is counted', (t) => {
+  const folder = folderOf(t)
+  const { journal } = openJournal(folder)
+  journal.append('whole')
+  journal.append('damaged')
+  const file = join(folder, readdirSync(folder)[0]!)
+  writeFileSync(file, readFileSync(file, 'utf8').replace('damaged', 'demaged'))
+  appendFileSync(file, '0badc0de torn')
+  const { records, damaged } = openJournal(folder)
+  assert.deepEqual([...records], ['whole'])
+  assert.equal(damaged, 1)
+})

@@ -1,0 +1,144 @@
+import { closeSync, ftruncateSync, openSync, readdirSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+
+/**
+ * Settlements, written before the last byte of their answer is released, one line each. A line is in the kernel's hands when
+ * `append` returns, so that no kill of this process loses it; the database takes them over in large transactions, and what it
+ * had not taken when the process died is read back at the next start (ADR 0009).
+ */
+export interface Journal {
+  /** Writes one record. Throws node's error when the disk refuses it: then nothing was promised. */
+  append(record: string): void
+  /** The oldest `count` records are in the database now: segments that hold nothing else are removed. */
+  applied(count: number): void
+  /** Records that the database does not have yet. */
+  readonly waiting: number
+  close(): void
+}
+
+/** A segment is closed at this size, so that what was applied can be removed soon. */
+export const SEGMENT_BYTES_MAX = 8 * 1024 * 1024
+
+const NAME = /^journal-(\d{8})\.log$/
+const OWNER_ONLY = 0o600
+
+interface Segment {
+  readonly path: string
+  readonly handle: number
+  bytes: number
+  waiting: number
+}
+
+/**
+ * Opens the journal of a folder and gives the records that an earlier process left, oldest first. They belong to the caller:
+ * `clear` removes them once they are applied. A torn last line (power cut) is no record; a damaged line before others is
+ * reported, because money may be missing.
+ */
+export function openJournal(
+  folder: string,
+  segmentBytesMax: number = SEGMENT_BYTES_MAX,
+): { journal: Journal; records: readonly string[]; damaged: number; clear(): void } {
+  const left = readdirSync(folder)
+    .filter((name) => NAME.test(name))
+    .sort()
+  const found = left.map((name) => readSegment(join(folder, name)))
+  const next = left.length === 0 ? 1 : Number(NAME.exec(left.at(-1)!)![1]) + 1
+  return {
+    journal: new FileJournal(folder, next, segmentBytesMax),
+    records: found.flatMap(({ records }) => records),
+    damaged: found.reduce((sum, { damaged }) => sum + damaged, 0),
+    clear() {
+      for (const name of left.splice(0)) unlinkSync(join(folder, name))
+    },
+  }
+}
+
+class FileJournal implements Journal {
+  private readonly folder: string
+  private readonly segmentBytesMax: number
+  private readonly segments: Segment[] = []
+  private number: number
+
+  constructor(folder: string, number: number, segmentBytesMax: number) {
+    this.folder = folder
+    this.number = number
+    this.segmentBytesMax = segmentBytesMax
+    this.openSegment()
+  }
+
+  get waiting(): number {
+    return this.segments.reduce((sum, segment) => sum + segment.waiting, 0)
+  }
+
+  append(record: string): void {
+    let segment = this.segments.at(-1)!
+    if (segment.bytes >= this.segmentBytesMax) segment = this.openSegment()
+    const line = `${crc32(record).toString(16).padStart(8, '0')} ${record}\n`
+    const written = writeSync(segment.handle, line)
+    if (written < Buffer.byteLength(line)) {
+      // Half a line would spoil the next one: what does not fit as a whole is taken back.
+      ftruncateSync(segment.handle, segment.bytes)
+      throw Object.assign(new Error('the journal could not be written'), { code: 'ENOSPC', path: segment.path })
+    }
+    segment.bytes += written
+    segment.waiting++
+  }
+
+  applied(count: number): void {
+    let left = count
+    while (left > 0) {
+      const oldest = this.segments[0]!
+      const taken = Math.min(left, oldest.waiting)
+      oldest.waiting -= taken
+      left -= taken
+      if (oldest.waiting > 0) return
+      if (this.segments.length > 1) this.remove(oldest)
+      else if (left > 0) throw new RangeError('more records applied than were written')
+    }
+    this.restart()
+  }
+
+  close(): void {
+    for (const segment of this.segments.splice(0)) {
+      closeSync(segment.handle)
+      if (segment.waiting === 0) unlinkSync(segment.path)
+    }
+  }
+
+  /** Everything is applied: a segment that has grown is begun anew instead of being read at the next start. */
+  private restart(): void {
+    const [only] = this.segments
+    if (this.segments.length !== 1 || only!.waiting > 0 || only!.bytes < this.segmentBytesMax / 2) return
+    ftruncateSync(only!.handle, 0)
+    only!.bytes = 0
+  }
+
+  private openSegment(): Segment {
+    const path = join(this.folder, `journal-${String(this.number++).padStart(8, '0')}.log`)
+    // `a`: every write goes to the end, also after a truncation.
+    const segment: Segment = { path, handle: openSync(path, 'ax', OWNER_ONLY), bytes: 0, waiting: 0 }
+    this.segments.push(segment)
+    return segment
+  }
+
+  private remove(segment: Segment): void {
+    this.segments.shift()
+    closeSync(segment.handle)
+    unlinkSync(segment.path)
+  }
+}
+
+function readSegment(path: string): { records: string[]; damaged: number } {
+  const lines = readFileSync(path, 'utf8').split('\n')
+  // What follows the last line end is empty, or torn by a power cut.
+  lines.pop()
+  const records: string[] = []
+  let damaged = 0
+  for (const line of lines) {
+    const record = line.slice(9)
+    if (line[8] === ' ' && Number.parseInt(line.slice(0, 8), 16) === crc32(record)) records.push(record)
+    else damaged++
+  }
+  return { records, damaged }
+}

@@ -1,0 +1,190 @@
+/**
+ * The ledger of a process that owns its database alone (record 9): what an account may hold is decided in memory at once,
+ * and a settlement is one queued write. Open holds live in memory only. The requests of a killed process died with it, so
+ * its holds are void by definition; what is durable is every settlement that was answered.
+ *
+ * What memory cannot decide (a settlement without a hold, a second one, one whose funds changed under it) goes through the
+ * SQL command `settle`, which books exactly once whatever came before.
+ */
+import { GatewayError } from '#base/errors.ts'
+import type { Booking } from '#store/booking.ts'
+import { AMOUNT_NANO_MAX, flatten, setCharge } from '#store/request-columns.ts'
+import type { FlatRow } from '#store/request-columns.ts'
+import type { Store } from '#store/store.ts'
+import { chargeOf, judge } from './funds.ts'
+import { createFundsBook, FUNDS_WARM_MAX } from './funds-book.ts'
+import type { AccountEntry, FundsBook, KeyEntry } from './funds-book.ts'
+import { checkAsk, createLedger } from './ledger.ts'
+import type { RecoverableLedger } from './ledger.ts'
+import { createPeriodClock, periodStarts } from './periods.ts'
+import type { HoldAsk, HoldResult, Settlement, SettleResult } from './types.ts'
+import { compareBook } from './verify.ts'
+
+interface OpenHold {
+  readonly account: AccountEntry
+  readonly key: KeyEntry | null
+  readonly amountNano: bigint
+}
+
+type Book = NonNullable<Store['book']>
+
+/** The ledger over a store that one process owns. `now` gives milliseconds since the epoch. Throws for a shared store. */
+export function createSingleNodeLedger(
+  store: Store,
+  options: { now?: () => number; warmMax?: number } = {},
+): RecoverableLedger {
+  const { now = Date.now, warmMax = FUNDS_WARM_MAX } = options
+  const { book: write } = store
+  if (!write) throw new TypeError('A store that several processes share needs the ledger in SQL.')
+  const book = createFundsBook(store, warmMax)
+  const holds = new Map<string, OpenHold>()
+  const startsAt = createPeriodClock()
+  // Only its recovery and its checks are used: they look at the database.
+  const stored = createLedger(store, { now })
+
+  const admit = (ask: HoldAsk, account: AccountEntry, key: KeyEntry | null): HoldResult => {
+    if (holds.has(ask.requestId)) throw new GatewayError('state_conflict', `${ask.requestId} has a hold already.`)
+    const own = key !== null && key.accountId === ask.accountId ? key : null
+    const verdict = judge(ask, account.funds, own === null ? null : own.funds, startsAt(now()))
+    if (verdict.granted) {
+      holds.set(ask.requestId, { account, key: own, amountNano: verdict.amountNano })
+      book.hold(account, own, verdict.amountNano)
+    }
+    return verdict
+  }
+
+  const reserveCold = async (ask: HoldAsk): Promise<HoldResult> => {
+    const [account, key] = await book.load(ask.accountId, ask.keyId)
+    if (!account) throw new GatewayError('not_found', `There is no account ${ask.accountId}.`)
+    return admit(ask, account, key ?? null)
+  }
+
+  const settleHeld = settlerOf(book, write, startsAt)
+  const settleStored = storedSettlerOf(store, book)
+
+  const settleCold = async (work: Work, hold: OpenHold | undefined): Promise<SettleResult> => {
+    // Reads the funds again, and keeps the order: a second settlement waits behind the first one.
+    const accountId = hold?.account.id ?? work.accountId
+    const keyId = hold ? (hold.key?.id ?? null) : null
+    const [account, key] =
+      accountId === null ? [] : await book.load(accountId, keyId).catch(() => [undefined, undefined])
+    if (hold) {
+      if (account === hold.account && key === hold.key) return settleHeld(work, hold, settleStored)
+      book.release(hold.account, hold.key, hold.amountNano)
+    }
+    return settleStored(work)
+  }
+
+  return {
+    reserve(ask) {
+      checkAsk(ask)
+      const account = book.account(ask.accountId)
+      const key = ask.keyId === null ? null : book.key(ask.keyId)
+      return account && key !== undefined ? admit(ask, account, key) : reserveCold(ask)
+    },
+    settle(settlement) {
+      const hold = holds.get(settlement.requestId)
+      const work = workOf(settlement, now(), hold)
+      if (hold) holds.delete(settlement.requestId)
+      return hold && hold.account.current && hold.key?.current !== false
+        ? settleHeld(work, hold, settleStored)
+        : settleCold(work, hold)
+    },
+    async void(requestId, row) {
+      const hold = holds.get(requestId)
+      if (!hold) {
+        await store.execute('void', { requestId, accountId: row.account_id, row: flatten(row) })
+        return
+      }
+      holds.delete(requestId)
+      book.release(hold.account, hold.key, hold.amountNano)
+      await store.execute('appendRows', [flatten(row)])
+    },
+    recover: () => stored.recover(),
+    async verify() {
+      const found = await stored.verify()
+      const problems = [...found.problems, ...(await compareBook(store, book, holds.values()))]
+      return { ...found, openHolds: found.openHolds + holds.size, problems }
+    },
+    heldOf: book.heldOf,
+    heldOfKey: book.heldOfKey,
+  }
+}
+
+/** A settlement, ready to be booked. */
+interface Work {
+  readonly requestId: string
+  readonly accountId: string | null
+  readonly keyId: string | null
+  readonly costNano: bigint
+  readonly nowMs: number
+  readonly flat: FlatRow
+}
+
+function workOf({ requestId, costNano, row }: Settlement, nowMs: number, hold: OpenHold | undefined): Work {
+  if (costNano < 0n) throw new RangeError('A cost is never negative.')
+  return {
+    requestId,
+    accountId: hold ? hold.account.id : row.account_id,
+    keyId: hold ? (hold.key?.id ?? null) : row.key_id,
+    costNano: costNano > AMOUNT_NANO_MAX ? AMOUNT_NANO_MAX : costNano,
+    nowMs,
+    flat: flatten(row),
+  }
+}
+
+type SettleStored = (work: Work) => Promise<SettleResult>
+
+/** Settles a hold whose entries are current: the charge is decided here, in the same turn in which it is queued. */
+function settlerOf(book: FundsBook, write: Book, startsAt: (nowMs: number) => ReturnType<typeof periodStarts>) {
+  return (work: Work, { account, key, amountNano }: OpenHold, settleStored: SettleStored): Promise<SettleResult> => {
+    const { requestId, costNano, nowMs, flat } = work
+    const starts = startsAt(nowMs)
+    const chargedNano = chargeOf(account.funds, costNano, amountNano)
+    const absorbedNano = costNano - chargedNano
+    book.release(account, key, amountNano)
+    book.charge(account, key, chargedNano, starts)
+    setCharge(flat, chargedNano, absorbedNano)
+    account.users++
+    if (key) key.users++
+    const booking: Booking = [
+      flat,
+      requestId,
+      account.id,
+      key === null ? null : key.id,
+      chargedNano,
+      account.funds.balanceNano,
+      nowMs,
+      starts.dayStartMs,
+      starts.weekStartMs,
+      starts.monthStartMs,
+    ]
+    const finish = (): void => {
+      account.users--
+      if (key) key.users--
+    }
+    return write(booking).then(
+      (written) => {
+        finish()
+        if (written) return { booked: true, chargedNano, absorbedNano }
+        book.mark(account, key)
+        return settleStored(work)
+      },
+      (cause: unknown) => {
+        finish()
+        // What became of it is unknown: nothing more is decided before the funds were read again.
+        book.mark(account, key)
+        throw cause
+      },
+    )
+  }
+}
+
+/** Settles by what the database says; the holds in memory are told to it, so that it never takes the money of others. */
+function storedSettlerOf(store: Store, book: FundsBook): SettleStored {
+  return ({ requestId, accountId, keyId, costNano, nowMs, flat: row }) => {
+    const reservedNano = accountId === null ? 0n : book.heldOf(accountId)
+    const settlement = { requestId, accountId, keyId, costNano, nowMs, row, reservedNano, ...periodStarts(nowMs) }
+    return store.execute('settle', settlement)
+  }
+}

@@ -1,0 +1,160 @@
+import { sql } from 'kysely'
+import type { Store } from '#store/store.ts'
+import type { AccountEntry, FundsBook, KeyEntry } from './funds-book.ts'
+import type { PeriodSums } from './periods.ts'
+
+/** Entries of the book that are compared at once, so that a check does not fill the queue. */
+const COMPARED_AT_ONCE_MAX = 100
+
+export interface Verification {
+  readonly accounts: number
+  readonly entries: number
+  readonly openHolds: number
+  /** One sentence per broken invariant; empty when the books are right. */
+  readonly problems: readonly string[]
+}
+
+/** Sums may be wider than 64 bits only in a corrupt database; then the cast fails, which is a finding as well. */
+const sumOf = (column: string) => sql<bigint>`cast(coalesce(sum(${sql.ref(column)}), 0) as bigint)`
+
+/** Checks the invariants of what is stored (R90). */
+export async function verify({ read }: Store): Promise<Verification> {
+  const booked = await read
+    .selectFrom('accounts as a')
+    .leftJoin('ledger_entries as e', 'e.account_id', 'a.id')
+    .select(['a.id', 'a.balance_nano', 'a.used_nano', sumOf('e.amount_nano').as('sum_nano')])
+    .select(
+      sql<bigint>`cast(coalesce(sum(case when e.type = 'usage' then -e.amount_nano end), 0) as bigint)`.as(
+        'usage_nano',
+      ),
+    )
+    .select(sql<number>`count(e.seq)`.as('entries'))
+    .groupBy(['a.id', 'a.balance_nano', 'a.used_nano'])
+    .execute()
+  const held = await read
+    .selectFrom('accounts as a')
+    .leftJoin('holds as h', 'h.account_id', 'a.id')
+    .select(['a.id', 'a.held_nano', sumOf('h.amount_nano').as('sum_nano'), sql<number>`count(h.request_id)`.as('open')])
+    .groupBy(['a.id', 'a.held_nano'])
+    .execute()
+  const keys = await read
+    .selectFrom('key_usage as u')
+    .leftJoin('holds as h', 'h.key_id', 'u.key_id')
+    .select(['u.key_id', 'u.held_nano', sumOf('h.amount_nano').as('sum_nano')])
+    .groupBy(['u.key_id', 'u.held_nano'])
+    .execute()
+  const problems: string[] = []
+  for (const row of booked) {
+    if (row.balance_nano !== row.sum_nano)
+      problems.push(`${row.id}: balance ${row.balance_nano}, entries ${row.sum_nano}.`)
+    if (row.used_nano !== row.usage_nano) problems.push(`${row.id}: used ${row.used_nano}, entries ${row.usage_nano}.`)
+  }
+  for (const row of held) {
+    if (row.held_nano !== row.sum_nano) problems.push(`${row.id}: held ${row.held_nano}, holds ${row.sum_nano}.`)
+  }
+  for (const row of keys) {
+    if (row.held_nano !== row.sum_nano) problems.push(`${row.key_id}: held ${row.held_nano}, holds ${row.sum_nano}.`)
+  }
+  problems.push(...(await misplaced(read)))
+  return {
+    accounts: booked.length,
+    entries: booked.reduce((sum, row) => sum + row.entries, 0),
+    openHolds: held.reduce((sum, row) => sum + row.open, 0),
+    problems,
+  }
+}
+
+async function misplaced(read: Store['read']): Promise<string[]> {
+  const twice = await read
+    .selectFrom('ledger_entries')
+    .select('request_id')
+    .where('type', '=', 'usage')
+    .groupBy('request_id')
+    .having(sql<number>`count(*)`, '>', 1)
+    .execute()
+  const orphans = await read
+    .selectFrom('holds as h')
+    .leftJoin('accounts as a', 'a.id', 'h.account_id')
+    .select('h.request_id')
+    .where('a.id', 'is', null)
+    .execute()
+  const settledAndHeld = await read
+    .selectFrom('holds as h')
+    .innerJoin('ledger_entries as e', 'e.request_id', 'h.request_id')
+    .select('h.request_id')
+    .where('e.type', '=', 'usage')
+    .execute()
+  return [
+    ...twice.map((row) => `${row.request_id}: booked more than once.`),
+    ...orphans.map((row) => `${row.request_id}: its hold belongs to no account.`),
+    ...settledAndHeld.map((row) => `${row.request_id}: booked, yet still held.`),
+  ]
+}
+
+interface Hold {
+  readonly account: AccountEntry
+  readonly key: KeyEntry | null
+  readonly amountNano: bigint
+}
+
+/**
+ * Compares a book in memory with the database, one sentence per difference. What the book says when the read is queued is
+ * what the read must find, because both are the state behind the same write; entries that wait for a read are left out.
+ */
+export async function compareBook(store: Store, book: FundsBook, holds: Iterable<Hold>): Promise<string[]> {
+  const problems = compareHolds(book, holds)
+  const entries = [...book.accounts].map((entry) => () => compareAccount(store, entry))
+  const keys = [...book.keys].map((entry) => () => compareKey(store, entry))
+  const checks = [...entries, ...keys]
+  for (let at = 0; at < checks.length; at += COMPARED_AT_ONCE_MAX) {
+    const found = await Promise.all(checks.slice(at, at + COMPARED_AT_ONCE_MAX).map((check) => check()))
+    problems.push(...found.filter((problem) => problem !== undefined))
+  }
+  return problems
+}
+
+function compareHolds(book: FundsBook, holds: Iterable<Hold>): string[] {
+  const sums = new Map<AccountEntry | KeyEntry, bigint>()
+  for (const { account, key, amountNano } of holds) {
+    for (const entry of key ? [account, key] : [account]) sums.set(entry, (sums.get(entry) ?? 0n) + amountNano)
+  }
+  return [...book.accounts, ...book.keys]
+    .filter((entry) => entry.holdsNano < (sums.get(entry) ?? 0n))
+    .map((entry) => `${entry.id}: the book holds ${entry.holdsNano}, its holds ${sums.get(entry) ?? 0n}.`)
+}
+
+async function compareAccount(store: Store, entry: AccountEntry): Promise<string | undefined> {
+  if (!entry.current) return undefined
+  const { status, mode, balanceNano, creditLimitNano } = entry.funds
+  const found = await store.execute('readAccountFunds', { accountId: entry.id })
+  const same =
+    found?.balanceNano === balanceNano &&
+    found.status === status &&
+    found.mode === mode &&
+    found.creditLimitNano === creditLimitNano
+  if (same) return undefined
+  return `${entry.id}: balance ${balanceNano} in the book, ${found?.balanceNano} in the database.`
+}
+
+async function compareKey(store: Store, entry: KeyEntry): Promise<string | undefined> {
+  if (!entry.current) return undefined
+  const { disabled, limitNano, limitReset, sums } = entry.funds
+  const found = await store.execute('readKeyFunds', { keyId: entry.id })
+  const same =
+    found?.disabled === disabled &&
+    found.limitNano === limitNano &&
+    found.limitReset === limitReset &&
+    SUMS.every((name) => found.sums[name] === sums[name])
+  if (same) return undefined
+  return `${entry.id}: spent ${sums.total_nano} in the book, ${found?.sums.total_nano} in the database.`
+}
+
+const SUMS = [
+  'total_nano',
+  'day_start_ms',
+  'day_nano',
+  'week_start_ms',
+  'week_nano',
+  'month_start_ms',
+  'month_nano',
+] as const satisfies readonly (keyof PeriodSums)[]
