@@ -1,4 +1,5 @@
 import { GatewayError } from '#base/errors.ts'
+import type { UnseenInput } from './codec.ts'
 import {
   isNull,
   isString,
@@ -97,12 +98,36 @@ export function insertMembers(open: number, empty: boolean, members: readonly (r
   return { start: open + 1, end: open + 1, bytes: Buffer.from(empty ? text : `${text},`) }
 }
 
-/** How often a member name occurs anywhere in the body, up to `max`: an upper bound for what it stands for. */
-export function countKey(body: Buffer, quotedKey: Buffer, max: number): number {
+/** References to media in one body that are counted; more are bounded by the context window anyway. */
+const MEDIA_MAX = 256
+
+/**
+ * What the body only refers to, from the names of members anywhere in it: an upper bound, because a name may also stand
+ * where it means nothing. Letters written as escapes could hide a name from a search of the bytes, so that they count as
+ * the worst; no client's encoder writes them.
+ */
+export function unseenInput(
+  body: Buffer,
+  mediaKeys: readonly Buffer[],
+  fileKeys: readonly Buffer[],
+  isUnbounded = false,
+): UnseenInput {
+  let mediaCount = 0
+  for (const key of mediaKeys) mediaCount += countKey(body, key)
+  return { mediaCount, unbounded: isUnbounded || fileKeys.some((key) => body.includes(key)) || hidesLetters(body) }
+}
+
+function countKey(body: Buffer, quotedKey: Buffer): number {
   let found = 0
-  for (let at = body.indexOf(quotedKey); at >= 0 && found < max; at = body.indexOf(quotedKey, at + quotedKey.length))
-    found++
+  for (let at = body.indexOf(quotedKey); at >= 0 && found < MEDIA_MAX; at = body.indexOf(quotedKey, at + 1)) found++
   return found
+}
+
+const ESCAPED_LETTER = /\\u00(?:4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])/i
+const ESCAPE = Buffer.from(String.raw`\u00`)
+
+function hidesLetters(body: Buffer): boolean {
+  return body.includes(ESCAPE) && ESCAPED_LETTER.test(body.toString('latin1'))
 }
 
 function invalid(name: string, what: string): GatewayError {

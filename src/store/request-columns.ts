@@ -71,8 +71,6 @@ const DETAIL_DEFAULTS: Readonly<Record<DetailKey, unknown>> = {
   tool_calls_count: 0,
 }
 
-const DETAIL_KEYS = Object.keys(DETAIL_DEFAULTS) as DetailKey[]
-
 export const REQUEST_COLUMNS = [...DIRECT_COLUMNS, 'day_key', 'detail'] as const
 type RequestColumn = (typeof REQUEST_COLUMNS)[number]
 
@@ -178,12 +176,35 @@ const insertRequest: Statement<RequestColumn, unknown> = statement<RequestColumn
 const cut = (amountNano: bigint | null): bigint | null =>
   amountNano !== null && amountNano > AMOUNT_NANO_MAX ? AMOUNT_NANO_MAX : amountNano
 
+/** What is empty is left out: JSON has no undefined. One literal of one shape, for the same reason as in `flatten`. */
 function detailOf(row: RequestRow): string {
-  const detail: Record<string, unknown> = {}
-  for (const key of DETAIL_KEYS) {
-    const value = row[key]
-    const empty = value === null || value === DETAIL_DEFAULTS[key] || (Array.isArray(value) && value.length === 0)
-    if (!empty) detail[key] = value
+  const detail: Record<DetailKey, unknown> = {
+    client_request_id: row.client_request_id ?? undefined,
+    upstream_request_id: row.upstream_request_id ?? undefined,
+    key_name: row.key_name ?? undefined,
+    app_title: row.app_title ?? undefined,
+    app_referer: row.app_referer ?? undefined,
+    user_agent: row.user_agent ?? undefined,
+    ip: row.ip ?? undefined,
+    method: row.method,
+    path: row.path,
+    stream: row.stream || undefined,
+    requested_model: row.requested_model ?? undefined,
+    alias_rule: row.alias_rule ?? undefined,
+    resolved_model: row.resolved_model ?? undefined,
+    upstream_model: row.upstream_model ?? undefined,
+    vendor: row.vendor ?? undefined,
+    group_id: row.group_id ?? undefined,
+    adapter: row.adapter ?? undefined,
+    thinking: row.thinking || undefined,
+    error_message: row.error_message ?? undefined,
+    finish_reason: row.finish_reason ?? undefined,
+    gen_ms: row.gen_ms ?? undefined,
+    usage_source: row.usage_source,
+    price_version: row.price_version ?? undefined,
+    attempts: row.attempts.length === 0 ? undefined : row.attempts,
+    warnings: row.warnings.length === 0 ? undefined : row.warnings,
+    tool_calls_count: row.tool_calls_count === 0 ? undefined : row.tool_calls_count,
   }
   return JSON.stringify(detail)
 }

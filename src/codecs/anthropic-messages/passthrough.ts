@@ -3,7 +3,7 @@ import type { AnswerFacts, Failure, Passthrough, RequestChanges, RequestFacts } 
 import { contentBytesOf, quoted, stringAt } from '#codecs/event-text.ts'
 import { failureOf } from '#codecs/failure.ts'
 import {
-  countKey,
+  unseenInput,
   insertMembers,
   OUTPUT_TOKENS_MAX,
   readCount,
@@ -18,9 +18,8 @@ import { applyEdits, type Edit } from '#wire/splice.ts'
 import { MessagesStreamReader } from './stream.ts'
 import { readMessagesUsage } from './usage.ts'
 
-const IMAGE_KEY = quoted('image')
-const FILE_ID_KEY = quoted('file_id')
-const DOCUMENT_KEY = quoted('document')
+const MEDIA_KEYS = [quoted('image')]
+const FILE_KEYS = [quoted('file_id'), quoted('document')]
 
 const KEYS = ['model', 'stream', 'max_tokens', 'container', 'mcp_servers'] as const
 /** Shared: scanning is synchronous, and what it found is copied before the next scan. */
@@ -31,8 +30,6 @@ const UNIQUE = [
   [STREAM, 'stream'],
   [LIMIT, 'max_tokens'],
 ] as const
-const MEDIA_MAX = 256
-
 /** `POST /v1/messages`. Source: Anthropic API reference, versions 2023-06-01 and 2026-10-21 (R88). */
 export const messagesPassthrough: Passthrough = {
   protocol: 'anthropic-messages',
@@ -59,14 +56,7 @@ function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
     outputTokensMax: readCount(body, limit, 'max_tokens', OUTPUT_TOKENS_MAX),
     candidates: 1,
     showsUsage: null,
-    unseen: {
-      mediaCount: countKey(body, IMAGE_KEY, MEDIA_MAX),
-      unbounded:
-        isGiven(CONTAINER) ||
-        isGiven(MCP_SERVERS) ||
-        countKey(body, FILE_ID_KEY, 1) > 0 ||
-        countKey(body, DOCUMENT_KEY, 1) > 0,
-    },
+    unseen: unseenInput(body, MEDIA_KEYS, FILE_KEYS, isGiven(CONTAINER) || isGiven(MCP_SERVERS)),
     spans,
   }
 }

@@ -3,7 +3,7 @@ import type { RequestChanges, RequestFacts } from '#codecs/codec.ts'
 import { quoted } from '#codecs/event-text.ts'
 import {
   CANDIDATES_MAX,
-  countKey,
+  unseenInput,
   insertMember,
   OUTPUT_TOKENS_MAX,
   readCount,
@@ -14,10 +14,9 @@ import {
 import { arrayElements, isArray, isNull, isObject, isString, ObjectScan, type Span } from '#wire/json-scan.ts'
 import { applyEdits, type Edit } from '#wire/splice.ts'
 
-const FILE_DATA_KEY = quoted('fileData')
-const FILE_DATA_SNAKE_KEY = quoted('file_data')
-
 /** Google's JSON accepts every member in camelCase and in snake_case. */
+const FILE_KEYS = [quoted('fileData'), quoted('file_data')]
+
 const KEYS = [
   'generationConfig',
   'generation_config',
@@ -60,13 +59,7 @@ export function readGeminiRequest(body: Buffer, jsonDepthMax: number): RequestFa
     outputTokensMax: settings?.outputTokensMax ?? null,
     candidates: settings?.candidates ?? 1,
     showsUsage: null,
-    unseen: {
-      mediaCount: 0,
-      unbounded:
-        cached(CACHED) ||
-        cached(CACHED_SNAKE) ||
-        countKey(body, FILE_DATA_KEY, 1) + countKey(body, FILE_DATA_SNAKE_KEY, 1) > 0,
-    },
+    unseen: unseenInput(body, [], FILE_KEYS, cached(CACHED) || cached(CACHED_SNAKE)),
     spans,
   }
 }

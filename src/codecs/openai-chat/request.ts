@@ -4,7 +4,7 @@ import type { RequestChanges, RequestFacts } from '#codecs/codec.ts'
 import { quoted } from '#codecs/event-text.ts'
 import {
   CANDIDATES_MAX,
-  countKey,
+  unseenInput,
   insertMember,
   insertMembers,
   OUTPUT_TOKENS_MAX,
@@ -16,9 +16,8 @@ import {
   spanOf,
 } from '#codecs/request-fields.ts'
 
-const IMAGE_URL_KEY = quoted('image_url')
-const VIDEO_URL_KEY = quoted('video_url')
-const FILE_ID_KEY = quoted('file_id')
+const MEDIA_KEYS = [quoted('image_url'), quoted('video_url')]
+const FILE_KEYS = [quoted('file_id')]
 
 const KEYS = ['model', 'stream', 'max_tokens', 'max_completion_tokens', 'n', 'stream_options'] as const
 /** Shared: scanning is synchronous, and what it found is copied before the next scan. */
@@ -32,9 +31,6 @@ const UNIQUE = [
   [COUNT, 'n'],
   [STREAM_OPTIONS, 'stream_options'],
 ] as const
-
-/** References to media in one body that are counted; more are bounded by the context window anyway. */
-const MEDIA_MAX = 256
 
 export function readChatRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
   const scan = REQUEST_SCAN
@@ -53,13 +49,11 @@ export function readChatRequest(body: Buffer, jsonDepthMax: number): RequestFact
   return {
     model: readModel(body, model),
     stream: readFlag(body, spanOf(scan, STREAM), 'stream') ?? false,
-    outputTokensMax: maxCompletionTokens ?? maxTokens,
+    // With both given some hosts obey the one, some the other: the larger is the safe bound.
+    outputTokensMax: largerOf(maxTokens, maxCompletionTokens),
     candidates: readCount(body, spanOf(scan, COUNT), 'n', CANDIDATES_MAX) ?? 1,
     showsUsage: readIncludeUsage(body, options),
-    unseen: {
-      mediaCount: countKey(body, IMAGE_URL_KEY, MEDIA_MAX) + countKey(body, VIDEO_URL_KEY, MEDIA_MAX),
-      unbounded: countKey(body, FILE_ID_KEY, 1) > 0,
-    },
+    unseen: unseenInput(body, MEDIA_KEYS, FILE_KEYS),
     spans,
   }
 }
@@ -104,4 +98,8 @@ function includeUsageEdit(body: Buffer, options: Span): Edit {
   const present = spanOf(OPTIONS_SCAN, 0)
   if (present) return { ...present, bytes: Buffer.from('true') }
   return insertMember(options.start, OPTIONS_SCAN.empty, 'include_usage', 'true')
+}
+
+function largerOf(left: number | null, right: number | null): number | null {
+  return left === null || right === null ? (left ?? right) : Math.max(left, right)
 }

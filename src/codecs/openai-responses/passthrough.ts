@@ -1,7 +1,7 @@
 import type { Failure, Passthrough, RequestChanges, RequestFacts } from '#codecs/codec.ts'
 import { quoted } from '#codecs/event-text.ts'
 import {
-  countKey,
+  unseenInput,
   insertMembers,
   OUTPUT_TOKENS_MAX,
   readCount,
@@ -16,9 +16,8 @@ import { applyEdits, type Edit } from '#wire/splice.ts'
 import { readResponsesAnswer } from './answer.ts'
 import { ResponsesStreamReader } from './stream.ts'
 
-const INPUT_IMAGE_KEY = quoted('input_image')
-const FILE_ID_KEY = quoted('file_id')
-const FILE_URL_KEY = quoted('file_url')
+const MEDIA_KEYS = [quoted('input_image')]
+const FILE_KEYS = [quoted('file_id'), quoted('file_url')]
 
 const KEYS = ['model', 'stream', 'max_output_tokens', 'previous_response_id', 'conversation'] as const
 /** Shared: scanning is synchronous, and what it found is copied before the next scan. */
@@ -29,8 +28,6 @@ const UNIQUE = [
   [STREAM, 'stream'],
   [LIMIT, 'max_output_tokens'],
 ] as const
-const MEDIA_MAX = 256
-
 /** `POST /v1/responses`. Source: OpenAI API reference. */
 export const responsesPassthrough: Passthrough = {
   protocol: 'openai-responses',
@@ -58,14 +55,7 @@ function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
     outputTokensMax,
     candidates: 1,
     showsUsage: null,
-    unseen: {
-      mediaCount: countKey(body, INPUT_IMAGE_KEY, MEDIA_MAX),
-      unbounded:
-        keepsState(PREVIOUS) ||
-        keepsState(CONVERSATION) ||
-        countKey(body, FILE_ID_KEY, 1) > 0 ||
-        countKey(body, FILE_URL_KEY, 1) > 0,
-    },
+    unseen: unseenInput(body, MEDIA_KEYS, FILE_KEYS, keepsState(PREVIOUS) || keepsState(CONVERSATION)),
     spans,
   }
 }

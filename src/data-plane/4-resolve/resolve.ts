@@ -48,7 +48,7 @@ function pinned(catalog: Catalog, requested: string): Selection | null {
   if (colon <= 0 || (slash >= 0 && slash < colon)) return null
   const backend = catalog.backends.get(requested.slice(0, colon))
   const name = requested.slice(colon + 1)
-  if (!backend || !backend.enabled || name === '') return null
+  if (!backend || !backend.enabled || name === '' || climbs(name)) return null
   const routed = routeAt(catalog, backend.id, name)
   if (routed) return { model: routed.model, routes: [routed], group: GROUP }
   const known = catalog.models.get(name)
@@ -66,6 +66,9 @@ function pinned(catalog: Catalog, requested: string): Selection | null {
   }
   return { model, routes: [route], group: GROUP }
 }
+
+/** A name that would leave its place in an upstream's path. */
+const climbs = (name: string): boolean => name.split('/').some((part) => part === '' || part === '.' || part === '..')
 
 /** A route of this backend that the name means: by the upstream's own model name first, else by our id. */
 function routeAt(catalog: Catalog, backendId: string, name: string): Route | undefined {

@@ -63,6 +63,7 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
   private bytes = 0
   private held: { event: Buffer; role: EventRole; offsets: EventOffsets }[] = []
   private heldBytes = 0
+  private heldEvents = 0
   private sink: EventSink | null = null
   private ended: { error: Error | null } | null = null
   private finished = false
@@ -185,7 +186,9 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
     const { modelStart, modelEnd, usageOpen } = this.reader!
     this.held.push({ event, role, offsets: { modelStart, modelEnd, usageOpen } })
     this.heldBytes += event.length
-    const isFull = this.held.length >= HELD_EVENTS_MAX || this.heldBytes >= HELD_BYTES_MAX
+    // Keep-alives say nothing, however many there are.
+    if (role !== 'noise') this.heldEvents++
+    const isFull = this.heldEvents >= HELD_EVENTS_MAX || this.heldBytes >= HELD_BYTES_MAX
     if (role === 'content' || role === 'terminal' || isFull) this.commit()
   }
 
