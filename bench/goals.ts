@@ -14,7 +14,7 @@ export interface Goal {
   readonly part: string
   readonly point: string
   readonly figure: Figure
-  readonly limit: number
+  readonly limit?: number
   readonly aim: number
   readonly source: string
 }
@@ -30,20 +30,20 @@ export const FIGURE_UNITS: Readonly<Record<Figure, string>> = {
   rssMbGateway: 'MB',
 }
 
+/** Reached so far: `limit` is the bound of the current stage, without one a figure is only reported beside its aim. */
 export const GOALS: readonly Goal[] = [
   { part: 'B-1', point: 'c=32', figure: 'cpuRatio', limit: 2.5, aim: 2, source: 'R123 (1)' },
-  { part: 'B-1', point: 'c=32', figure: 'cpuUsGateway', limit: 100, aim: 70, source: 'B-1' },
-  { part: 'B-3', point: '500/s', figure: 'addedP50Ms', limit: 0.5, aim: 0.3, source: 'B-3' },
-  { part: 'B-3', point: '500/s', figure: 'addedP99Ms', limit: 3, aim: 2, source: 'B-3' },
-  { part: 'B-3', point: 'half', figure: 'addedP50Ms', limit: 0.5, aim: 0.5, source: 'R123 (3)' },
-  { part: 'B-3', point: 'half', figure: 'addedP99Ms', limit: 3, aim: 3, source: 'R123 (3)' },
+  { part: 'B-1', point: 'c=32', figure: 'cpuUsGateway', aim: 70, source: 'B-1' },
+  { part: 'B-3', point: '500/s', figure: 'addedP50Ms', aim: 0.3, source: 'B-3' },
+  { part: 'B-3', point: '500/s', figure: 'addedP99Ms', aim: 2, source: 'B-3' },
+  { part: 'B-3', point: 'half', figure: 'addedP50Ms', aim: 0.5, source: 'R123 (3)' },
+  { part: 'B-3', point: 'half', figure: 'addedP99Ms', aim: 3, source: 'R123 (3)' },
   { part: 'B-5', point: 'same', figure: 'cpuRatio', limit: 1.5, aim: 1.3, source: 'R123 (2)' },
-  { part: 'B-5', point: 'same', figure: 'addedFirstByteP50Ms', limit: 3, aim: 3, source: 'B-5' },
-  { part: 'B-5', point: 'same', figure: 'addedFirstByteP99Ms', limit: 15, aim: 15, source: 'B-5' },
-  { part: 'B-5', point: 'same', figure: 'addedGapP99Ms', limit: 10, aim: 10, source: 'B-5' },
+  { part: 'B-5', point: 'same', figure: 'addedFirstByteP50Ms', aim: 3, source: 'B-5' },
+  { part: 'B-5', point: 'same', figure: 'addedFirstByteP99Ms', aim: 15, source: 'B-5' },
+  { part: 'B-5', point: 'same', figure: 'addedGapP99Ms', aim: 10, source: 'B-5' },
   { part: 'B-5', point: 'renamed', figure: 'cpuRatio', limit: 1.8, aim: 1.3, source: 'R123 (2)' },
-  { part: 'B-5', point: 'translated', figure: 'cpuRatio', limit: 1.8, aim: 1.8, source: 'R123 (2)' },
-  { part: 'B-8', point: 'idle', figure: 'rssMbGateway', limit: 1200, aim: 600, source: 'R123 (4)' },
-  { part: 'B-9', point: '400 KB', figure: 'cpuUsGateway', limit: 1400, aim: 700, source: 'B-9' },
-  { part: 'B-9', point: '400 KB', figure: 'cpuRatio', limit: 3.1, aim: 1.6, source: 'B-9: 1,400 and 700 over 452 us' },
+  { part: 'B-8', point: 'idle', figure: 'rssMbGateway', aim: 600, source: 'R123 (4)' },
+  { part: 'B-9', point: '400 KB', figure: 'cpuUsGateway', aim: 700, source: 'B-9' },
+  { part: 'B-9', point: '400 KB', figure: 'cpuRatio', aim: 1.6, source: 'B-9: 700 over 452 us' },
 ]

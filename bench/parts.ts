@@ -76,14 +76,6 @@ const CHAT_STREAM: Expectation = {
   end: '[DONE]',
   bytesMin: STREAM_EVENTS * 180,
 }
-const MESSAGES_STREAM: Expectation = {
-  contentType: 'text/event-stream',
-  events: STREAM_EVENTS,
-  contains: [`"output_tokens":${STREAM_EVENTS}`],
-  end: 'message_stop',
-  bytesMin: STREAM_EVENTS * 100,
-}
-
 const IDLE_STREAM: Expectation = {
   ...CHAT_STREAM,
   events: IDLE_EVENTS,
@@ -165,14 +157,6 @@ export const PARTS: Readonly<
         subjects: ['gateway'],
         baseline: 'same',
         run: stream(pace, 200, { model: MODEL_RENAMED }),
-      },
-      {
-        ...base,
-        name: 'translated',
-        title: 'the same, Messages client over a chat upstream',
-        subjects: ['gateway'],
-        baseline: 'same',
-        run: stream(pace, 200, { path: '/v1/messages', expect: MESSAGES_STREAM }),
       },
     ]
   },

@@ -75,7 +75,9 @@ export function judge(points: readonly PointReport[]): GoalReport[] {
   return GOALS.flatMap((goal) => {
     const point = points.find((candidate) => candidate.part === goal.part && candidate.point === goal.point)
     const value = point?.figures[goal.figure]
-    return value === undefined ? [] : [{ goal, value, met: value <= goal.limit, aimMet: value <= goal.aim }]
+    return value === undefined
+      ? []
+      : [{ goal, value, met: value <= (goal.limit ?? Infinity), aimMet: value <= goal.aim }]
   })
 }
 
@@ -147,7 +149,7 @@ export function goalTable(goals: readonly GoalReport[]): string {
     goal.point,
     goal.figure,
     `${digits(value)} ${FIGURE_UNITS[goal.figure]}`,
-    String(goal.limit),
+    goal.limit === undefined ? '–' : String(goal.limit),
     String(goal.aim),
     met ? (aimMet ? 'met' : 'met, short of aim') : 'MISSED',
     goal.source,

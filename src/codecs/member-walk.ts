@@ -1,3 +1,5 @@
+import { skipPlainWords } from '#wire/json-scan.ts'
+
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const COLON = 0x3a
@@ -28,8 +30,7 @@ export class MemberWalk {
         continue
       }
       const start = at + 1
-      let end = start
-      while (end < to && bytes[end] !== QUOTE) end += bytes[end] === BACKSLASH ? 2 : 1
+      const end = stringEnd(bytes, start, to)
       at = end + 1
       let next = at
       while (bytes[next] === SPACE) next++
@@ -50,4 +51,20 @@ export class MemberWalk {
     }
     return -1
   }
+}
+
+/** Strings longer than this are skipped by words; names are shorter. */
+const WORDS_FROM = 24
+
+/** Offset of the quote that ends the string whose text starts at `start`, or `to`. */
+function stringEnd(bytes: Uint8Array, start: number, to: number): number {
+  let at = start
+  let wordsFrom = start + WORDS_FROM
+  while (at < to && bytes[at] !== QUOTE) {
+    if (at >= wordsFrom) {
+      at = skipPlainWords(bytes, at, to)
+      wordsFrom = at + WORDS_FROM
+    } else at += bytes[at] === BACKSLASH ? 2 : 1
+  }
+  return Math.min(at, to)
 }

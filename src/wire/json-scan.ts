@@ -63,20 +63,25 @@ export class ObjectScan {
    * Throws JsonError (syntax) and JsonDepthError.
    */
   scan(bytes: Uint8Array, from = 0, to = bytes.length, depthMax = DEPTH_MAX): boolean {
+    this.clear()
     this.depthMax = Math.min(depthMax, DEPTH_MAX)
     this.bytes = bytes
     this.limit = to
-    this.start.fill(-1)
-    this.end.fill(-1)
-    this.count.fill(0)
-    this.open = -1
-    this.empty = true
     const at = skipSpace(bytes, from, to)
     const behind = bytes[at] === OPEN_OBJECT && at < to ? this.readMembers(at) : skipValue(bytes, at, to, this.depthMax)
     const rest = skipSpace(bytes, behind, to)
     this.bytes = EMPTY
     if (rest !== to) throw new JsonError('unexpected text behind the value', rest)
     return this.open >= 0
+  }
+
+  /** As after a scan that found nothing. */
+  clear(): void {
+    this.start.fill(-1)
+    this.end.fill(-1)
+    this.count.fill(0)
+    this.open = -1
+    this.empty = true
   }
 
   has(index: number): boolean {
@@ -284,7 +289,7 @@ function skipString(bytes: Uint8Array, from: number, to: number): number {
  * Skips bytes that are no quote, no backslash and no control character, four at a time (the classic zero-byte test on
  * 32-bit words): prompts are long strings, and looking at each of their bytes is most of what a scan costs.
  */
-function skipPlainWords(bytes: Uint8Array, from: number, to: number): number {
+export function skipPlainWords(bytes: Uint8Array, from: number, to: number): number {
   let at = from
   while (((bytes.byteOffset + at) & 3) !== 0) {
     if (at >= to || !isPlain(bytes[at]!)) return at

@@ -17,6 +17,7 @@ export function publicNameOf(modelId: string): Buffer {
   return Buffer.from(JSON.stringify(modelId))
 }
 
+const COST = Buffer.from('"cost"')
 const USAGE_SCAN = new ObjectScan(['cost'])
 
 /** Inserts `cost` behind the `{` of a usage object, or replaces the one that a gateway behind us wrote. */
@@ -24,7 +25,8 @@ export function costEdits(bytes: Buffer, usageOpen: number, cost: Cost | null, d
   const text = cost === null ? 'null' : formatUsd(cost.nano)
   const edits: Edit[] = []
   // Only the usage's own member: a tool's parameter or a client's metadata may be called so too.
-  USAGE_SCAN.scan(bytes, usageOpen - 1, valueEnd(bytes, usageOpen - 1))
+  if (bytes.indexOf(COST, usageOpen) >= 0) USAGE_SCAN.scan(bytes, usageOpen - 1, valueEnd(bytes, usageOpen - 1))
+  else USAGE_SCAN.clear()
   if (USAGE_SCAN.has(0)) {
     edits.push({ start: USAGE_SCAN.start[0]!, end: USAGE_SCAN.end[0]!, bytes: Buffer.from(text) })
     return edits
