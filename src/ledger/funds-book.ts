@@ -144,7 +144,7 @@ export function createFundsBook(store: Store, warmMax: number = FUNDS_WARM_MAX):
             key === null || key.current || readOnce(key, readKey),
           ])
           if (!hasAccount) return [undefined, key]
-          if (!hasKey) return account.current ? [account, undefined] : [undefined, undefined]
+          if (!hasKey && account.current) return [account, undefined]
         }
         return [account, key]
       } finally {

@@ -8,11 +8,12 @@
  */
 import { GatewayError } from '#base/errors.ts'
 import type { Booking } from '#store/booking.ts'
+import { storeUnavailable } from '#store/failure.ts'
 import { AMOUNT_NANO_MAX, flatten, setCharge } from '#store/request-columns.ts'
 import type { FlatRow } from '#store/request-columns.ts'
 import type { Store } from '#store/store.ts'
 import { chargeOf, judge } from './funds.ts'
-import { createFundsBook, FUNDS_WARM_MAX } from './funds-book.ts'
+import { createFundsBook, FUNDS_WARM_MAX, READS_PER_REQUEST_MAX } from './funds-book.ts'
 import type { AccountEntry, FundsBook, KeyEntry } from './funds-book.ts'
 import { checkAsk, createLedger } from './ledger.ts'
 import type { RecoverableLedger } from './ledger.ts'
@@ -25,6 +26,8 @@ interface OpenHold {
   readonly key: KeyEntry | null
   readonly amountNano: bigint
 }
+
+const isCurrent = ({ account, key }: OpenHold): boolean => account.current && key?.current !== false
 
 type Book = NonNullable<Store['book']>
 
@@ -54,9 +57,13 @@ export function createSingleNodeLedger(
   }
 
   const reserveCold = async (ask: HoldAsk): Promise<HoldResult> => {
-    const [account, key] = await book.load(ask.accountId, ask.keyId)
-    if (!account) throw new GatewayError('not_found', `There is no account ${ask.accountId}.`)
-    return admit(ask, account, key ?? null)
+    for (let loads = 0; loads < READS_PER_REQUEST_MAX; loads++) {
+      const [account, key] = await book.load(ask.accountId, ask.keyId)
+      if (!account) throw new GatewayError('not_found', `There is no account ${ask.accountId}.`)
+      // Between the answer and this turn somebody else may have marked them.
+      if (account.current && key?.current !== false) return admit(ask, account, key ?? null)
+    }
+    throw storeUnavailable(`The funds of ${ask.accountId} never settle.`)
   }
 
   const settleHeld = settlerOf(book, write, startsAt)
@@ -66,12 +73,10 @@ export function createSingleNodeLedger(
     // Reads the funds again, and keeps the order: a second settlement waits behind the first one.
     const accountId = hold?.account.id ?? work.accountId
     const keyId = hold ? (hold.key?.id ?? null) : null
-    const [account, key] =
-      accountId === null ? [] : await book.load(accountId, keyId).catch(() => [undefined, undefined])
-    if (hold) {
-      if (account === hold.account && key === hold.key) return settleHeld(work, hold, settleStored)
-      book.release(hold.account, hold.key, hold.amountNano)
-    }
+    if (accountId !== null) await book.load(accountId, keyId).catch(() => undefined)
+    if (!hold) return settleStored(work)
+    if (isCurrent(hold)) return settleHeld(work, hold, settleStored)
+    book.release(hold.account, hold.key, hold.amountNano)
     return settleStored(work)
   }
 
@@ -86,9 +91,7 @@ export function createSingleNodeLedger(
       const hold = holds.get(settlement.requestId)
       const work = workOf(settlement, now(), hold)
       if (hold) holds.delete(settlement.requestId)
-      return hold && hold.account.current && hold.key?.current !== false
-        ? settleHeld(work, hold, settleStored)
-        : settleCold(work, hold)
+      return hold && isCurrent(hold) ? settleHeld(work, hold, settleStored) : settleCold(work, hold)
     },
     async void(requestId, row) {
       const hold = holds.get(requestId)

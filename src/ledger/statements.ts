@@ -196,7 +196,12 @@ export const insertUsage = statement<'account' | 'amount' | 'balance' | 'request
       actor: sql<string>`'gateway'`,
       created_ms: param('now'),
     })
-    .onConflict((conflict) => conflict.column('request_id').where('type', '=', sql<'usage'>`'usage'`).doNothing()),
+    .onConflict((conflict) =>
+      conflict
+        .column('request_id')
+        .where('type', '=', sql<'usage'>`'usage'`)
+        .doNothing(),
+    ),
 )
 
 export const writeBalance = statement<'balance' | 'charged' | 'account'>()((db, param) =>

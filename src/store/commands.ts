@@ -3,15 +3,7 @@
  * is therefore its composition root, and the one place of the store that knows the folders above it.
  */
 import { createAccount, createKey, removeKey, setAccountStatus, updateKey } from '#accounts/commands.ts'
-import {
-  credit,
-  readAccountFunds,
-  readKeyFunds,
-  releaseExpired,
-  reserve,
-  settle,
-  voidHold,
-} from '#ledger/commands.ts'
+import { credit, readAccountFunds, readKeyFunds, releaseExpired, reserve, settle, voidHold } from '#ledger/commands.ts'
 import { openBookings } from '#ledger/bookings.ts'
 import type { Command } from './command.ts'
 import { appendRows } from './request-columns.ts'

@@ -8,8 +8,13 @@ import type { HoldResult } from '#ledger/types.ts'
 import type { RequestRow } from '#observe/request-row.ts'
 import type { Store } from './store.ts'
 
+export type MakeLedger = (store: Store, options: { now: () => number }) => RecoverableLedger
+
 export interface Harness {
   readonly engine: Store['engine']
+  readonly makeLedger: MakeLedger
+  /** Whether an open hold is a row that outlives its process, or is known to the process alone (record 9). */
+  readonly storesHolds: boolean
   /** A store on an empty database. `again` opens the same database once more after `close`. */
   open(): Promise<{ store: Store; again(): Promise<Store> }>
   /** Everything that is stored, as text, for the search of secrets. */
@@ -36,18 +41,20 @@ export interface Books {
 /** Opens books on an empty database, and closes them when the block ends. */
 export async function openBooks(harness: Harness): Promise<Books & AsyncDisposable> {
   const { store, again } = await harness.open()
-  return { ...booksOver(store), again, [Symbol.asyncDispose]: () => store.close() }
+  return { ...booksOver(store, NOON_MS, harness.makeLedger), again, [Symbol.asyncDispose]: () => store.close() }
 }
 
-export function booksOver(store: Store, nowMs = NOON_MS): Omit<Books, 'again'> {
+export function booksOver(store: Store, nowMs = NOON_MS, makeLedger: MakeLedger = createLedger): Omit<Books, 'again'> {
   const clock = { nowMs }
   const now = (): number => clock.nowMs
+  const ledger = makeLedger(store, { now })
+  const { heldOf, heldOfKey } = ledger
   return {
     store,
     clock,
-    ledger: createLedger(store, { now }),
-    accounts: createAccounts(store, { now }),
-    keys: createKeys(store, CONTRACT_PEPPER, null, now),
+    ledger,
+    accounts: createAccounts(store, { now, heldOf }),
+    keys: createKeys(store, CONTRACT_PEPPER, null, now, heldOfKey),
   }
 }
 

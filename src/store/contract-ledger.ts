@@ -16,7 +16,8 @@ export function ledgerContract(harness: Harness): void {
   excessContract(harness)
   auditContract(harness)
   limitContract(harness)
-  recoveryContract(harness)
+  if (harness.storesHolds) recoveryContract(harness)
+  else memoryContract(harness)
 }
 
 const settle = (
@@ -329,5 +330,33 @@ function recoveryContract(harness: Harness): void {
     assert.equal((await settle(books, 'req_1', { account }, 60n)).chargedNano, 60n)
     assert.equal((await settle(books, 'req_1', { account }, 60n)).booked, false)
     await verified(books)
+  })
+}
+
+/** What holds in memory mean for a restart. */
+function memoryContract(harness: Harness): void {
+  test('the holds of a dead process died with it; what an older version stored is released', async () => {
+    const { store, again } = await harness.open()
+    const before = booksOver(store, NOON_MS, harness.makeLedger)
+    const account = await newAccount(before, 100n)
+    assert.equal((await ask(before, 'req_1', { account }, 60n)).granted, true)
+    assert.equal((await before.ledger.verify()).openHolds, 1)
+    assert.equal((await before.accounts.get(account.id))!.heldNano, 60n)
+    const older = booksOver(store)
+    assert.equal((await ask(older, 'req_old', { account }, 30n)).granted, true)
+    const refused = await ask(before, 'req_2', { account }, 20n)
+    assert.equal(!refused.granted && refused.availableNano, 10n)
+    await store.close()
+    const reopened = await again()
+    try {
+      const after = booksOver(reopened, NOON_MS, harness.makeLedger)
+      assert.equal(await after.ledger.recover(), 1)
+      assert.equal(await after.ledger.recover(), 0)
+      assert.equal((await ask(after, 'req_3', { account }, 100n)).granted, true)
+      assert.equal((await settle(after, 'req_1', { account }, 60n)).chargedNano, 0n)
+      await verified(after)
+    } finally {
+      await reopened.close()
+    }
   })
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { Client } from 'pg'
 import { HOLD_TTL_MS } from '#ledger/ledger.ts'
+import { openLedger } from '#ledger/open-ledger.ts'
 import { findPostgres, startPostgres } from '#test/postgres.ts'
 import type { TestPostgres } from '#test/postgres.ts'
 import { ask, booksOver, newAccount, newKey, NOON_MS, ONE_CENT, sampleRow } from './contract-books.ts'
@@ -45,6 +46,8 @@ describe('postgres', { skip }, () => {
 
   storeContract({
     engine: 'postgres',
+    makeLedger: openLedger,
+    storesHolds: true,
     async open() {
       const url = await newUrl()
       return { store: await openUrl(url), again: () => openUrl(url) }

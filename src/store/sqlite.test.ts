@@ -7,8 +7,11 @@ import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { createLedger } from '#ledger/ledger.ts'
+import { openLedger } from '#ledger/open-ledger.ts'
 import { WRITER_PARTS } from './commands.ts'
 import { ask, booksOver, newAccount, NOON_MS } from './contract-books.ts'
+import type { MakeLedger } from './contract-books.ts'
 import { storeContract } from './contract.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { openSqliteEngine } from './sqlite-engine.ts'
@@ -28,9 +31,20 @@ const openFile = async (file: string): Promise<Store> => {
   return store
 }
 
-describe('sqlite', () => {
+const VARIANTS = [
+  { name: 'sqlite, ledger in SQL', makeLedger: createLedger, storesHolds: true },
+  { name: 'sqlite, ledger of one node', makeLedger: openLedger, storesHolds: false },
+]
+
+for (const { name, makeLedger, storesHolds } of VARIANTS) {
+  describe(name, () => sqliteContract(makeLedger, storesHolds))
+}
+
+function sqliteContract(makeLedger: MakeLedger, storesHolds: boolean): void {
   storeContract({
     engine: 'sqlite',
+    makeLedger,
+    storesHolds,
     async open() {
       const file = newFile()
       return { store: await openFile(file), again: () => openFile(file) }
@@ -51,7 +65,7 @@ describe('sqlite', () => {
       }
     },
   })
-})
+}
 
 test('a second store on the same file is refused with one clear error, and the first lives on', async () => {
   const file = newFile()
@@ -98,7 +112,11 @@ test('at the start of a process every hold is a dead one, later only expired one
   await second.close()
 })
 
-test('kill -9 under load: what was answered is booked once, and no hold stays open', async () => {
+for (const kind of ['sql', 'single-node']) {
+  test(`kill -9 under load (${kind}): what was answered is booked once, and no hold stays open`, () => killTest(kind))
+}
+
+async function killTest(kind: string): Promise<void> {
   const file = newFile()
   const ROUNDS = 5
   const answered = new Set<string>()
@@ -107,6 +125,7 @@ test('kill -9 under load: what was answered is booked once, and no hold stays op
       fileURLToPath(new URL('./kill-target.ts', import.meta.url)),
       file,
       `${round}`,
+      kind,
     ])
     let text = ''
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
@@ -119,7 +138,7 @@ test('kill -9 under load: what was answered is booked once, and no hold stays op
   }
   assert.ok(answered.size > 100)
   const store = await openFile(file)
-  const { ledger } = booksOver(store)
+  const { ledger } = booksOver(store, NOON_MS, kind === 'sql' ? createLedger : openLedger)
   await ledger.recover()
   const { problems, openHolds } = await ledger.verify()
   assert.deepEqual({ problems, openHolds }, { problems: [], openHolds: 0 })
@@ -135,7 +154,7 @@ test('kill -9 under load: what was answered is booked once, and no hold stays op
     [],
   )
   await store.close()
-})
+}
 
 test('migration ids rise by one, so that none is ever put between released ones', () => {
   assert.deepEqual(

@@ -1,4 +1,4 @@
-import { ERRORS } from '#base/errors.ts'
+import { ERRORS, type GatewayError } from '#base/errors.ts'
 import type { NanoUsd } from '#base/money.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { RequestRow } from '#observe/request-row.ts'
@@ -100,7 +100,7 @@ function statusOf(seen: Seen, outcome: Outcome | undefined): Status {
       status: error.code === 'internal_error' ? 'error' : status,
       status_code: exchange.departure.gone ? 499 : error.status,
       error_code: exchange.departure.gone ? 'client_closed_request' : error.code,
-      error_message: error.message.slice(0, MESSAGE_CHARACTERS_MAX),
+      error_message: messageOf(error),
     }
   }
   switch (outcome) {
@@ -111,7 +111,7 @@ function statusOf(seen: Seen, outcome: Outcome | undefined): Status {
         ...OK,
         status: 'upstream_disconnect',
         error_code: breach && Object.hasOwn(ERRORS, breach.code) ? breach.code : 'upstream_unavailable',
-        error_message: breach?.message.slice(0, MESSAGE_CHARACTERS_MAX) ?? null,
+        error_message: breach ? failureText(breach.status, breach.upstreamType, breach.upstreamCode) : null,
       }
     case 'complete':
     case undefined:
@@ -121,6 +121,22 @@ function statusOf(seen: Seen, outcome: Outcome | undefined): Status {
       throw new Error(`unknown outcome ${String(missed)}`)
     }
   }
+}
+
+/** Our own texts quote no more than a model's name; a provider's may quote the prompt, so that only its codes are kept (R101). */
+function messageOf(error: GatewayError): string {
+  if (!(error instanceof UpstreamError)) return error.message.slice(0, MESSAGE_CHARACTERS_MAX)
+  const { upstream } = error.details
+  return failureText(error.attempts.at(-1)?.status ?? error.status, upstream?.type, upstream?.code)
+}
+
+function failureText(status: number, type: string | undefined, code: string | undefined): string {
+  const words = [
+    `The upstream failed with ${status}`,
+    ...(type ? [`type ${type}`] : []),
+    ...(code ? [`code ${code}`] : []),
+  ]
+  return words.join(', ').slice(0, MESSAGE_CHARACTERS_MAX)
 }
 
 function attemptsOf(seen: Seen): RequestRow['attempts'] {
