@@ -151,14 +151,17 @@ export const readAccountFunds: Command<{ accountId: string }, AccountFunds | und
   repeatable: true,
 }
 
-/** The same of a key, with the account that it belongs to. */
-export const readKeyFunds: Command<{ keyId: string }, (KeyFunds & { accountId: string }) | undefined> = {
+/** The same of a key, with the account that it belongs to and the hash that changes name it by. */
+export const readKeyFunds: Command<
+  { keyId: string },
+  (KeyFunds & { readonly accountId: string; readonly hash: string }) | undefined
+> = {
   *work({ keyId: key }) {
     const { rows: owners } = yield* run(sql.findKeyOwner, { key })
-    const accountId = owners[0]?.account_id
-    if (accountId === undefined) return undefined
+    if (!owners[0]) return undefined
+    const { account_id: accountId, hash } = owners[0]
     const { rows } = yield* run(sql.findFunds, { account: accountId, key })
-    return { accountId, ...keyFundsOf(rows[0]!)! }
+    return { accountId, hash, ...keyFundsOf(rows[0]!)! }
   },
   accounts: () => [],
   repeatable: true,

@@ -12,6 +12,7 @@ import type { AccountFunds, KeyFunds } from './funds.ts'
 import { addSpent } from './periods.ts'
 import type { PeriodStarts, PeriodSums } from './periods.ts'
 import { touchedBy } from './touched.ts'
+import type { Touched } from './touched.ts'
 
 /** Accounts, and likewise keys, kept in memory: about half a kilobyte each. Only those that nobody uses give way. */
 export const FUNDS_WARM_MAX = 10_000
@@ -41,7 +42,9 @@ export interface AccountEntry extends Entry {
 
 export interface KeyEntry extends Entry {
   readonly funds: Mutable<KeyFunds>
+  /** Both empty until the key was read. */
   accountId: string
+  hash: string
 }
 
 export interface FundsBook {
@@ -89,6 +92,7 @@ const newAccount = (id: string): AccountEntry => ({
 const newKey = (id: string): KeyEntry => ({
   ...newEntry(id),
   accountId: '',
+  hash: '',
   funds: { disabled: true, limitNano: null, limitReset: null, heldNano: 0n, sums: NO_SUMS },
 })
 
@@ -100,8 +104,8 @@ export function createFundsBook(store: Store, warmMax: number = FUNDS_WARM_MAX):
   store.onCommand((call) => {
     const touched = touchedBy(call)
     for (const id of touched.accounts) markEntry(accounts.get(id))
-    if (touched.keys === 'all') for (const key of keys.values()) markEntry(key)
-    else for (const id of touched.keys) markEntry(keys.get(id))
+    if (Array.isArray(touched.keys)) for (const id of touched.keys) markEntry(keys.get(id))
+    else markKeys(keys.values(), touched.keys as Exclude<Touched['keys'], readonly string[]>)
   })
 
   const readAccount = async (entry: AccountEntry): Promise<boolean> => {
@@ -116,9 +120,10 @@ export function createFundsBook(store: Store, warmMax: number = FUNDS_WARM_MAX):
     const { marks } = entry
     const found = await store.execute('readKeyFunds', { keyId: entry.id })
     if (!found || entry.marks !== marks) return found !== undefined
-    const { accountId, disabled, limitNano, limitReset, heldNano, sums } = found
+    const { accountId, hash, disabled, limitNano, limitReset, heldNano, sums } = found
     Object.assign(entry.funds, { disabled, limitNano, limitReset, sums, heldNano: heldNano + entry.holdsNano })
     entry.accountId = accountId
+    entry.hash = hash
     return (entry.current = true)
   }
 
@@ -167,6 +172,11 @@ export function createFundsBook(store: Store, warmMax: number = FUNDS_WARM_MAX):
     accounts: { [Symbol.iterator]: () => accounts.values() },
     keys: { [Symbol.iterator]: () => keys.values() },
   }
+}
+
+/** A key whose hash is not yet read may be the one. There is no index by hash: such changes are made by people. */
+function markKeys(keys: Iterable<KeyEntry>, which: 'all' | { readonly hash: string }): void {
+  for (const key of keys) if (which === 'all' || key.hash === '' || key.hash === which.hash) markEntry(key)
 }
 
 function markEntry(entry: Entry | undefined): void {

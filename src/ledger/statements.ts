@@ -115,7 +115,7 @@ export const findBalance = statement<'account'>()((db, param) =>
 )
 
 export const findKeyOwner = statement<'key'>()((db, param) =>
-  db.selectFrom('api_keys').select('account_id').where('id', '=', param('key')),
+  db.selectFrom('api_keys').select(['account_id', 'hash']).where('id', '=', param('key')),
 )
 
 /** Whether a request was booked (its entry) or voided (its row) before. */

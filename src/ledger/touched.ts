@@ -1,13 +1,15 @@
 import type { CommandCall, Commands } from '#store/commands.ts'
 import type { ArgsOf } from '#store/command.ts'
+import { keyIdOf } from '#store/request-columns.ts'
 
 /** The funds that a command may change: what a book in memory has to read again behind it. */
 export interface Touched {
   readonly accounts: readonly string[]
-  readonly keys: readonly string[] | 'all'
+  readonly keys: readonly string[] | 'all' | { readonly hash: string }
 }
 
 const NOTHING: Touched = { accounts: [], keys: [] }
+const oneOrNone = (id: string | null): readonly string[] => (id === null ? [] : [id])
 
 /** Which funds a command touches. A new command does not compile before it is listed here. */
 export function touchedBy({ name, args }: CommandCall): Touched {
@@ -18,16 +20,15 @@ export function touchedBy({ name, args }: CommandCall): Touched {
       return { accounts: [(args as ArgsOf<Commands['setAccountStatus']>).id], keys: [] }
     case 'updateKey':
     case 'removeKey':
-      // They name a key by its hash. They are rare, and reading all keys in use again is cheap.
-      return { accounts: [], keys: 'all' }
+      return { accounts: [], keys: { hash: (args as ArgsOf<Commands['updateKey' | 'removeKey']>).hash } }
     case 'reserve':
     case 'settle': {
       const { accountId, keyId } = args as ArgsOf<Commands['reserve' | 'settle']>
-      return { accounts: accountId === null ? [] : [accountId], keys: keyId === null ? [] : [keyId] }
+      return { accounts: oneOrNone(accountId), keys: oneOrNone(keyId) }
     }
     case 'void': {
-      const { accountId } = args as ArgsOf<Commands['void']>
-      return { accounts: accountId === null ? [] : [accountId], keys: 'all' }
+      const { accountId, row } = args as ArgsOf<Commands['void']>
+      return { accounts: oneOrNone(accountId), keys: oneOrNone(keyIdOf(row)) }
     }
     case 'releaseExpired':
       return { accounts: (args as ArgsOf<Commands['releaseExpired']>).accountIds, keys: 'all' }

@@ -74,6 +74,7 @@ const DETAIL_DEFAULTS: Readonly<Record<DetailKey, unknown>> = {
 export const REQUEST_COLUMNS = [...DIRECT_COLUMNS, 'day_key', 'detail'] as const
 type RequestColumn = (typeof REQUEST_COLUMNS)[number]
 
+const KEY_AT = REQUEST_COLUMNS.indexOf('key_id')
 const CHARGED_AT = REQUEST_COLUMNS.indexOf('charged_cost_nano')
 const ABSORBED_AT = REQUEST_COLUMNS.indexOf('absorbed_cost_nano')
 
@@ -130,6 +131,9 @@ export function flatten(row: RequestRow): FlatRow {
     detailOf(row),
   ]
 }
+
+/** The key of a flat row. */
+export const keyIdOf = (flat: FlatRow): string | null => flat[KEY_AT] as string | null
 
 /** Sets what was really debited. */
 export function setCharge(flat: FlatRow, chargedNano: bigint, absorbedNano: bigint): void {
