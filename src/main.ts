@@ -15,7 +15,8 @@ import { registerControlPlane } from '#control-plane/routes.ts'
 import { UpstreamPools } from '#data-plane/7-call/pools.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { ActiveRequests, createDataPlane, registerGeminiPaths } from '#data-plane/routes.ts'
-import { createLedger, type RecoverableLedger } from '#ledger/ledger.ts'
+import type { RecoverableLedger } from '#ledger/ledger.ts'
+import { openLedger } from '#ledger/open-ledger.ts'
 import { createLog } from '#observe/log.ts'
 import { createRequestLog } from '#observe/request-log.ts'
 import type { Simulator } from '#simulator/index.ts'
@@ -87,10 +88,10 @@ async function openPlanes(
   const masterKey = masterKeyOf(settings)
   const pepper = await ensurePepper(store, settings.dataDir)
   const keyRing = createKeyRing(store, pepper, settings.billingMode === 'off' ? { billing: 'off' } : {})
-  const accounts = createAccounts(store, { keyRing })
-  const keys = createKeys(store, pepper, keyRing)
-  const ledger = createLedger(store)
+  const ledger = openLedger(store)
   await ledger.recover()
+  const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf })
+  const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
   const catalog = createCatalogSource(catalogOf(settings, simulator))
   const reloader = watchConfig(options, loaded, log, (next) => catalog.swap(catalogOf(next.settings, simulator)))
   const requestLog = createRequestLog(store, { onDrop: (count) => log.error({ count }, 'log rows were dropped') })

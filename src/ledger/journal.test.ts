@@ -25,11 +25,11 @@ test('records survive a process that ends without a word, in order, and are read
 test('what the database took is removed with its segment; what it did not take stays', (t) => {
   const folder = folderOf(t)
   const { journal } = openJournal(folder, 50)
-  for (let at = 0; at < 10; at++) journal.append(`record ${at} ${'x'.repeat(20)}`)
+  const written = Array.from({ length: 10 }, (_, at) => journal.append(`record ${at} ${'x'.repeat(20)}`))
   assert.equal(journal.waiting, 10)
   const before = readdirSync(folder).length
   assert.ok(before >= 5)
-  journal.applied(7)
+  for (const segment of written.slice(0, 7)) journal.applied(segment)
   assert.equal(journal.waiting, 3)
   assert.ok(readdirSync(folder).length < before)
   const again = openJournal(folder)
@@ -38,20 +38,19 @@ test('what the database took is removed with its segment; what it did not take s
     again.records.slice(-3).map((record) => record.slice(0, 8)),
     ['record 7', 'record 8', 'record 9'],
   )
-  journal.applied(3)
-  assert.throws(() => journal.applied(1), RangeError)
+  for (const segment of written.slice(7)) journal.applied(segment)
+  assert.equal(journal.waiting, 0)
+  assert.throws(() => journal.applied(written[9]!), RangeError)
 })
 
 test('a segment of applied records begins anew, and a clean close leaves nothing behind', (t) => {
   const folder = folderOf(t)
   const { journal } = openJournal(folder, 100)
   for (let round = 0; round < 20; round++) {
-    journal.append('x'.repeat(60))
-    journal.applied(1)
+    journal.applied(journal.append('x'.repeat(60)))
   }
   assert.deepEqual(readdirSync(folder).length, 1)
-  journal.append('last')
-  journal.applied(1)
+  journal.applied(journal.append('last'))
   journal.close()
   assert.deepEqual(readdirSync(folder), [])
 })

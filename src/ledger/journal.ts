@@ -9,9 +9,9 @@ import { crc32 } from 'node:zlib'
  */
 export interface Journal {
   /** Writes one record. Throws node's error when the disk refuses it: then nothing was promised. */
-  append(record: string): void
-  /** The oldest `count` records are in the database now: segments that hold nothing else are removed. */
-  applied(count: number): void
+  append(record: string): Segment
+  /** A record of this segment is in the database now: a segment that holds no others is removed. */
+  applied(segment: Segment): void
   /** Records that the database does not have yet. */
   readonly waiting: number
   close(): void
@@ -23,7 +23,8 @@ export const SEGMENT_BYTES_MAX = 8 * 1024 * 1024
 const NAME = /^journal-(\d{8})\.log$/
 const OWNER_ONLY = 0o600
 
-interface Segment {
+/** A file of the journal; callers only hand it back. */
+export interface Segment {
   readonly path: string
   readonly handle: number
   bytes: number
@@ -71,7 +72,7 @@ class FileJournal implements Journal {
     return this.segments.reduce((sum, segment) => sum + segment.waiting, 0)
   }
 
-  append(record: string): void {
+  append(record: string): Segment {
     let segment = this.segments.at(-1)!
     if (segment.bytes >= this.segmentBytesMax) segment = this.openSegment()
     const line = `${crc32(record).toString(16).padStart(8, '0')} ${record}\n`
@@ -83,20 +84,14 @@ class FileJournal implements Journal {
     }
     segment.bytes += written
     segment.waiting++
+    return segment
   }
 
-  applied(count: number): void {
-    let left = count
-    while (left > 0) {
-      const oldest = this.segments[0]!
-      const taken = Math.min(left, oldest.waiting)
-      oldest.waiting -= taken
-      left -= taken
-      if (oldest.waiting > 0) return
-      if (this.segments.length > 1) this.remove(oldest)
-      else if (left > 0) throw new RangeError('more records applied than were written')
-    }
-    this.restart()
+  applied(segment: Segment): void {
+    if (segment.waiting === 0) throw new RangeError('more records applied than were written')
+    if (--segment.waiting > 0) return
+    if (segment !== this.segments.at(-1)) this.remove(segment)
+    else if (segment.bytes >= this.segmentBytesMax / 2) this.restart(segment)
   }
 
   close(): void {
@@ -106,12 +101,10 @@ class FileJournal implements Journal {
     }
   }
 
-  /** Everything is applied: a segment that has grown is begun anew instead of being read at the next start. */
-  private restart(): void {
-    const [only] = this.segments
-    if (this.segments.length !== 1 || only!.waiting > 0 || only!.bytes < this.segmentBytesMax / 2) return
-    ftruncateSync(only!.handle, 0)
-    only!.bytes = 0
+  /** A segment whose records are all applied is begun anew instead of being read at the next start. */
+  private restart(segment: Segment): void {
+    ftruncateSync(segment.handle, 0)
+    segment.bytes = 0
   }
 
   private openSegment(): Segment {
@@ -123,7 +116,7 @@ class FileJournal implements Journal {
   }
 
   private remove(segment: Segment): void {
-    this.segments.shift()
+    this.segments.splice(this.segments.indexOf(segment), 1)
     closeSync(segment.handle)
     unlinkSync(segment.path)
   }

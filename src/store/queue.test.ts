@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { GatewayError } from '#base/errors.ts'
-import { createQueue } from './queue.ts'
+import { COMPANY_LENGTH_MIN, COMPANY_WAIT_MS, createQueue } from './queue.ts'
 import type { Reply } from './queue.ts'
 
 const unavailable = (thrown: unknown): boolean => (thrown as GatewayError).code === 'store_unavailable'
@@ -88,4 +88,56 @@ test('a failure reply rejects its job with its code', async () => {
   const [bad, good] = [queue.push(1), queue.push(2)]
   await assert.rejects(bad, { code: 'not_found', message: 'There is none.' })
   assert.equal(await good, 1)
+})
+
+const numbers = (length: number): number[] => Array.from({ length }, (_, at) => at)
+
+/** Commits a first batch of this length, so that the queue takes it for its load. */
+async function loaded(length: number) {
+  const { batches, commit, next } = gate()
+  const queue = createQueue({ lengthMax: 100, batchLengthMax: 8, gathers: true, commit })
+  const first = numbers(length).map((job) => queue.push(job))
+  ;(await next()).resolve()
+  await Promise.all(first)
+  batches.length = 0
+  return { queue, batches, next }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+test('behind a batch of the company size the next one waits for company, and not longer than its bound', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { queue, batches, next } = await loaded(COMPANY_LENGTH_MIN)
+  const early = queue.push(1)
+  await turn()
+  t.mock.timers.tick(COMPANY_WAIT_MS - 1)
+  assert.deepEqual(batches, [])
+  const late = queue.push(2)
+  t.mock.timers.tick(1)
+  ;(await next()).resolve()
+  assert.deepEqual([await early, await late], [2, 4])
+  assert.deepEqual(batches, [[1, 2]])
+})
+
+test('behind a smaller batch nobody waits', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { queue, batches, next } = await loaded(COMPANY_LENGTH_MIN - 1)
+  const alone = queue.push(1)
+  ;(await next()).resolve()
+  assert.equal(await alone, 2)
+  assert.deepEqual(batches, [[1]])
+})
+
+test('a full batch does not wait, and closing waits for nobody', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const full = await loaded(COMPANY_LENGTH_MIN)
+  const jobs = numbers(8).map((job) => full.queue.push(job))
+  ;(await full.next()).resolve()
+  assert.equal((await Promise.all(jobs)).length, 8)
+  const closing = await loaded(COMPANY_LENGTH_MIN)
+  const last = closing.queue.push(1)
+  const closed = closing.queue.close()
+  ;(await closing.next()).resolve()
+  assert.equal(await last, 2)
+  await closed
 })

@@ -30,13 +30,14 @@ export async function reserve(gateway: Gateway, caller: Caller, exchange: Exchan
   const wantNano = worstCase(bound, price, bound.outputTokensMax)
   const least = Math.min(bound.outputTokensMax, gateway.settings.reservation.minOutputTokens)
   const floorNano = bound.outputIsClients ? wantNano : worstCase(bound, price, least)
-  const result = await gateway.ledger.reserve({
+  const answer = gateway.ledger.reserve({
     requestId: exchange.id,
     accountId: caller.account.id,
     keyId: caller.key?.id ?? null,
     wantNano,
     floorNano,
   })
+  const result = answer instanceof Promise ? await answer : answer
   if (!result.granted) throw refusal(gateway, result.refusal, result.availableNano, floorNano)
   const isLowered = result.amountNano < wantNano
   return {
