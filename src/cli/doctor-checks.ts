@@ -1,7 +1,7 @@
 import { buildCatalog } from '#catalog/catalog.ts'
 import { ConfigError, loadConfig, type LoadedConfig } from '#config/load.ts'
 import type { Settings } from '#config/types.ts'
-import { createLedger } from '#ledger/ledger.ts'
+import { openLedger } from '#ledger/open-ledger.ts'
 import { findPreset } from '#providers/presets.ts'
 import { openStore, type Store } from '#store/store.ts'
 import { ANY_SIMULATOR_URL } from './catalog.ts'
@@ -78,11 +78,15 @@ export async function checkStore(settings: Settings): Promise<{ database: Findin
     }
     return { database: bad(text), ledger: bad('not checked: the database cannot be opened', [], 'skipped') }
   }
+  // What a killed gateway left in its journal belongs to the books.
+  const ledger = openLedger(store, { journalFolder: settings.dataDir })
   try {
-    const { accounts, entries, openHolds, problems } = await createLedger(store).verify()
+    await ledger.recover()
+    const { accounts, entries, openHolds, problems } = await ledger.verify()
     const detail = `${accounts} accounts, ${entries} entries, ${openHolds} open holds`
     return { database: fine(store.engine), ledger: problems.length > 0 ? bad(detail, problems) : fine(detail) }
   } finally {
+    await ledger.close()
     await store.close()
   }
 }

@@ -7,6 +7,7 @@ import type { Catalog } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
 import { createRequestReads } from '#control-plane/request-reads.ts'
 import { registerControlPlane } from '#control-plane/routes.ts'
+import { openLedger } from '#ledger/open-ledger.ts'
 import type { Store } from '#store/store.ts'
 import { readVersion } from '#base/version.ts'
 
@@ -26,6 +27,10 @@ export async function mountAdministration(
   masterKey: string,
 ): Promise<FastifyInstance> {
   await ensureBuiltInAccounts(store)
+  // What a killed gateway left in its journal is booked before anybody looks at a balance.
+  const ledger = openLedger(store, { journalFolder: settings.dataDir })
+  await ledger.recover()
+  await ledger.close()
   const pepper = await ensurePepper(store, settings.dataDir)
   const keyRing = createKeyRing(store, pepper)
   const app = Fastify({ logger: false })

@@ -45,6 +45,8 @@ export interface KeyEntry extends Entry {
   /** Both empty until the key was read. */
   accountId: string
   hash: string
+  /** Changes during the first read, of which one may be this key's. Not counted as marks, or others could delay the read. */
+  changedHashes: string[]
 }
 
 export interface FundsBook {
@@ -93,6 +95,7 @@ const newKey = (id: string): KeyEntry => ({
   ...newEntry(id),
   accountId: '',
   hash: '',
+  changedHashes: [],
   funds: { disabled: true, limitNano: null, limitReset: null, heldNano: 0n, sums: NO_SUMS },
 })
 
@@ -107,25 +110,6 @@ export function createFundsBook(store: Store, warmMax: number = FUNDS_WARM_MAX):
     if (Array.isArray(touched.keys)) for (const id of touched.keys) markEntry(keys.get(id))
     else markKeys(keys.values(), touched.keys as Exclude<Touched['keys'], readonly string[]>)
   })
-
-  const readAccount = async (entry: AccountEntry): Promise<boolean> => {
-    const { marks } = entry
-    const found = await store.execute('readAccountFunds', { accountId: entry.id })
-    if (!found || entry.marks !== marks) return found !== undefined
-    Object.assign(entry.funds, found, { heldNano: found.heldNano + entry.holdsNano })
-    return (entry.current = true)
-  }
-
-  const readKey = async (entry: KeyEntry): Promise<boolean> => {
-    const { marks } = entry
-    const found = await store.execute('readKeyFunds', { keyId: entry.id })
-    if (!found || entry.marks !== marks) return found !== undefined
-    const { accountId, hash, disabled, limitNano, limitReset, heldNano, sums } = found
-    Object.assign(entry.funds, { disabled, limitNano, limitReset, sums, heldNano: heldNano + entry.holdsNano })
-    entry.accountId = accountId
-    entry.hash = hash
-    return (entry.current = true)
-  }
 
   return {
     account(id) {
@@ -142,16 +126,16 @@ export function createFundsBook(store: Store, warmMax: number = FUNDS_WARM_MAX):
       account.users++
       if (key) key.users++
       try {
-        for (let reads = 0; !account.current || key?.current === false; reads++) {
-          if (reads >= READS_PER_REQUEST_MAX) throw storeUnavailable(`The funds of ${accountId} never settle.`)
+        for (let reads = 0; reads < READS_PER_REQUEST_MAX; reads++) {
+          if (account.current && key?.current !== false) return [account, key]
           const [hasAccount, hasKey] = await Promise.all([
-            account.current || readOnce(account, readAccount),
-            key === null || key.current || readOnce(key, readKey),
+            account.current || readOnce(store, account, readAccount),
+            key === null || key.current || readOnce(store, key, readKey),
           ])
           if (!hasAccount) return [undefined, key]
           if (!hasKey && account.current) return [account, undefined]
         }
-        return [account, key]
+        throw storeUnavailable(`The funds of ${accountId} never settle.`)
       } finally {
         leave(accounts, account)
         if (key) leave(keys, key)
@@ -174,9 +158,12 @@ export function createFundsBook(store: Store, warmMax: number = FUNDS_WARM_MAX):
   }
 }
 
-/** A key whose hash is not yet read may be the one. There is no index by hash: such changes are made by people. */
+/** There is no index by hash: such changes are made by people. A key whose hash is not yet read may be the one. */
 function markKeys(keys: Iterable<KeyEntry>, which: 'all' | { readonly hash: string }): void {
-  for (const key of keys) if (which === 'all' || key.hash === '' || key.hash === which.hash) markEntry(key)
+  for (const key of keys) {
+    if (which === 'all' || key.hash === which.hash) markEntry(key)
+    else if (key.hash === '') key.changedHashes.push(which.hash)
+  }
 }
 
 function markEntry(entry: Entry | undefined): void {
@@ -187,10 +174,36 @@ function markEntry(entry: Entry | undefined): void {
   entry.reading = undefined
 }
 
+/** Gives false when there is no such account. Keeps nothing when it was marked meanwhile. */
+async function readAccount(store: Store, entry: AccountEntry): Promise<boolean> {
+  const { marks } = entry
+  const found = await store.execute('readAccountFunds', { accountId: entry.id })
+  if (!found || entry.marks !== marks) return found !== undefined
+  Object.assign(entry.funds, found, { heldNano: found.heldNano + entry.holdsNano })
+  return (entry.current = true)
+}
+
+async function readKey(store: Store, entry: KeyEntry): Promise<boolean> {
+  const { marks } = entry
+  entry.changedHashes = []
+  const found = await store.execute('readKeyFunds', { keyId: entry.id })
+  if (!found || entry.marks !== marks) return found !== undefined
+  const { accountId, hash, disabled, limitNano, limitReset, heldNano, sums } = found
+  Object.assign(entry.funds, { disabled, limitNano, limitReset, sums, heldNano: heldNano + entry.holdsNano })
+  entry.accountId = accountId
+  entry.hash = hash
+  entry.current = !entry.changedHashes.includes(hash)
+  return true
+}
+
 /** One read for all that wait; false when there is no such thing. */
-function readOnce<E extends Entry>(entry: E, read: (entry: E) => Promise<boolean>): Promise<boolean> {
+function readOnce<E extends Entry>(
+  store: Store,
+  entry: E,
+  read: (store: Store, entry: E) => Promise<boolean>,
+): Promise<boolean> {
   if (entry.reading) return entry.reading
-  const reading = read(entry).finally(() => {
+  const reading = read(store, entry).finally(() => {
     if (entry.reading === reading) entry.reading = undefined
   })
   return (entry.reading = reading)

@@ -21,6 +21,8 @@ export interface RecoverableLedger extends Ledger {
   /** What is held in memory and not in the database: to be added to what is read there. */
   heldOf(accountId: string): bigint
   heldOfKey(keyId: string): bigint
+  /** Brings everything that was answered to the database. Call before the store is closed. */
+  close(): Promise<void>
 }
 
 /** The ledger over a store. `now` gives milliseconds since the epoch. */
@@ -83,6 +85,7 @@ export function createLedger(
     verify: () => verify(store),
     heldOf: () => 0n,
     heldOfKey: () => 0n,
+    close: async () => {},
   }
 }
 

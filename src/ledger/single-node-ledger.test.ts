@@ -99,6 +99,18 @@ test('a read of the funds counts the settlements queued before it once, and thos
   await verified(books)
 })
 
+test('what was read before a change that was queued meanwhile is not kept', async () => {
+  await using books = await open()
+  const account = await newAccount(books, 100n)
+  const key = await newKey(books, account, { limitNano: 100n })
+  const asked = hold(books, 'req_1', account.id, 100n, key.id)
+  const credit = books.accounts.credit(account.id, { amountNano: 50n, actor: 'test' })
+  const change = books.keys.update(key.hash, { limitNano: 150n })
+  await Promise.all([asked, credit, change])
+  assert.deepEqual(await hold(books, 'req_2', account.id, 50n, key.id), { granted: true, amountNano: 50n })
+  await verified(books)
+})
+
 test('a change counts from its promise on: credit, suspension, key limit, key removal', async () => {
   await using books = await open()
   const account = await newAccount(books, 10n)

@@ -18,6 +18,7 @@ import type { AccountEntry, FundsBook, KeyEntry } from './funds-book.ts'
 import { checkAsk, createLedger } from './ledger.ts'
 import type { RecoverableLedger } from './ledger.ts'
 import { createPeriodClock, periodStarts } from './periods.ts'
+import type { PeriodStarts } from './periods.ts'
 import type { HoldAsk, HoldResult, Settlement, SettleResult } from './types.ts'
 import { compareBook } from './verify.ts'
 
@@ -34,10 +35,10 @@ type Book = NonNullable<Store['book']>
 /** The ledger over a store that one process owns. `now` gives milliseconds since the epoch. Throws for a shared store. */
 export function createSingleNodeLedger(
   store: Store,
-  options: { now?: () => number; warmMax?: number } = {},
+  options: { now?: () => number; warmMax?: number; write?: Book } = {},
 ): RecoverableLedger {
   const { now = Date.now, warmMax = FUNDS_WARM_MAX } = options
-  const { book: write } = store
+  const write = options.write ?? store.book
   if (!write) throw new TypeError('A store that several processes share needs the ledger in SQL.')
   const book = createFundsBook(store, warmMax)
   const holds = new Map<string, OpenHold>()
@@ -66,19 +67,9 @@ export function createSingleNodeLedger(
     throw storeUnavailable(`The funds of ${ask.accountId} never settle.`)
   }
 
-  const settleHeld = settlerOf(book, write, startsAt)
   const settleStored = storedSettlerOf(store, book)
-
-  const settleCold = async (work: Work, hold: OpenHold | undefined): Promise<SettleResult> => {
-    // Reads the funds again, and keeps the order: a second settlement waits behind the first one.
-    const accountId = hold?.account.id ?? work.accountId
-    const keyId = hold ? (hold.key?.id ?? null) : null
-    if (accountId !== null) await book.load(accountId, keyId).catch(() => undefined)
-    if (!hold) return settleStored(work)
-    if (isCurrent(hold)) return settleHeld(work, hold, settleStored)
-    book.release(hold.account, hold.key, hold.amountNano)
-    return settleStored(work)
-  }
+  const settleHeld = settlerOf(book, write, startsAt, settleStored)
+  const settleCold = coldSettlerOf(book, settleHeld, settleStored)
 
   return {
     reserve(ask) {
@@ -91,7 +82,7 @@ export function createSingleNodeLedger(
       const hold = holds.get(settlement.requestId)
       const work = workOf(settlement, now(), hold)
       if (hold) holds.delete(settlement.requestId)
-      return hold && isCurrent(hold) ? settleHeld(work, hold, settleStored) : settleCold(work, hold)
+      return hold && isCurrent(hold) ? settleHeld(work, hold) : settleCold(work, hold)
     },
     async void(requestId, row) {
       const hold = holds.get(requestId)
@@ -111,6 +102,7 @@ export function createSingleNodeLedger(
     },
     heldOf: book.heldOf,
     heldOfKey: book.heldOfKey,
+    close: async () => {},
   }
 }
 
@@ -137,10 +129,16 @@ function workOf({ requestId, costNano, row }: Settlement, nowMs: number, hold: O
 }
 
 type SettleStored = (work: Work) => Promise<SettleResult>
+type SettleHeld = (work: Work, hold: OpenHold) => Promise<SettleResult>
 
 /** Settles a hold whose entries are current: the charge is decided here, in the same turn in which it is queued. */
-function settlerOf(book: FundsBook, write: Book, startsAt: (nowMs: number) => ReturnType<typeof periodStarts>) {
-  return (work: Work, { account, key, amountNano }: OpenHold, settleStored: SettleStored): Promise<SettleResult> => {
+function settlerOf(
+  book: FundsBook,
+  write: Book,
+  startsAt: (nowMs: number) => PeriodStarts,
+  settleStored: SettleStored,
+): SettleHeld {
+  return (work, { account, key, amountNano }) => {
     const { requestId, costNano, nowMs, flat } = work
     const starts = startsAt(nowMs)
     const chargedNano = chargeOf(account.funds, costNano, amountNano)
@@ -180,6 +178,20 @@ function settlerOf(book: FundsBook, write: Book, startsAt: (nowMs: number) => Re
         throw cause
       },
     )
+  }
+}
+
+/** Settles what cannot be decided now: reads the funds again first, behind whatever waits for the same read. */
+function coldSettlerOf(book: FundsBook, settleHeld: SettleHeld, settleStored: SettleStored) {
+  return async (work: Work, hold: OpenHold | undefined): Promise<SettleResult> => {
+    if (work.accountId !== null) {
+      // When they cannot be read, the settlement below fails with the same error, or decides without them.
+      await book.load(work.accountId, hold?.key?.id ?? null).catch(() => undefined)
+    }
+    if (!hold) return settleStored(work)
+    if (isCurrent(hold)) return settleHeld(work, hold)
+    book.release(hold.account, hold.key, hold.amountNano)
+    return settleStored(work)
   }
 }
 

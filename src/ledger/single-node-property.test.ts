@@ -115,11 +115,14 @@ class Trial {
     const charged = room <= 0n ? 0n : costNano < room ? costNano : room
     this.balance -= charged
     this.charges.push({ ms: this.books.clock.nowMs, nano: charged })
-    const settling = this.books.ledger.settle({ requestId, costNano, row: this.row(requestId) }).then((result) => {
-      assert.deepEqual(result, { booked: true, chargedNano: charged, absorbedNano: costNano - charged })
-    })
+    const settling = this.expectCharge(requestId, costNano, charged)
     this.open.push(settling)
     if (this.marked) await settling
+  }
+
+  async expectCharge(requestId: string, costNano: bigint, chargedNano: bigint): Promise<void> {
+    const result = await this.books.ledger.settle({ requestId, costNano, row: this.row(requestId) })
+    assert.deepEqual(result, { booked: true, chargedNano, absorbedNano: costNano - chargedNano })
   }
 
   void(): void {

@@ -42,7 +42,7 @@ export function createQueue<Job>(options: {
   lengthMax: number
   batchLengthMax: number
   gathers?: boolean
-  commit: (jobs: readonly Job[]) => Promise<readonly Reply[]>
+  commit: Commit<Job>
 }): Queue<Job> {
   const { lengthMax, batchLengthMax, gathers = false, commit } = options
   let waiting: Waiting<Job>[] = []
@@ -53,14 +53,17 @@ export function createQueue<Job>(options: {
   let broken: unknown
   let closed: { resolve: () => void; promise: Promise<void> } | undefined
 
+  const mayGather = (): boolean => gathers && !closed && lastLength >= COMPANY_LENGTH_MIN
+
   const schedule = (): void => {
     if (scheduled || underWay > 0 || waiting.length === 0) return
-    if (!gathers || closed || lastLength < COMPANY_LENGTH_MIN || waiting.length >= batchLengthMax) {
-      clearTimeout(gathering)
-      gathering = undefined
-      scheduled = true
-      setImmediate(flush)
-    } else gathering ??= setTimeout(flush, COMPANY_WAIT_MS)
+    if (mayGather() && waiting.length < batchLengthMax) {
+      gathering ??= setTimeout(flush, COMPANY_WAIT_MS)
+      return
+    }
+    clearTimeout(gathering)
+    scheduled = true
+    setImmediate(flush)
   }
 
   const flush = async (): Promise<void> => {
@@ -69,14 +72,8 @@ export function createQueue<Job>(options: {
     if (waiting.length === 0) return
     const batch = waiting.length <= batchLengthMax ? waiting : waiting.slice(0, batchLengthMax)
     waiting = batch === waiting ? [] : waiting.slice(batchLengthMax)
-    underWay = batch.length
-    lastLength = batch.length
-    try {
-      settle(batch, await commit(batch.map((entry) => entry.job)))
-    } catch (cause) {
-      const failure = storeUnavailable('The batch could not be committed.', cause)
-      for (const entry of batch) entry.reject(failure)
-    }
+    lastLength = underWay = batch.length
+    await finish(batch, commit)
     underWay = 0
     if (waiting.length > 0) schedule()
     else closed?.resolve()
@@ -84,11 +81,10 @@ export function createQueue<Job>(options: {
 
   return {
     push(job) {
-      if (broken !== undefined) return Promise.reject(storeUnavailable('The store has failed.', broken))
-      if (closed) return Promise.reject(storeUnavailable('The store is closed.'))
-      if (waiting.length + underWay >= lengthMax) {
-        return Promise.reject(storeUnavailable(`More than ${lengthMax} operations wait for the store.`))
-      }
+      if (broken !== undefined) return refused('The store has failed.', broken)
+      if (closed) return refused('The store is closed.')
+      if (waiting.length + underWay >= lengthMax)
+        return refused(`More than ${lengthMax} operations wait for the store.`)
       return new Promise((resolve, reject) => {
         waiting.push({ job, resolve, reject })
         schedule()
@@ -106,14 +102,26 @@ export function createQueue<Job>(options: {
     },
     fail(cause) {
       broken ??= cause ?? new Error('unknown')
-      const refused = waiting
-      waiting = []
-      for (const entry of refused) entry.reject(storeUnavailable('The store has failed.', broken))
+      const failure = storeUnavailable('The store has failed.', broken)
+      for (const entry of waiting.splice(0)) entry.reject(failure)
       if (underWay === 0) closed?.resolve()
     },
     get length() {
       return waiting.length + underWay
     },
+  }
+}
+
+const refused = (internal: string, cause?: unknown): Promise<never> => Promise.reject(storeUnavailable(internal, cause))
+
+type Commit<Job> = (jobs: readonly Job[]) => Promise<readonly Reply[]>
+
+async function finish<Job>(batch: readonly Waiting<Job>[], commit: Commit<Job>): Promise<void> {
+  try {
+    settle(batch, await commit(batch.map((entry) => entry.job)))
+  } catch (cause) {
+    const failure = storeUnavailable('The batch could not be committed.', cause)
+    for (const entry of batch) entry.reject(failure)
   }
 }
 

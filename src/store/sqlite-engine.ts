@@ -51,7 +51,6 @@ export function openSqliteEngine(file: string, parts?: WriterParts): SqliteEngin
   // Opened by the first booking, because its statements need the tables.
   let bookings: Bookings | undefined
   const prepared = new Map<Statement<string, unknown>, Prepared>()
-  const reads = new Map<string, (values: readonly Bound[]) => unknown[]>()
   const [begin, commit, rollback] = ['begin immediate', 'commit', 'rollback'].map((sql) => db.prepare(sql)) as [
     StatementSync,
     StatementSync,
@@ -116,15 +115,7 @@ export function openSqliteEngine(file: string, parts?: WriterParts): SqliteEngin
         })
       }
     },
-    query(sql, values) {
-      let read = reads.get(sql)
-      if (!read) {
-        if (reads.size >= PREPARED_READS_MAX) reads.clear()
-        read = reader(db.prepare(sql))
-        reads.set(sql, read)
-      }
-      return read(values)
-    },
+    query: queriesOf(db),
     close: () => db.close(),
   }
 }
@@ -134,6 +125,20 @@ const isBooking = (call: Call): call is Booking => Array.isArray(call)
 const NOT_BOOKED: Reply = { value: false }
 const NOTHING: readonly Outcome<unknown>[] = []
 const NO_ROWS: readonly unknown[] = []
+
+/** Runs ad-hoc reads and keeps their prepared forms. */
+function queriesOf(db: DatabaseSync): SqliteEngine['query'] {
+  const reads = new Map<string, (values: readonly Bound[]) => unknown[]>()
+  return (sql, values) => {
+    let read = reads.get(sql)
+    if (!read) {
+      if (reads.size >= PREPARED_READS_MAX) reads.clear()
+      read = reader(db.prepare(sql))
+      reads.set(sql, read)
+    }
+    return read(values)
+  }
+}
 
 function runner(statement: StatementSync, returnsRows: boolean): Prepared['run'] {
   if (!returnsRows) return (values) => ({ rows: NO_ROWS, changes: Number(statement.run(...values).changes) })

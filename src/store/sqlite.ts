@@ -30,6 +30,7 @@ function storeOver(writer: WorkerThread, reader: WorkerThread, release: () => vo
   writer.onFailure = (cause) => commands.fail(cause)
   reader.onFailure = (cause) => queries.fail(cause)
   const { announce, onCommand } = createAnnouncer()
+  const gates: (() => Promise<void> | null)[] = []
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
     await Promise.all([drain(queries, reader), drain(commands, writer)])
@@ -37,13 +38,20 @@ function storeOver(writer: WorkerThread, reader: WorkerThread, release: () => vo
   }
   return {
     engine: 'sqlite',
-    read: createReader('sqlite', async (sql, values) => (await queries.push({ sql, values })) as unknown[]),
+    read: createReader('sqlite', async (sql, values) => {
+      for (const gate of gates) {
+        const wait = gate()
+        if (wait) await wait
+      }
+      return (await queries.push({ sql, values })) as unknown[]
+    }),
     execute(name, args) {
       announce({ name, args })
       return commands.push({ name, args }) as Promise<never>
     },
     book: (booking) => commands.push(booking) as Promise<boolean>,
     onCommand,
+    onRead: (gate) => void gates.push(gate),
     get pending() {
       return commands.length
     },

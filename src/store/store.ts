@@ -23,6 +23,8 @@ export interface Store {
   readonly book: ((booking: Booking) => Promise<boolean>) | null
   /** Hears of every command (not of bookings) when it is queued, and therefore in the order in which they run. */
   onCommand(listener: CommandListener): void
+  /** Asked before every read: what it waits for is seen by the read. Null: nothing to wait for. */
+  onRead(gate: () => Promise<void> | null): void
   /** Commands that wait for the writer or are under way. */
   readonly pending: number
   /** Finishes what was accepted, then releases the database. */
