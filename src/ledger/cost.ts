@@ -55,17 +55,17 @@ export function costOf(usage: Usage, price: Price, images = 0): Cost {
   const rates = ratesFor(price, promptTokens)
   const reasoning = rates.reasoning === null ? 0 : Math.min(checked(usage.reasoning), output)
   const cacheWriteRate = rates.cacheWrite ?? rates.input
-  const lines = [
-    line('input', input, rates.input),
-    line('cache_read', cacheRead, rates.cacheRead ?? rates.input),
-    line('cache_write', cacheWrite, cacheWriteRate),
-    line('cache_write_1h', cacheWrite1h, rates.cacheWrite1h ?? cacheWriteRate),
-    line('output', output - reasoning, rates.output),
-    line('reasoning', reasoning, rates.reasoning ?? 0n),
-    line('image', checked(images), rates.image ?? 0n),
-    line('request', rates.request === null ? 0 : 1, rates.request ?? 0n),
-  ].filter(({ count }) => count > 0)
-  const pico = lines.reduce((sum, entry) => sum + entry.pico, 0n)
+  const lines: CostLine[] = []
+  add(lines, 'input', input, rates.input)
+  add(lines, 'cache_read', cacheRead, rates.cacheRead ?? rates.input)
+  add(lines, 'cache_write', cacheWrite, cacheWriteRate)
+  add(lines, 'cache_write_1h', cacheWrite1h, rates.cacheWrite1h ?? cacheWriteRate)
+  add(lines, 'output', output - reasoning, rates.output)
+  add(lines, 'reasoning', reasoning, rates.reasoning ?? 0n)
+  add(lines, 'image', checked(images), rates.image ?? 0n)
+  add(lines, 'request', rates.request === null ? 0 : 1, rates.request ?? 0n)
+  let pico = 0n
+  for (const entry of lines) pico += entry.pico
   return { pico, nano: roundToNano(pico), lines }
 }
 
@@ -95,16 +95,40 @@ export function outputTokensWithin(amount: NanoUsd, bound: Omit<BoundInput, 'out
 function boundParts(bound: Omit<BoundInput, 'outputTokensMax'>): { fixed: PicoUsd; each: PicoUsd } {
   const { inputTokensMax, n, price, images = 0 } = bound
   const tokens = BigInt(checked(inputTokensMax))
-  const reachable: Rates[] = [price, ...price.tiers.filter((tier) => tokens > BigInt(tier.aboveInputTokens))]
+  const { input, output, request, image } = dearestRates(price, tokens)
+  return {
+    fixed: tokens * input + request + (images === 0 ? 0n : BigInt(checked(images)) * image),
+    each: output * BigInt(checked(n)),
+  }
+}
+
+interface Dearest {
+  readonly input: PicoUsd
+  readonly output: PicoUsd
+  readonly request: PicoUsd
+  readonly image: PicoUsd
+}
+
+/** Prices are immutable, and most have one tier: their dearest rates are found once. */
+const flat = new WeakMap<Price, Dearest>()
+
+function dearestRates(price: Price, tokens: bigint): Dearest {
+  if (price.tiers.length > 0) {
+    return dearestOf([price, ...price.tiers.filter((tier) => tokens > BigInt(tier.aboveInputTokens))])
+  }
+  let rates = flat.get(price)
+  if (!rates) flat.set(price, (rates = dearestOf([price])))
+  return rates
+}
+
+function dearestOf(reachable: readonly Rates[]): Dearest {
   const dearest = (read: (rates: Rates) => (PicoUsd | null)[]): PicoUsd =>
     reachable.flatMap(read).reduce<PicoUsd>((top, rate) => (rate !== null && rate > top ? rate : top), 0n)
-  const input = dearest((rates) => [rates.input, rates.cacheRead, rates.cacheWrite, rates.cacheWrite1h])
-  const output = dearest((rates) => [rates.output, rates.reasoning])
-  const request = dearest((rates) => [rates.request])
-  const image = dearest((rates) => [rates.image])
   return {
-    fixed: tokens * input + request + BigInt(checked(images)) * image,
-    each: output * BigInt(checked(n)),
+    input: dearest((rates) => [rates.input, rates.cacheRead, rates.cacheWrite, rates.cacheWrite1h]),
+    output: dearest((rates) => [rates.output, rates.reasoning]),
+    request: dearest((rates) => [rates.request]),
+    image: dearest((rates) => [rates.image]),
   }
 }
 
@@ -113,12 +137,10 @@ function ratesFor(price: Price, promptTokens: bigint): Rates {
   return price.tiers.findLast((tier) => promptTokens > BigInt(tier.aboveInputTokens)) ?? price
 }
 
-const line = (name: CostLine['class'], count: number, price: PicoUsd): CostLine => ({
-  class: name,
-  count,
-  price,
-  pico: BigInt(count) * price,
-})
+/** Adds a class that was used. */
+function add(lines: CostLine[], name: CostLine['class'], count: number, price: PicoUsd): void {
+  if (count > 0) lines.push({ class: name, count, price, pico: BigInt(count) * price })
+}
 
 function checked(count: number | null): number {
   if (count === null) return 0

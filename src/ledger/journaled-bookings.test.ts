@@ -58,7 +58,7 @@ test('what the database had not taken is booked once at the next start, rows and
   const folder = await folderOf(t)
   const store = await openIn(folder)
   // A store whose writer never answers bookings stands for a process that is killed before it could.
-  const stuck: Store = { ...store, book: () => new Promise(() => {}), onRead() {} }
+  const stuck: Store = { ...store, bookAll: () => new Promise(() => {}), onRead() {} }
   const first = openLedger(stuck, { journalFolder: folder })
   await first.recover()
   const accounts = createAccounts(store)
@@ -92,7 +92,7 @@ test('a booking that the writer refuses is tried again; meanwhile nothing is dec
   const causes: unknown[] = []
   const failing: Store = {
     ...store,
-    book: (booking) => (isDown ? Promise.reject(storeUnavailable('down')) : store.book!(booking)),
+    bookAll: (text) => (isDown ? Promise.reject(storeUnavailable('down')) : store.bookAll!(text)),
     execute: (name, args) =>
       isDown && name === 'settle' ? Promise.reject(storeUnavailable('down')) : store.execute(name, args),
   }

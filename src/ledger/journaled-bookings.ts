@@ -1,7 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Booking } from '#store/booking.ts'
+import { type Booking, decodeBookings, encodeBooking } from '#store/booking.ts'
 import { storeUnavailable } from '#store/failure.ts'
-import { REQUEST_COLUMNS, type FlatRow } from '#store/request-columns.ts'
 import type { Store } from '#store/store.ts'
 import { type Journal, openJournal, type Segment } from './journal.ts'
 import { periodStarts } from './periods.ts'
@@ -32,12 +31,13 @@ const RETRY_WAIT_MS = 500
 /** A read waits no longer than this for bookings that cannot reach the database. */
 export const READ_WAIT_MS = 2_000
 
-interface Waiting {
-  readonly booking: Booking
+/** Bookings of one turn of the event loop: one line of the journal, one job of the writer. */
+interface Group {
+  /** A JSON array of encoded bookings. */
+  readonly text: string
+  readonly count: number
   readonly segment: Segment
 }
-
-const WRITTEN = Promise.resolve(true)
 
 /** `folder` is where the journal lives: the database's own. `onDelay` hears why a booking has to be tried again. */
 export function createJournaledBookings(
@@ -45,82 +45,120 @@ export function createJournaledBookings(
   folder: string,
   onDelay: (cause: unknown) => void = () => {},
 ): JournaledBookings {
-  const { book } = store
-  if (!book) throw new TypeError('A store that several processes share has no bookings.')
+  const { bookAll } = store
+  if (!bookAll) throw new TypeError('A store that several processes share has no bookings.')
   const { journal, records, damaged, clear } = openJournal(folder)
   if (damaged > 0) throw new Error(`The journal in ${folder} is damaged in ${damaged} lines. Restore it from a backup.`)
-  const applier = createApplier(store, book, journal, onDelay)
-  store.onCommand(() => applier.push())
-  store.onRead(() =>
-    applier.length === 0 ? null : Promise.race([applier.flush(), wait(READ_WAIT_MS, undefined, { ref: false })]),
-  )
+  const applier = createApplier(store, bookAll, journal, onDelay)
+  const gatherer = createGatherer((lines) => {
+    const text = `[${lines.join(',')}]`
+    applier.add({ text, count: lines.length, segment: journal.append(text) })
+  })
+  const flush = (): Promise<void> => {
+    gatherer.close()
+    return applier.flush()
+  }
+  store.onCommand(() => {
+    gatherer.close()
+    applier.push()
+  })
+  store.onRead(() => {
+    if (gatherer.length + applier.length === 0) return null
+    return Promise.race([flush(), wait(READ_WAIT_MS, undefined, { ref: false })])
+  })
   return {
-    write(booking) {
-      let segment: Segment
-      try {
-        segment = journal.append(encode(booking))
-      } catch (cause) {
-        return Promise.reject(storeUnavailable('The journal cannot be written.', cause))
-      }
-      applier.add({ booking, segment })
-      return WRITTEN
-    },
+    write: (booking) => gatherer.add(encodeBooking(booking)),
     checkOpen: (accountId) => applier.checkOpen(accountId),
     async replay() {
-      for (const record of records) await store.execute('settle', settlementOf(decode(record)))
+      const bookings = records.flatMap(decodeBookings)
+      for (const booking of bookings) await store.execute('settle', settlementOf(booking))
       clear()
-      return records.length
+      return bookings.length
     },
-    flush: () => applier.flush(),
+    flush,
     async close() {
-      await applier.flush()
+      await flush()
       journal.close()
     },
   }
 }
 
-/** Carries bookings from the journal to the database, in their order. */
+/**
+ * Gathers the bookings of one turn of the event loop, which then cost one write to the journal. All of them wait for the
+ * same promise; it rejects with store_unavailable when the disk refuses the line.
+ */
+function createGatherer(append: (lines: readonly string[]) => void) {
+  let lines: string[] = []
+  let group: PromiseWithResolvers<boolean> | null = null
+  const close = (): void => {
+    if (!group) return
+    const { resolve, reject } = group
+    const gathered = lines
+    group = null
+    lines = []
+    try {
+      append(gathered)
+      resolve(true)
+    } catch (cause) {
+      reject(storeUnavailable('The journal cannot be written.', cause))
+    }
+  }
+  return {
+    close,
+    get length() {
+      return lines.length
+    },
+    add(line: string): Promise<boolean> {
+      lines.push(line)
+      if (group) return group.promise
+      group = Promise.withResolvers<boolean>()
+      setImmediate(close)
+      return group.promise
+    },
+  }
+}
+
+/** Carries groups from the journal to the database, in their order. */
 function createApplier(
   store: Store,
-  book: NonNullable<Store['book']>,
+  bookAll: NonNullable<Store['bookAll']>,
   journal: Journal,
   onDelay: (cause: unknown) => void,
 ) {
-  let waiting: Waiting[] = []
+  let waiting: Group[] = []
+  let waitingCount = 0
   let timer: NodeJS.Timeout | undefined
   let underWay = 0
   const idle: (() => void)[] = []
   const blocked = new Map<string, number>()
 
-  const done = ({ segment }: Waiting): void => {
-    journal.applied(segment)
+  const finish = (group: Group): void => {
+    journal.applied(group.segment)
     if (--underWay === 0 && waiting.length === 0) for (const wake of idle.splice(0)) wake()
   }
-  /** The writer refused it: funds changed under it, or the store failed. The SQL command books exactly once whatever came before. */
-  const rebook = async (entry: Waiting): Promise<void> => {
-    const accountId = entry.booking[2]
-    blocked.set(accountId, (blocked.get(accountId) ?? 0) + 1)
-    for (;;) {
-      const cause = await store.execute('settle', settlementOf(entry.booking)).then(toNothing, toCause)
-      if (cause === undefined) break
-      onDelay(cause)
-      await wait(RETRY_WAIT_MS)
+  /** Funds changed under some, or the store failed. The SQL command books exactly once whatever came before. */
+  const rebook = async (group: Group, written: readonly boolean[] | null): Promise<void> => {
+    const refused = decodeBookings(group.text).filter((_, at) => written?.[at] !== true)
+    for (const { 2: accountId } of refused) blocked.set(accountId, (blocked.get(accountId) ?? 0) + 1)
+    for (const booking of refused) {
+      await settleUntilDone(store, booking, onDelay)
+      const others = blocked.get(booking[2])! - 1
+      if (others === 0) blocked.delete(booking[2])
+      else blocked.set(booking[2], others)
     }
-    const others = blocked.get(accountId)! - 1
-    if (others === 0) blocked.delete(accountId)
-    else blocked.set(accountId, others)
-    done(entry)
+    finish(group)
   }
   const push = (): void => {
     clearTimeout(timer)
     timer = undefined
-    const entries = waiting
+    const groups = waiting
     waiting = []
-    underWay += entries.length
-    for (const entry of entries) {
-      book(entry.booking).then(
-        (written) => (written ? done(entry) : rebook(entry)),
-        () => rebook(entry),
+    waitingCount = 0
+    underWay += groups.length
+    for (const group of groups) {
+      bookAll(group.text).then(
+        (written) => (written === true ? finish(group) : rebook(group, written)),
+        () => rebook(group, null),
       )
     }
   }
@@ -129,9 +167,10 @@ function createApplier(
       return waiting.length + underWay
     },
     push,
-    add(entry: Waiting) {
-      waiting.push(entry)
-      if (waiting.length >= APPLY_LENGTH) push()
+    add(group: Group) {
+      waiting.push(group)
+      waitingCount += group.count
+      if (waitingCount >= APPLY_LENGTH) push()
       else timer ??= setTimeout(push, APPLY_WAIT_MS)
     },
     flush(): Promise<void> {
@@ -145,45 +184,18 @@ function createApplier(
   }
 }
 
-const toNothing = (): undefined => undefined
-const toCause = (cause: unknown): unknown => cause ?? new Error('unknown')
+async function settleUntilDone(store: Store, booking: Booking, onDelay: (cause: unknown) => void): Promise<void> {
+  for (;;) {
+    try {
+      await store.execute('settle', settlementOf(booking))
+      return
+    } catch (cause) {
+      onDelay(cause)
+      await wait(RETRY_WAIT_MS)
+    }
+  }
+}
 
 function settlementOf([row, requestId, accountId, keyId, chargedNano, , nowMs]: Booking) {
   return { requestId, accountId, keyId, costNano: chargedNano, nowMs, row, reservedNano: 0n, ...periodStarts(nowMs) }
-}
-
-const MONEY_AT = new Set(REQUEST_COLUMNS.flatMap((column, at) => (column.endsWith('_nano') ? [at] : [])))
-
-/** One line of JSON: positions as in a Booking, money as decimal text. */
-function encode([row, requestId, accountId, keyId, chargedNano, balanceNano, nowMs, ...starts]: Booking): string {
-  const cells = row.map((cell) => (typeof cell === 'bigint' ? cell.toString() : cell))
-  return JSON.stringify([
-    cells,
-    requestId,
-    accountId,
-    keyId,
-    chargedNano.toString(),
-    balanceNano.toString(),
-    nowMs,
-    ...starts,
-  ])
-}
-
-type Encoded = readonly [
-  (string | number | null)[],
-  string,
-  string,
-  string | null,
-  string,
-  string,
-  number,
-  number,
-  number,
-  number,
-]
-
-function decode(record: string): Booking {
-  const [cells, requestId, accountId, keyId, charged, balance, nowMs, ...starts] = JSON.parse(record) as Encoded
-  const row: FlatRow = cells.map((cell, at) => (cell !== null && MONEY_AT.has(at) ? BigInt(cell) : cell))
-  return [row, requestId, accountId, keyId, BigInt(charged), BigInt(balance), nowMs, ...starts]
 }

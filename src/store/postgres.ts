@@ -63,6 +63,7 @@ export async function openPostgres(url: string): Promise<Store> {
       return commands.push({ name, args }) as Promise<never>
     },
     book: null,
+    bookAll: null,
     // Nothing is written behind: whoever was answered finds it in the database.
     onRead() {},
     onCommand,

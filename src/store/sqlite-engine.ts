@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
 import { bind } from './bind.ts'
-import type { Booking, Bookings, OpenBookings } from './booking.ts'
+import { type Booking, type Bookings, decodeBookings, type OpenBookings } from './booking.ts'
 import type { Command } from './command.ts'
 import type { CommandCall } from './commands.ts'
 import { failureOf } from './failure.ts'
@@ -29,7 +29,8 @@ export interface SqliteEngine {
 }
 
 /** A booking is known by being an array. */
-export type Call = CommandCall | Booking
+/** A string is a JSON array of encoded bookings. */
+export type Call = CommandCall | Booking | string
 
 type CommandLookup = (call: CommandCall) => Command<unknown, unknown>
 
@@ -68,9 +69,16 @@ export function openSqliteEngine(file: string, parts?: WriterParts): SqliteEngin
   }
 
   const perform = (call: Call): Reply => {
+    if (typeof call === 'string') return bookAll(decodeBookings(call))
     if (isBooking(call)) return (bookings ??= parts!.openBookings(db)).book(call) || NOT_BOOKED
     bookings?.finish()
     return { value: performCommand(call) }
+  }
+
+  const bookAll = (many: readonly Booking[]): Reply => {
+    const writer = (bookings ??= parts!.openBookings(db))
+    const written = many.map((booking) => writer.book(booking))
+    return written.includes(false) ? { value: written } : true
   }
 
   const performCommand = (call: CommandCall): unknown => {

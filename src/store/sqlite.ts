@@ -50,6 +50,7 @@ function storeOver(writer: WorkerThread, reader: WorkerThread, release: () => vo
       return commands.push({ name, args }) as Promise<never>
     },
     book: (booking) => commands.push(booking) as Promise<boolean>,
+    bookAll: (encoded) => commands.push(encoded) as Promise<true | readonly boolean[]>,
     onCommand,
     onRead: (gate) => void gates.push(gate),
     get pending() {

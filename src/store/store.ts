@@ -21,6 +21,8 @@ export interface Store {
    * written (see Bookings). Null where several processes share the database, because memory decides nothing there.
    */
   readonly book: ((booking: Booking) => Promise<boolean>) | null
+  /** The same for a JSON array of encoded bookings: `true` when all were written, else for each whether it was. */
+  readonly bookAll: ((encoded: string) => Promise<true | readonly boolean[]>) | null
   /** Hears of every command (not of bookings) when it is queued, and therefore in the order in which they run. */
   onCommand(listener: CommandListener): void
   /** Asked before every read: what it waits for is seen by the read. Null: nothing to wait for. */
