@@ -7,7 +7,6 @@ import {
   JsonError,
   type ObjectScan,
   readString,
-  readValue,
   type Span,
   textOf,
 } from '#wire/json-scan.ts'
@@ -62,19 +61,41 @@ export function readModel(body: Buffer, span: Span | undefined): string | null {
 /** A boolean member; `null` and absence are the same to every provider. */
 export function readFlag(body: Buffer, span: Span | undefined, name: string): boolean | null {
   if (!span || isNull(body, span.start)) return null
-  const value = span.end - span.start <= 5 ? readValue(body, span.start, span.end) : undefined
-  if (typeof value !== 'boolean') throw invalid(name, 'must be true or false')
-  return value
+  // The scan has seen to it that these are whole words.
+  if (body[span.start] === LETTER_T) return true
+  if (body[span.start] === LETTER_F) return false
+  throw invalid(name, 'must be true or false')
 }
 
 /** A count such as an output limit: a whole number from 0 (R80: 0 is a value) to `max`. */
 export function readCount(body: Buffer, span: Span | undefined, name: string, max: number): number | null {
   if (!span || isNull(body, span.start)) return null
-  const text = span.end - span.start <= 24 ? textOf(body, span.start, span.end) : ''
-  const value = /^-?\d/.test(text) ? Number(text) : Number.NaN
+  const value = digitsAt(body, span) ?? numberAt(body, span)
   if (!Number.isSafeInteger(value) || value < 0 || value > max)
     throw invalid(name, `must be a whole number from 0 to ${max}`)
   return value
+}
+
+const LETTER_T = 0x74
+const LETTER_F = 0x66
+const DIGITS_MAX = 15
+const NUMBER_CHARACTERS_MAX = 24
+
+/** A plain whole number, which is what nearly every client writes; null for any other spelling. */
+function digitsAt(body: Buffer, span: Span): number | null {
+  if (span.end - span.start > DIGITS_MAX) return null
+  let value = 0
+  for (let at = span.start; at < span.end; at++) {
+    const digit = body[at]! - 0x30
+    if (digit < 0 || digit > 9) return null
+    value = value * 10 + digit
+  }
+  return value
+}
+
+function numberAt(body: Buffer, span: Span): number {
+  const text = span.end - span.start <= NUMBER_CHARACTERS_MAX ? textOf(body, span.start, span.end) : ''
+  return /^-?\d/.test(text) ? Number(text) : Number.NaN
 }
 
 /** Puts a name in place of the one that stands at `span`; nothing to do when it is the same, bytes and all. */

@@ -160,7 +160,8 @@ export function valueEnd(bytes: Uint8Array, from: number): number {
 
 /** The string value whose quotes stand at `start` and `end - 1`. */
 export function readString(bytes: Uint8Array, start: number, end: number): string {
-  return JSON.parse(textOf(bytes, start, end)) as string
+  const text = textOf(bytes, start + 1, end - 1)
+  return text.includes('\\') ? (JSON.parse(textOf(bytes, start, end)) as string) : text
 }
 
 /** The parsed value of a span; for small values only. */

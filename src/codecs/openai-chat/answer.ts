@@ -2,7 +2,7 @@ import type { Usage } from '#ir/usage.ts'
 import { isArray, isNull, isObject, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
 import { type EventFields, readEvent } from '#wire/sse.ts'
 import type { AnswerFacts, EventRole, Failure, RequestFacts, StreamReader } from '#codecs/codec.ts'
-import { stringAt, stringBytes } from '#codecs/event-text.ts'
+import { quoted, stringAt, stringBytes, valueOf } from '#codecs/event-text.ts'
 import { failureOf } from '#codecs/failure.ts'
 import { MemberWalk } from '#codecs/member-walk.ts'
 import { CHAT_USAGE, readOpenAiUsage } from './usage.ts'
@@ -72,6 +72,9 @@ class ChoiceFacts {
   }
 }
 
+/** `"tool_calls"` and `"function_call"`. */
+const CALLS = Buffer.from('_call')
+const FINISH = quoted('finish_reason')
 const CLOSE_ARRAY = 0x5d
 const EMPTY = Buffer.alloc(0)
 /** Shared: what one pass found is used before the next. */
@@ -83,19 +86,22 @@ export function readChatAnswer(body: Buffer): AnswerFacts {
   const error = object && scan.has(ERROR) && !isNull(body, scan.start[ERROR]!)
   const choices = object && scan.has(CHOICES) && isArray(body, scan.start[CHOICES]!)
   const usageObject = object && scan.has(USAGE) && isObject(body, scan.start[USAGE]!)
-  const found = CHOICES_FOUND.read(body, choices ? scan.start[CHOICES]! : 0, choices ? scan.end[CHOICES]! : 0)
   const usage = usageObject ? readOpenAiUsage(readValue(body, scan.start[USAGE]!, scan.end[USAGE]!), CHAT_USAGE) : null
+  const from = choices ? scan.start[CHOICES]! : 0
+  const to = choices ? scan.end[CHOICES]! : 0
+  // With usage reported nothing has to be counted, and without calls two native searches tell the rest.
+  const found = usage && !body.includes(CALLS) ? null : CHOICES_FOUND.read(body, from, to)
   return {
     usage,
-    finishReason: found.finishes[0] ?? null,
+    finishReason: found ? (found.finishes[0] ?? null) : stringAt(body, valueOf(body, FINISH, from)),
     responseId: object && scan.has(ID) ? stringAt(body, scan.start[ID]!) : null,
-    toolCallsCount: found.hasOutput ? found.names : 0,
+    toolCallsCount: found?.hasOutput ? found.names : 0,
     modelSpan:
       object && scan.has(MODEL) && isString(body, scan.start[MODEL]!)
         ? { start: scan.start[MODEL]!, end: scan.end[MODEL]! }
         : null,
     usageOpen: usageObject ? scan.start[USAGE]! + 1 : null,
-    contentBytes: found.bytes,
+    contentBytes: found?.bytes ?? 0,
     failure: error || !choices ? noAnswer(body, error ? scan : null) : null,
   }
 }

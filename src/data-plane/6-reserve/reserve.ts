@@ -6,7 +6,7 @@ import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Bound, Plan } from '#data-plane/5-plan/plan.ts'
 import { boundOf, outputTokensWithin } from '#ledger/cost.ts'
-import type { HoldRefusal } from '#ledger/types.ts'
+import type { HoldRefusal, HoldResult } from '#ledger/types.ts'
 
 /** What was set aside for this request. */
 export interface Hold {
@@ -23,28 +23,30 @@ const NOTHING: Hold = { metered: false, amountNano: 0n, outputTokensMax: null }
  * Sets the worst case aside, over account and key at once, before any upstream is called (R94). Throws 402
  * insufficient_balance, credit_limit_exceeded, key_limit_exceeded; 403 for an account or key that changed meanwhile.
  */
-export async function reserve(gateway: Gateway, caller: Caller, exchange: Exchange, plan: Plan): Promise<Hold> {
+export function reserve(gateway: Gateway, caller: Caller, exchange: Exchange, plan: Plan): Hold | Promise<Hold> {
   const { bound } = plan
   if (caller.billing === 'off' || bound === null || bound.price === null) return NOTHING
   const { price } = bound
   const wantNano = worstCase(bound, price, bound.outputTokensMax)
   const least = Math.min(bound.outputTokensMax, gateway.settings.reservation.minOutputTokens)
   const floorNano = bound.outputIsClients ? wantNano : worstCase(bound, price, least)
-  const answer = gateway.ledger.reserve({
+  const holdOf = (result: HoldResult): Hold => {
+    if (!result.granted) throw refusal(gateway, result.refusal, result.availableNano, floorNano)
+    const isLowered = result.amountNano < wantNano
+    return {
+      metered: true,
+      amountNano: result.amountNano,
+      outputTokensMax: isLowered ? outputTokensWithin(result.amountNano, promptOf(bound, price)) : null,
+    }
+  }
+  const result = gateway.ledger.reserve({
     requestId: exchange.id,
     accountId: caller.account.id,
     keyId: caller.key?.id ?? null,
     wantNano,
     floorNano,
   })
-  const result = answer instanceof Promise ? await answer : answer
-  if (!result.granted) throw refusal(gateway, result.refusal, result.availableNano, floorNano)
-  const isLowered = result.amountNano < wantNano
-  return {
-    metered: true,
-    amountNano: result.amountNano,
-    outputTokensMax: isLowered ? outputTokensWithin(result.amountNano, promptOf(bound, price)) : null,
-  }
+  return result instanceof Promise ? result.then(holdOf) : holdOf(result)
 }
 
 function worstCase(bound: Bound, price: Price, outputTokensMax: number): NanoUsd {
