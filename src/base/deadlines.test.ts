@@ -7,7 +7,7 @@ test('expires what is due, once, and follows deadlines that move', (t) => {
   t.after(() => mock.timers.reset())
   const watch = new Deadlines()
   const expired: string[] = []
-  const item = (name: string, deadlineAt: number) => ({ deadlineAt, onExpiry: () => expired.push(name) })
+  const item = (name: string, deadlineAt: number) => ({ deadlineAt, place: -1, onExpiry: () => expired.push(name) })
   const now = performance.now()
   const due = item('due', now - 1)
   const later = { ...item('later', now + 60_000) }

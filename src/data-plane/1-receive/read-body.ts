@@ -48,6 +48,7 @@ function collect(
     const chunks: Buffer[] = []
     let bytes = 0
     const limit: Watched = {
+      place: -1,
       deadlineAt: performance.now() + waitMs,
       onExpiry: () => finish(new GatewayError('request_timeout', `The body did not arrive within ${waitMs / 1000} s.`)),
     }

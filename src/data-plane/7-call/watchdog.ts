@@ -11,6 +11,7 @@ export interface WatchdogLimits {
 
 /** Watches one attempt's limits (R76). Arriving bytes only note the time. A limit of 0 is off. */
 export class Watchdog implements Watched {
+  place = -1
   private readonly limits: WatchdogLimits
   private readonly expire: (what: Expiry) => void
   private readonly startedAt = performance.now()
