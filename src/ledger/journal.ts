@@ -44,7 +44,7 @@ export function openJournal(
     .filter((name) => NAME.test(name))
     .sort()
   const found = left.map((name) => readSegment(join(folder, name)))
-  const next = left.length === 0 ? 1 : Number(NAME.exec(left.at(-1)!)![1]) + 1
+  const next = left.length === 0 ? 1 : Number.parseInt(NAME.exec(left.at(-1)!)![1]!, 10) + 1
   return {
     journal: new FileJournal(folder, next, segmentBytesMax),
     records: found.flatMap(({ records }) => records),

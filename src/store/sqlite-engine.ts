@@ -69,16 +69,10 @@ export function openSqliteEngine(file: string, parts?: WriterParts): SqliteEngin
   }
 
   const perform = (call: Call): Reply => {
-    if (typeof call === 'string') return bookAll(decodeBookings(call))
+    if (typeof call === 'string') return bookAll((bookings ??= parts!.openBookings(db)), call)
     if (isBooking(call)) return (bookings ??= parts!.openBookings(db)).book(call) || NOT_BOOKED
     bookings?.finish()
     return { value: performCommand(call) }
-  }
-
-  const bookAll = (many: readonly Booking[]): Reply => {
-    const writer = (bookings ??= parts!.openBookings(db))
-    const written = many.map((booking) => writer.book(booking))
-    return written.includes(false) ? { value: written } : true
   }
 
   const performCommand = (call: CommandCall): unknown => {
@@ -126,6 +120,11 @@ export function openSqliteEngine(file: string, parts?: WriterParts): SqliteEngin
     query: queriesOf(db),
     close: () => db.close(),
   }
+}
+
+function bookAll(bookings: Bookings, encoded: string): Reply {
+  const written = decodeBookings(encoded).map((booking) => bookings.book(booking))
+  return written.includes(false) ? { value: written } : true
 }
 
 const isBooking = (call: Call): call is Booking => Array.isArray(call)
