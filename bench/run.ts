@@ -58,13 +58,17 @@ async function halfOfSaturation(subjects: Subjects, points: readonly PointReport
   return Math.min(OPEN_RATE_MAX, Math.round((sides.gateway ?? sides.bare)!.perSecond / 2))
 }
 
+/** Both subjects are compiled by then: what is measured is the code and not its compilation. */
+const WARM_UP_MS = 10_000
+
 async function warmUp(subjects: Subjects, pace: Pace): Promise<void> {
   const payer = await subjects.pay('warm-up')
   const [, unary] = await PARTS['b1']!(pace, async () => 0)
   const [stream] = await PARTS['b5']!(pace, async () => 0)
   for (const point of [unary!, stream!]) {
     const subjectsOnly = point.subjects.filter((name) => name !== 'direct')
-    await runPoint(subjects, { ...point, subjects: subjectsOnly }, { ...pace, rounds: 1 }, payer)
+    const run = { ...point.run, windowMs: options.quick ? point.run.windowMs : WARM_UP_MS }
+    await runPoint(subjects, { ...point, run, subjects: subjectsOnly }, { ...pace, rounds: 1 }, payer)
   }
 }
 
