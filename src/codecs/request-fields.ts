@@ -1,5 +1,5 @@
 import { GatewayError } from '#base/errors.ts'
-import type { UnseenInput } from './codec.ts'
+import type { RequestChanges, RequestFacts, UnseenInput } from './codec.ts'
 import {
   isNull,
   isString,
@@ -10,7 +10,7 @@ import {
   type Span,
   textOf,
 } from '#wire/json-scan.ts'
-import type { Edit } from '#wire/splice.ts'
+import { applyEdits, type Edit } from '#wire/splice.ts'
 
 /** Reading and editing the members of a request body that the gateway itself must understand. */
 
@@ -153,4 +153,37 @@ function hidesLetters(body: Buffer): boolean {
 
 function invalid(name: string, what: string): GatewayError {
   return new GatewayError('invalid_parameter', `"${name}" ${what}.`, { param: name })
+}
+
+/** Members to add at the top level, by name and JSON text. */
+export type Added = (readonly [string, string])[]
+
+/**
+ * Applies what every chat-like request has in common: the upstream's name of the model, and a lowered output limit. The limit
+ * takes the first of `limitNames` that the client gave, else the last of them, which the most hosts know, is added. `more` may add edits of the protocol's own.
+ */
+export function rewriteRequest(
+  body: Buffer,
+  facts: RequestFacts,
+  changes: RequestChanges,
+  limitNames: readonly [string, ...string[]],
+  more?: (edits: Edit[], added: Added) => void,
+): Buffer {
+  const { spans } = facts
+  const edits: Edit[] = []
+  const added: Added = []
+  if (spans['model']) edits.push(...renameEdits(body, spans['model'], changes.model))
+  else added.push(['model', JSON.stringify(changes.model)])
+  if (changes.outputTokensMax !== undefined) {
+    const limit = String(changes.outputTokensMax)
+    const given = limitNames.map((name) => spans[name]).filter((span) => span !== undefined)
+    // A member that is null is filled: a second one of its name would be overruled by it.
+    const span = given.find(({ start }) => !isNull(body, start)) ?? given[0]
+    if (span) edits.push({ ...span, bytes: Buffer.from(limit) })
+    else added.push([limitNames.at(-1)!, limit])
+  }
+  more?.(edits, added)
+  const root = spans['body']!
+  if (added.length > 0) edits.push(insertMembers(root.start, root.end === 0, added))
+  return applyEdits(body, edits)
 }

@@ -1,20 +1,18 @@
 import { fieldsOf } from '#ir/counts.ts'
-import type { AnswerFacts, Failure, Passthrough, RequestChanges, RequestFacts } from '#codecs/codec.ts'
+import type { AnswerFacts, Failure, Passthrough, RequestFacts } from '#codecs/codec.ts'
 import { contentBytesOf, quoted, stringAt } from '#codecs/event-text.ts'
 import { failureOf } from '#codecs/failure.ts'
 import {
   unseenInput,
-  insertMembers,
   OUTPUT_TOKENS_MAX,
   readCount,
   readFlag,
   readModel,
-  renameEdits,
   scanBody,
   spanOf,
+  rewriteRequest,
 } from '#codecs/request-fields.ts'
 import { isArray, isNull, isObject, isString, ObjectScan, readValue, type Span } from '#wire/json-scan.ts'
-import { applyEdits, type Edit } from '#wire/splice.ts'
 import { MessagesStreamReader } from './stream.ts'
 import { readMessagesUsage } from './usage.ts'
 
@@ -34,7 +32,7 @@ const UNIQUE = [
 export const messagesPassthrough: Passthrough = {
   protocol: 'anthropic-messages',
   readRequest,
-  writeRequest,
+  writeRequest: (body, facts, changes) => rewriteRequest(body, facts, changes, ['max_tokens']),
   readAnswer,
   openStream: () => new MessagesStreamReader(),
   terminator: '',
@@ -59,23 +57,6 @@ function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
     unseen: unseenInput(body, MEDIA_KEYS, FILE_KEYS, isGiven(CONTAINER) || isGiven(MCP_SERVERS)),
     spans,
   }
-}
-
-function writeRequest(body: Buffer, facts: RequestFacts, changes: RequestChanges): Buffer {
-  const { spans } = facts
-  const edits: Edit[] = []
-  const added: [string, string][] = []
-  if (spans['model']) edits.push(...renameEdits(body, spans['model'], changes.model))
-  else added.push(['model', JSON.stringify(changes.model)])
-  if (changes.outputTokensMax !== undefined) {
-    const limit = String(changes.outputTokensMax)
-    const span = spans['max_tokens']
-    if (span) edits.push({ ...span, bytes: Buffer.from(limit) })
-    else added.push(['max_tokens', limit])
-  }
-  const root = spans['body']!
-  if (added.length > 0) edits.push(insertMembers(root.start, root.end === 0, added))
-  return applyEdits(body, edits)
 }
 
 const ANSWER_KEYS = ['id', 'model', 'usage', 'error', 'stop_reason', 'content', 'type'] as const

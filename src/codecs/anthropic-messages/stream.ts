@@ -1,10 +1,10 @@
 import { fieldsOf } from '#ir/counts.ts'
-import type { Usage } from '#ir/usage.ts'
-import type { EventRole, Failure, StreamReader } from '#codecs/codec.ts'
+import type { EventRole } from '#codecs/codec.ts'
 import { contentBytesOf, quoted, stringAt } from '#codecs/event-text.ts'
+import { EventReader } from '#codecs/event-reader.ts'
 import { failureOf } from '#codecs/failure.ts'
 import { isObject, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
-import { type EventFields, readEvent } from '#wire/sse.ts'
+import { readEvent } from '#wire/sse.ts'
 import { readMessagesUsage } from './usage.ts'
 
 const KEYS = ['type', 'message', 'usage', 'delta', 'content_block', 'error'] as const
@@ -17,25 +17,14 @@ const STOP = new ObjectScan(['stop_reason'])
 const BLOCK = new ObjectScan(['type'])
 
 /** Reads the events of a Messages stream. */
-export class MessagesStreamReader implements StreamReader {
-  modelStart = -1
-  modelEnd = -1
-  readonly usageOpen = -1
-  usage: Usage | null = null
-  finishReason: string | null = null
-  responseId: string | null = null
-  toolCallsCount = 0
-  contentBytes = 0
-  failure: Failure | null = null
-  complete = false
+export class MessagesStreamReader extends EventReader {
   private readonly scan = STREAM_SCAN
-  private readonly fields: EventFields = { name: '', dataStart: -1, dataEnd: -1, dataText: null }
 
-  read(event: Buffer): EventRole {
+  override read(event: Buffer): EventRole {
     this.modelStart = -1
     const { dataStart, dataEnd } = readEvent(event, this.fields)
     if (dataStart < 0) return 'noise'
-    if (!this.scanData(event, dataStart, dataEnd)) return 'lifecycle'
+    if (!this.scanData(this.scan, event, dataStart, dataEnd)) return 'lifecycle'
     const type = stringAt(event, this.scan.start[TYPE]!) ?? this.fields.name
     switch (type) {
       case 'content_block_delta':
@@ -50,7 +39,7 @@ export class MessagesStreamReader implements StreamReader {
         this.readDelta(event)
         return 'content'
       case 'message_stop':
-        this.complete = true
+        this.isComplete = true
         return 'terminal'
       case 'error':
         this.failure = failureOf(200, readValue(event, dataStart, dataEnd))
@@ -59,14 +48,6 @@ export class MessagesStreamReader implements StreamReader {
         return 'noise'
       default:
         return 'lifecycle'
-    }
-  }
-
-  private scanData(event: Buffer, from: number, to: number): boolean {
-    try {
-      return this.scan.scan(event, from, to)
-    } catch {
-      return false
     }
   }
 

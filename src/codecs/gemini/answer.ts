@@ -1,11 +1,12 @@
-import type { AnswerFacts, EventRole, Failure, StreamReader } from '#codecs/codec.ts'
+import type { AnswerFacts, EventRole } from '#codecs/codec.ts'
 import { contentBytesOf, quoted, stringAt, valueOf } from '#codecs/event-text.ts'
+import { EventReader } from '#codecs/event-reader.ts'
 import { failureOf } from '#codecs/failure.ts'
 import { spanOf } from '#codecs/request-fields.ts'
 import { countOf, fieldsOf, isMiscount, sumOf } from '#ir/counts.ts'
 import type { Usage } from '#ir/usage.ts'
 import { arrayElements, isArray, isNull, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
-import { type EventFields, readEvent } from '#wire/sse.ts'
+import { readEvent } from '#wire/sse.ts'
 
 const KEYS = [
   'candidates',
@@ -79,31 +80,21 @@ export function readGeminiUsage(value: unknown): Usage | null {
 }
 
 /** Reads the `data:` events of streamGenerateContent. The stream's end is the end of the body; there is no last event. */
-export class GeminiStreamReader implements StreamReader {
-  modelStart = -1
-  modelEnd = -1
-  readonly usageOpen = -1
-  usage: Usage | null = null
-  finishReason: string | null = null
-  responseId: string | null = null
-  toolCallsCount = 0
-  contentBytes = 0
-  failure: Failure | null = null
+export class GeminiStreamReader extends EventReader {
   private readonly scan = STREAM_SCAN
-  private readonly fields: EventFields = { name: '', dataStart: -1, dataEnd: -1, dataText: null }
   private readonly begun = new Set<number>()
   private readonly finished = new Set<number>()
   private isBlocked = false
 
-  get complete(): boolean {
+  override get complete(): boolean {
     return this.isBlocked || (this.finished.size > 0 && this.finished.size === this.begun.size)
   }
 
-  read(event: Buffer): EventRole {
+  override read(event: Buffer): EventRole {
     this.modelStart = -1
     const { dataStart, dataEnd } = readEvent(event, this.fields)
     if (dataStart < 0) return 'noise'
-    if (!this.scanData(event, dataStart, dataEnd)) return 'lifecycle'
+    if (!this.scanData(this.scan, event, dataStart, dataEnd)) return 'lifecycle'
     const { scan } = this
     if (scan.has(ERROR) && !isNull(event, scan.start[ERROR]!)) {
       this.failure = failureOf(200, { error: readValue(event, scan.start[ERROR]!, scan.end[ERROR]!) })
@@ -136,14 +127,6 @@ export class GeminiStreamReader implements StreamReader {
     if (blocked === null) return
     this.isBlocked = true
     this.finishReason = blocked
-  }
-
-  private scanData(event: Buffer, from: number, to: number): boolean {
-    try {
-      return this.scan.scan(event, from, to)
-    } catch {
-      return false
-    }
   }
 }
 

@@ -1,8 +1,8 @@
-import type { Usage } from '#ir/usage.ts'
 import { isArray, isNull, isObject, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
-import { type EventFields, readEvent } from '#wire/sse.ts'
-import type { AnswerFacts, EventRole, Failure, RequestFacts, StreamReader } from '#codecs/codec.ts'
+import { readEvent } from '#wire/sse.ts'
+import type { AnswerFacts, EventRole, Failure, RequestFacts } from '#codecs/codec.ts'
 import { quoted, stringAt, stringBytes, valueOf } from '#codecs/event-text.ts'
+import { EventReader } from '#codecs/event-reader.ts'
 import { failureOf } from '#codecs/failure.ts'
 import { MemberWalk } from '#codecs/member-walk.ts'
 import { CHAT_USAGE, readOpenAiUsage } from './usage.ts'
@@ -111,32 +111,23 @@ function noAnswer(body: Buffer, scan: ObjectScan | null): Failure {
   return { status: 502, code: 'upstream_bad_response', message: 'The upstream sent an answer without choices.' }
 }
 
-export class ChatStreamReader implements StreamReader {
-  modelStart = -1
-  modelEnd = -1
-  usageOpen = -1
-  usage: Usage | null = null
-  finishReason: string | null = null
-  responseId: string | null = null
-  toolCallsCount = 0
-  contentBytes = 0
-  failure: Failure | null = null
+export class ChatStreamReader extends EventReader {
   private readonly scan = STREAM_SCAN
-  private readonly fields: EventFields = { name: '', dataStart: -1, dataEnd: -1, dataText: null }
   private readonly candidates: number
   private finished = 0
   private done = false
 
   constructor(facts: RequestFacts) {
+    super()
     // Asking for none is the upstream's to refuse; an answer that comes all the same has to be finished (R80).
     this.candidates = Math.max(1, facts.candidates)
   }
 
-  get complete(): boolean {
+  override get complete(): boolean {
     return this.done || this.finished >= this.candidates
   }
 
-  read(event: Buffer): EventRole {
+  override read(event: Buffer): EventRole {
     this.modelStart = -1
     this.usageOpen = -1
     const { dataStart, dataEnd } = readEvent(event, this.fields)
@@ -145,7 +136,7 @@ export class ChatStreamReader implements StreamReader {
       this.done = true
       return 'terminal'
     }
-    if (!this.scanData(event, dataStart, dataEnd)) return 'lifecycle'
+    if (!this.scanData(this.scan, event, dataStart, dataEnd)) return 'lifecycle'
     const { scan } = this
     if (scan.has(ERROR) && !isNull(event, scan.start[ERROR]!)) {
       this.failure = failureOf(200, { error: readValue(event, scan.start[ERROR]!, scan.end[ERROR]!) })
@@ -160,15 +151,6 @@ export class ChatStreamReader implements StreamReader {
     const hasChoices = scan.has(CHOICES) && scan.end[CHOICES]! - scan.start[CHOICES]! > 2
     if (!hasChoices) return reportsUsage ? 'usage' : 'lifecycle'
     return this.readChoices(event)
-  }
-
-  private scanData(event: Buffer, from: number, to: number): boolean {
-    try {
-      return this.scan.scan(event, from, to)
-    } catch {
-      // An event that is no JSON is the upstream's own; it passes unchanged and counts for nothing.
-      return false
-    }
   }
 
   private readUsage(event: Buffer): boolean {

@@ -1,19 +1,18 @@
 import { isNull, isObject, ObjectScan, type Span } from '#wire/json-scan.ts'
-import { applyEdits, type Edit } from '#wire/splice.ts'
+import type { Edit } from '#wire/splice.ts'
 import type { RequestChanges, RequestFacts } from '#codecs/codec.ts'
 import { quoted } from '#codecs/event-text.ts'
 import {
   CANDIDATES_MAX,
   unseenInput,
   insertMember,
-  insertMembers,
   OUTPUT_TOKENS_MAX,
   readCount,
   readFlag,
   readModel,
-  renameEdits,
   scanBody,
   spanOf,
+  rewriteRequest,
 } from '#codecs/request-fields.ts'
 
 const MEDIA_KEYS = [quoted('image_url'), quoted('video_url')]
@@ -59,28 +58,16 @@ export function readChatRequest(body: Buffer, jsonDepthMax: number): RequestFact
 }
 
 export function writeChatRequest(body: Buffer, facts: RequestFacts, changes: RequestChanges): Buffer {
-  const edits: Edit[] = []
-  const { spans } = facts
-  const added: [string, string][] = []
-  if (spans['model']) edits.push(...renameEdits(body, spans['model'], changes.model))
-  else added.push(['model', JSON.stringify(changes.model)])
-  if (changes.outputTokensMax !== undefined) {
-    const limit = String(changes.outputTokensMax)
-    const given = [spans['max_completion_tokens'], spans['max_tokens']].filter((span) => span !== undefined)
-    // A member that is null is filled: a second one of its name would be overruled by it.
-    const span = given.find(({ start }) => !isNull(body, start)) ?? given[0]
-    if (span) edits.push({ ...span, bytes: Buffer.from(limit) })
-    else added.push(['max_tokens', limit])
-  }
-  if (changes.includeUsage) {
-    const options = spans['stream_options']
+  return rewriteRequest(body, facts, changes, LIMITS, (edits, added) => {
+    if (!changes.includeUsage) return
+    const options = facts.spans['stream_options']
     if (options) edits.push(includeUsageEdit(body, options))
     else added.push(['stream_options', '{"include_usage":true}'])
-  }
-  const root = spans['body']!
-  if (added.length > 0) edits.push(insertMembers(root.start, root.end === 0, added))
-  return applyEdits(body, edits)
+  })
 }
+
+/** The newer name counts where a client gives both. */
+const LIMITS = ['max_completion_tokens', 'max_tokens'] as const
 
 const OPTIONS_SCAN = new ObjectScan(['include_usage'])
 

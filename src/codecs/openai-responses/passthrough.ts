@@ -1,18 +1,16 @@
-import type { Failure, Passthrough, RequestChanges, RequestFacts } from '#codecs/codec.ts'
+import type { Failure, Passthrough, RequestFacts } from '#codecs/codec.ts'
 import { quoted } from '#codecs/event-text.ts'
 import {
   unseenInput,
-  insertMembers,
   OUTPUT_TOKENS_MAX,
   readCount,
   readFlag,
   readModel,
-  renameEdits,
   scanBody,
   spanOf,
+  rewriteRequest,
 } from '#codecs/request-fields.ts'
 import { isNull, ObjectScan, type Span } from '#wire/json-scan.ts'
-import { applyEdits, type Edit } from '#wire/splice.ts'
 import { readResponsesAnswer } from './answer.ts'
 import { ResponsesStreamReader } from './stream.ts'
 
@@ -32,7 +30,7 @@ const UNIQUE = [
 export const responsesPassthrough: Passthrough = {
   protocol: 'openai-responses',
   readRequest,
-  writeRequest,
+  writeRequest: (body, facts, changes) => rewriteRequest(body, facts, changes, ['max_output_tokens']),
   readAnswer: readResponsesAnswer,
   openStream: () => new ResponsesStreamReader(),
   terminator: '',
@@ -58,23 +56,6 @@ function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
     unseen: unseenInput(body, MEDIA_KEYS, FILE_KEYS, keepsState(PREVIOUS) || keepsState(CONVERSATION)),
     spans,
   }
-}
-
-function writeRequest(body: Buffer, facts: RequestFacts, changes: RequestChanges): Buffer {
-  const { spans } = facts
-  const edits: Edit[] = []
-  const added: [string, string][] = []
-  if (spans['model']) edits.push(...renameEdits(body, spans['model'], changes.model))
-  else added.push(['model', JSON.stringify(changes.model)])
-  if (changes.outputTokensMax !== undefined) {
-    const limit = String(changes.outputTokensMax)
-    const span = spans['max_output_tokens']
-    if (span) edits.push({ ...span, bytes: Buffer.from(limit) })
-    else added.push(['max_output_tokens', limit])
-  }
-  const root = spans['body']!
-  if (added.length > 0) edits.push(insertMembers(root.start, root.end === 0, added))
-  return applyEdits(body, edits)
 }
 
 function failureEvents(failure: Failure): string {

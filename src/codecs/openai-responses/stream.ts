@@ -1,10 +1,10 @@
-import type { Usage } from '#ir/usage.ts'
-import type { EventRole, Failure, StreamReader } from '#codecs/codec.ts'
+import type { EventRole, Failure } from '#codecs/codec.ts'
 import { contentBytesOf, quoted, stringAt } from '#codecs/event-text.ts'
+import { EventReader } from '#codecs/event-reader.ts'
 import { failureOf } from '#codecs/failure.ts'
 import { isDone } from '#codecs/openai-chat/answer.ts'
 import { isObject, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
-import { type EventFields, readEvent } from '#wire/sse.ts'
+import { readEvent } from '#wire/sse.ts'
 import { CLIENT_CALLS, readResponsesAnswer } from './answer.ts'
 
 const KEYS = ['type', 'response', 'item', 'error', 'message', 'code'] as const
@@ -28,27 +28,16 @@ const TERMINAL = new Set(['response.completed', 'response.incomplete', 'response
 const UNEXPLAINED: Failure = { status: 502, code: 'upstream_error', message: 'The upstream failed.' }
 
 /** Reads the typed events of the Responses API. The type in the data decides: some hosts send no `event:` line. */
-export class ResponsesStreamReader implements StreamReader {
-  modelStart = -1
-  modelEnd = -1
-  usageOpen = -1
-  usage: Usage | null = null
-  finishReason: string | null = null
-  responseId: string | null = null
-  toolCallsCount = 0
-  contentBytes = 0
-  failure: Failure | null = null
-  complete = false
+export class ResponsesStreamReader extends EventReader {
   private readonly scan = STREAM_SCAN
-  private readonly fields: EventFields = { name: '', dataStart: -1, dataEnd: -1, dataText: null }
 
-  read(event: Buffer): EventRole {
+  override read(event: Buffer): EventRole {
     this.modelStart = -1
     this.usageOpen = -1
     const { dataStart, dataEnd } = readEvent(event, this.fields)
     // Some hosts end with chat's `[DONE]`, which says nothing here.
     if (dataStart < 0 || isDone(event, dataStart, dataEnd)) return 'noise'
-    if (!this.scanData(event, dataStart, dataEnd)) return 'lifecycle'
+    if (!this.scanData(this.scan, event, dataStart, dataEnd)) return 'lifecycle'
     const { scan } = this
     const type = stringAt(event, scan.start[TYPE]!) ?? this.fields.name
     if (type.endsWith('.delta')) {
@@ -66,14 +55,6 @@ export class ResponsesStreamReader implements StreamReader {
     return LIFECYCLE.has(type) ? 'lifecycle' : 'content'
   }
 
-  private scanData(event: Buffer, from: number, to: number): boolean {
-    try {
-      return this.scan.scan(event, from, to)
-    } catch {
-      return false
-    }
-  }
-
   private readResponse(event: Buffer, terminal: boolean, type: string): void {
     const start = this.scan.start[RESPONSE]!
     const end = this.scan.end[RESPONSE]!
@@ -85,7 +66,7 @@ export class ResponsesStreamReader implements StreamReader {
     }
     if (!terminal) return
     const answer = readResponsesAnswer(event, start, end)
-    this.complete = true
+    this.isComplete = true
     this.usage = answer.usage ?? this.usage
     this.usageOpen = answer.usage ? (answer.usageOpen ?? -1) : -1
     this.finishReason = answer.finishReason
