@@ -1,6 +1,7 @@
 /** The writes of accounts and keys, as they run inside the store's transactions. */
 import { GatewayError } from '#base/errors.ts'
 import { postEntry } from '#ledger/commands.ts'
+import { NO_SUMS } from '#ledger/periods.ts'
 import type { Command } from '#store/command.ts'
 import type { AccountTable, ApiKeyTable } from '#store/schema.ts'
 import { run, runAll, statement, step } from '#store/statement.ts'
@@ -69,13 +70,7 @@ const insertKeyUsage = statement<'id'>()((db, param) =>
   db.insertInto('key_usage').values({
     key_id: param('id'),
     held_nano: 0n,
-    total_nano: 0n,
-    day_start_ms: 0,
-    day_nano: 0n,
-    week_start_ms: 0,
-    week_nano: 0n,
-    month_start_ms: 0,
-    month_nano: 0n,
+    ...NO_SUMS,
   }),
 )
 

@@ -72,6 +72,18 @@ export interface AnswerFacts {
   readonly failure: Failure | null
 }
 
+/** What is known of an answer that says nothing of itself. */
+export const NO_FACTS: AnswerFacts = {
+  usage: null,
+  finishReason: null,
+  responseId: null,
+  toolCallsCount: 0,
+  modelSpan: null,
+  usageOpen: null,
+  contentBytes: 0,
+  failure: null,
+}
+
 /** A failure as an upstream or the gateway tells it, before it is written in the client's form. */
 export interface Failure {
   readonly status: number

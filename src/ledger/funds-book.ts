@@ -9,8 +9,8 @@
 import { storeUnavailable } from '#store/failure.ts'
 import type { Store } from '#store/store.ts'
 import type { AccountFunds, KeyFunds } from './funds.ts'
-import { addSpent } from './periods.ts'
-import type { PeriodStarts, PeriodSums } from './periods.ts'
+import { addSpent, NO_SUMS } from './periods.ts'
+import type { PeriodStarts } from './periods.ts'
 import { touchedBy } from './touched.ts'
 import type { Touched } from './touched.ts'
 
@@ -65,16 +65,6 @@ export interface FundsBook {
   heldOfKey(keyId: string): bigint
   readonly accounts: Iterable<AccountEntry>
   readonly keys: Iterable<KeyEntry>
-}
-
-const NO_SUMS: PeriodSums = {
-  total_nano: 0n,
-  day_start_ms: 0,
-  day_nano: 0n,
-  week_start_ms: 0,
-  week_nano: 0n,
-  month_start_ms: 0,
-  month_nano: 0n,
 }
 
 const newEntry = (id: string): Entry => ({

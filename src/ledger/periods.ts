@@ -59,6 +59,17 @@ export interface PeriodSums {
   readonly month_nano: bigint
 }
 
+/** A key that has spent nothing yet. */
+export const NO_SUMS: PeriodSums = {
+  total_nano: 0n,
+  day_start_ms: 0,
+  day_nano: 0n,
+  week_start_ms: 0,
+  week_nano: 0n,
+  month_start_ms: 0,
+  month_nano: 0n,
+}
+
 /** What was spent in the current day, week and month: a sum whose period has passed counts as nothing. */
 export function currentSums(sums: PeriodSums, starts: PeriodStarts): { day: bigint; week: bigint; month: bigint } {
   return {

@@ -1,4 +1,4 @@
-import type { AnswerFacts, Failure } from '#codecs/codec.ts'
+import { type AnswerFacts, type Failure, NO_FACTS } from '#codecs/codec.ts'
 import { PASSTHROUGH } from '#codecs/index.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
@@ -117,17 +117,6 @@ function limitsOf(gateway: Gateway, target: Target, stream: boolean): AttemptLim
     idleMs: timeouts.streamIdleMs,
     totalMs: timeouts.totalMs,
   }
-}
-
-const NO_FACTS: AnswerFacts = {
-  usage: null,
-  finishReason: null,
-  responseId: null,
-  toolCallsCount: 0,
-  modelSpan: null,
-  usageOpen: null,
-  contentBytes: 0,
-  failure: null,
 }
 
 function readWhole(parsed: Parsed, body: Buffer): AnswerFacts {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { AnswerFacts } from '#codecs/codec.ts'
+import { type AnswerFacts, NO_FACTS } from '#codecs/codec.ts'
 import { PASSTHROUGH } from '#codecs/index.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
 import type { StreamAnswer, WholeAnswer } from '#data-plane/7-call/answer.ts'
@@ -33,17 +33,7 @@ function wholeTally(facts: Partial<AnswerFacts>, plan = planOf(PRICE), asked: As
     ...base(plan),
     kind: 'whole',
     body: Buffer.from('{}'),
-    facts: {
-      usage: null,
-      finishReason: null,
-      responseId: null,
-      toolCallsCount: 0,
-      modelSpan: null,
-      usageOpen: null,
-      contentBytes: 0,
-      failure: null,
-      ...facts,
-    },
+    facts: { ...NO_FACTS, ...facts },
   }
   return meter(parsedOf(asked), plan, answer)
 }
