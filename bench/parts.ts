@@ -26,14 +26,19 @@ export interface Point {
   readonly run: Run
   /** Instead of the pace's rounds, for a point that takes long. */
   readonly rounds?: number
-  /** Another point of the same part whose bare and direct figures this one is held against, instead of running them again. */
-  readonly baseline?: string
+  /**
+   * Bare proxy and gateway are under this load at the same time, on the same core. What else the machine does then
+   * disturbs both alike; one after the other, a load that leaves the core half idle gives ratios that differ by a third.
+   */
+  readonly together?: boolean
 }
 
 /** Medians over the rounds of one subject at one point. */
 export interface Side {
   readonly perSecond: number
   readonly cpuUs: number
+  /** The same of each round: they are compared round by round. */
+  readonly cpuUsRounds: readonly number[]
   readonly p50Ms: number
   readonly p99Ms: number
   readonly firstByteP50Ms: number
@@ -141,7 +146,7 @@ export const PARTS: Readonly<
     }))
   },
   b5: async (pace) => {
-    const base = { part: 'B-5', unit: 'event' } as const
+    const base = { part: 'B-5', unit: 'event', together: true } as const
     return [
       {
         ...base,
@@ -154,8 +159,7 @@ export const PARTS: Readonly<
         ...base,
         name: 'renamed',
         title: 'the same, upstream has another model name',
-        subjects: ['gateway'],
-        baseline: 'same',
+        subjects: ['bare', 'gateway'],
         run: stream(pace, 200, { model: MODEL_RENAMED }),
       },
     ]
@@ -190,9 +194,11 @@ export const PARTS: Readonly<
 function sideOf(point: Point, results: readonly LoadResult[], upstreamCpuMs: readonly number[]): Side {
   const of = (read: (result: LoadResult) => number): number => median(results.map(read))
   const count = (result: LoadResult): number => (point.unit === 'event' ? result.events : result.requests)
+  const cpuUsRounds = results.map((result) => (result.subjectCpuMs * 1000) / count(result))
   return {
     perSecond: of((result) => count(result) / result.seconds),
-    cpuUs: of((result) => (result.subjectCpuMs * 1000) / count(result)),
+    cpuUs: median(cpuUsRounds),
+    cpuUsRounds,
     p50Ms: of((result) => result.latencyMs.p50 ?? Number.NaN),
     p99Ms: of((result) => result.latencyMs.p99 ?? Number.NaN),
     firstByteP50Ms: of((result) => result.firstByteMs.p50 ?? Number.NaN),
@@ -206,6 +212,13 @@ function sideOf(point: Point, results: readonly LoadResult[], upstreamCpuMs: rea
   }
 }
 
+/** Who is under load at the same time; the groups take turns. */
+function groupsOf(point: Point, withGateway: boolean): SubjectName[][] {
+  const names = point.subjects.filter((name) => withGateway || name !== 'gateway')
+  if (!point.together) return names.map((name) => [name])
+  return [names.filter((name) => name === 'direct'), names.filter((name) => name !== 'direct')]
+}
+
 /** Runs one point: every subject in every round, the order turned round each time. */
 export async function runPoint(
   subjects: Subjects,
@@ -213,35 +226,45 @@ export async function runPoint(
   pace: Pace,
   payer: Payer | undefined,
 ): Promise<Outcome> {
-  const names = point.subjects.filter((name) => name !== 'gateway' || payer !== undefined)
-  const results = new Map<SubjectName, LoadResult[]>(names.map((name) => [name, []]))
-  const upstreamShare = new Map<SubjectName, number[]>(names.map((name) => [name, []]))
+  const groups = groupsOf(point, payer !== undefined)
+  const results = new Map<SubjectName, LoadResult[]>(groups.flat().map((name) => [name, []]))
+  const upstreamShare = new Map<SubjectName, number[]>(groups.flat().map((name) => [name, []]))
   const failures: Record<string, number> = {}
   let gatewaySuccesses = 0
   let gatewayUpstreamRequests = 0
   let brokenBodies = 0
   for (let round = 0; round < (point.rounds ?? pace.rounds); round++) {
-    for (const name of round % 2 === 0 ? names : names.toReversed()) {
+    for (const group of round % 2 === 0 ? groups : groups.toReversed()) {
       const before = await subjects.upstreamStats()
       const startedMs = performance.now()
-      const headers = { authorization: `Bearer ${name === 'gateway' ? payer!.key : 'bench'}` }
-      const result = await subjects.load(name, { ...point.run, headers })
+      const runs = await Promise.all(
+        group.map((name) => subjects.load(name, { ...point.run, headers: keyOf(name, payer) })),
+      )
       const after = await subjects.upstreamStats()
-      results.get(name)!.push(result)
-      upstreamShare.get(name)!.push((after.cpuMs - before.cpuMs) / (performance.now() - startedMs))
-      for (const [reason, count] of Object.entries(result.failures)) {
-        failures[`${name}: ${reason}`] = (failures[`${name}: ${reason}`] ?? 0) + count
+      let othersRequests = 0
+      for (const [index, name] of group.entries()) {
+        const result = runs[index]!
+        results.get(name)!.push(result)
+        upstreamShare.get(name)!.push((after.cpuMs - before.cpuMs) / (performance.now() - startedMs))
+        for (const [reason, count] of Object.entries(result.failures)) {
+          failures[`${name}: ${reason}`] = (failures[`${name}: ${reason}`] ?? 0) + count
+        }
+        if (name === 'gateway') gatewaySuccesses += result.successes
+        else othersRequests += result.successes
       }
-      if (name !== 'gateway') continue
-      gatewaySuccesses += result.successes
-      gatewayUpstreamRequests += after.requests - before.requests
+      if (!group.includes('gateway')) continue
+      gatewayUpstreamRequests += after.requests - before.requests - othersRequests
       if (point.run.path === CHAT.path) {
         brokenBodies += after.requests - before.requests - (after.wholeBodies - before.wholeBodies)
       }
     }
   }
   const sides = Object.fromEntries(
-    names.map((name) => [name, sideOf(point, results.get(name)!, upstreamShare.get(name)!)]),
+    groups.flat().map((name) => [name, sideOf(point, results.get(name)!, upstreamShare.get(name)!)]),
   )
   return { point, sides, failures, gatewaySuccesses, gatewayUpstreamRequests, brokenBodies }
+}
+
+function keyOf(name: SubjectName, payer: Payer | undefined): Record<string, string> {
+  return { authorization: `Bearer ${name === 'gateway' ? payer!.key : 'bench'}` }
 }

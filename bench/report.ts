@@ -6,6 +6,7 @@ import { FIGURE_UNITS, GOALS, type Figure, type Goal } from './goals.ts'
 import type { MemoryReport } from './memory.ts'
 import type { ParityReport } from './parity.ts'
 import type { Outcome, Side } from './parts.ts'
+import { median } from './quantiles.ts'
 
 export interface PointReport {
   readonly part: string
@@ -33,6 +34,11 @@ export interface Report {
   readonly memory?: MemoryReport
 }
 
+/** The median over the rounds, in each of which the machine was about as fast for both. */
+function cpuRatio(gateway: Side, bare: Side): number {
+  return median(gateway.cpuUsRounds.map((cpuUs, round) => cpuUs / bare.cpuUsRounds[round]!))
+}
+
 function figuresOf(sides: Outcome['sides']): Partial<Record<Figure, number>> {
   const { direct, bare, gateway } = sides
   if (!gateway) return {}
@@ -40,7 +46,7 @@ function figuresOf(sides: Outcome['sides']): Partial<Record<Figure, number>> {
   return {
     cpuUsGateway: gateway.cpuUs,
     rssMbGateway: gateway.rssMb,
-    ...(bare ? { cpuRatio: gateway.cpuUs / bare.cpuUs } : {}),
+    ...(bare ? { cpuRatio: cpuRatio(gateway, bare) } : {}),
     ...(direct
       ? {
           addedP50Ms: added((side) => side.p50Ms),
@@ -53,12 +59,8 @@ function figuresOf(sides: Outcome['sides']): Partial<Record<Figure, number>> {
   }
 }
 
-/** A point that has no baseline of its own borrows the bare and direct sides of the point it names. */
-export function reportPoint(outcome: Outcome, earlier: readonly PointReport[]): PointReport {
-  const { point } = outcome
-  const lender = earlier.find((report) => report.part === point.part && report.point === point.baseline)
-  const { gateway: _, ...borrowed } = lender?.sides ?? {}
-  const sides = { ...borrowed, ...outcome.sides }
+export function reportPoint(outcome: Outcome): PointReport {
+  const { point, sides } = outcome
   return {
     part: point.part,
     point: point.name,
@@ -103,11 +105,7 @@ export function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
   const line = (row: readonly string[]): string =>
     `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`
-  return [
-    line(rows[0]!),
-    `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`,
-    ...rows.slice(1).map(line),
-  ].join('\n')
+  return [line(rows[0]!), line(widths.map((width) => '-'.repeat(width))), ...rows.slice(1).map(line)].join('\n')
 }
 
 export function figureTable(points: readonly PointReport[]): string {
@@ -190,5 +188,5 @@ export function writeReadme(report: Report): void {
     goalTable(report.goals),
     parityTable(report.parity),
   ].join('\n\n')
-  writeFileSync(file, `${text.slice(0, start)}${BEGIN}\n${body}\n${text.slice(end)}`)
+  writeFileSync(file, `${text.slice(0, start)}${BEGIN}\n\n${body}\n\n${text.slice(end)}`)
 }

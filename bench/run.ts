@@ -60,6 +60,8 @@ async function halfOfSaturation(subjects: Subjects, points: readonly PointReport
 
 /** Both subjects are compiled by then: what is measured is the code and not its compilation. */
 const WARM_UP_MS = 10_000
+/** More than are measured: at their rate an event's code would take half a minute to be compiled. */
+const WARM_UP_STREAMS = 500
 
 async function warmUp(subjects: Subjects, pace: Pace): Promise<void> {
   const payer = await subjects.pay('warm-up')
@@ -67,7 +69,8 @@ async function warmUp(subjects: Subjects, pace: Pace): Promise<void> {
   const [stream] = await PARTS['b5']!(pace, async () => 0)
   for (const point of [unary!, stream!]) {
     const subjectsOnly = point.subjects.filter((name) => name !== 'direct')
-    const run = { ...point.run, windowMs: options.quick ? point.run.windowMs : WARM_UP_MS }
+    const connections = point.run.stream ? WARM_UP_STREAMS : point.run.connections
+    const run = { ...point.run, connections, windowMs: options.quick ? point.run.windowMs : WARM_UP_MS }
     await runPoint(subjects, { ...point, run, subjects: subjectsOnly }, { ...pace, rounds: 1 }, payer)
   }
 }
@@ -85,10 +88,9 @@ async function runPart(
   const planned = await makePoints(pace, () => halfOfSaturation(subjects, points, pace))
   const payer = await subjects.pay(part)
   for (const point of planned) {
-    if (!subjects.gateway && point.baseline !== undefined) continue
     const outcome = await runPoint(subjects, point, pace, payer)
     outcomes.push(outcome)
-    const report = reportPoint(outcome, points)
+    const report = reportPoint(outcome)
     points.push(report)
     say(`${point.part} ${point.name}: ${JSON.stringify(roundAll(report.figures))}`)
     for (const [reason, count] of Object.entries(outcome.failures)) {

@@ -117,6 +117,11 @@ export interface EventOffsets {
 /** Reads a stream event by event. The offsets are those of the event read last. */
 export interface StreamReader extends EventOffsets {
   read(event: Buffer): EventRole
+  /**
+   * Whether these bytes are one event, like the last one that said nothing but a text except for the text. If so they
+   * count as read, with the role `content`; if not, nothing happened. They need not be framed before.
+   */
+  repeats(bytes: Buffer): boolean
   /** The latest usage: upstreams that report several times mean the last one. */
   readonly usage: Usage | null
   readonly finishReason: string | null

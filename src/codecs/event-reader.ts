@@ -2,6 +2,7 @@ import type { Usage } from '#ir/usage.ts'
 import type { ObjectScan } from '#wire/json-scan.ts'
 import type { EventFields } from '#wire/sse.ts'
 import type { EventRole, Failure, StreamReader } from './codec.ts'
+import { EventTemplate } from './event-template.ts'
 
 /** What every protocol's stream reader keeps: the facts found so far, and where the last event may be rewritten. */
 export abstract class EventReader implements StreamReader {
@@ -16,12 +17,42 @@ export abstract class EventReader implements StreamReader {
   failure: Failure | null = null
   protected readonly fields: EventFields = { name: '', dataStart: -1, dataEnd: -1, dataText: null }
   protected isComplete = false
+  private keptModelStart = -1
+  private keptModelEnd = -1
+  private readonly template = new EventTemplate()
 
   get complete(): boolean {
     return this.isComplete
   }
 
-  abstract read(event: Buffer): EventRole
+  read(event: Buffer): EventRole {
+    return this.repeats(event) ? 'content' : this.readAnew(event)
+  }
+
+  repeats(event: Buffer): boolean {
+    const textBytes = this.template.match(event)
+    if (textBytes < 0) return false
+    this.contentBytes += textBytes
+    this.modelStart = this.keptModelStart
+    this.modelEnd = this.keptModelEnd
+    this.usageOpen = -1
+    return true
+  }
+
+  /** Reads an event in full, whatever came before it. */
+  abstract readAnew(event: Buffer): EventRole
+
+  /**
+   * Keeps an event that said nothing but a text, for those that repeat it: to read one of them must change nothing but
+   * `contentBytes`, by the bytes of its text. `text`, `second` and `third` as in EventTemplate.
+   */
+  protected keep(event: Buffer, text: number, second = -1, third = -1): void {
+    this.template.keep(event, text, second, third)
+    this.keptModelStart = this.modelStart
+    this.keptModelEnd = this.modelEnd
+    // Behind a text of another length the name stands elsewhere.
+    if (this.modelStart > this.template.firstHole) this.template.clear()
+  }
 
   /** Whether the data is an object. An event that is no JSON is the upstream's own: it passes unchanged and counts for nothing. */
   protected scanData(scan: ObjectScan, event: Buffer, from: number, to: number): boolean {

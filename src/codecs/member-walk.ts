@@ -54,7 +54,7 @@ export class MemberWalk {
 }
 
 /** Strings longer than this are skipped by words; names are shorter. */
-const WORDS_FROM = 24
+const WORDS_FROM = 64
 
 /** Offset of the quote that ends the string whose text starts at `start`, or `to`. */
 function stringEnd(bytes: Uint8Array, start: number, to: number): number {

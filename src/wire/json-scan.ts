@@ -266,7 +266,7 @@ function skipKey(bytes: Uint8Array, from: number, to: number): number {
 }
 
 /** Strings shorter than this are looked at byte by byte: a word-wise start would cost more than it saves. */
-const WORDS_FROM = 24
+const WORDS_FROM = 64
 
 function skipString(bytes: Uint8Array, from: number, to: number): number {
   let at = from + 1

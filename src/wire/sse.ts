@@ -29,6 +29,11 @@ export class EventFramer {
     this.bytesMax = bytesMax
   }
 
+  /** Whether no unfinished event is held. */
+  get isEmpty(): boolean {
+    return this.held === 0
+  }
+
   push(chunk: Buffer): Buffer[] {
     const events: Buffer[] = []
     let start = 0

@@ -6,7 +6,8 @@ import { GatewayError } from '#base/errors.ts'
 import { PASSTHROUGH } from '#codecs/index.ts'
 import { EventFramer } from '#wire/sse.ts'
 import { JsonError } from '#wire/json-scan.ts'
-import { FACTS, randomOf, rewriteEvent } from './reading.ts'
+import type { EventReader } from '#codecs/event-reader.ts'
+import { factsOf, FACTS, randomOf, rewriteEvent } from './reading.ts'
 
 /** Whatever an upstream or a client sends, a codec answers with a role or an error of ours, and in time. */
 
@@ -58,6 +59,35 @@ for (const surface of SURFACES) {
       assert.ok(reader.contentBytes >= 0 && reader.contentBytes <= event.length, what)
       assert.doesNotThrow(() => rewriteEvent(event, reader), what)
     }
+  })
+
+  test(`an event of ${surface} that repeats another says what it says when read anew`, { timeout: TIMEOUT_MS }, () => {
+    const random = randomOf(SEED)
+    const events = new EventFramer(1024 * 1024).push(streamOf(surface))
+    let repeated = 0
+    for (let round = 0; round < ROUNDS; round++) {
+      const event = events[random(events.length)]!
+      const mutant = random(4) === 0 ? event : mutate(event, random)
+      const [quick, full] = [0, 1].map(() => PASSTHROUGH[surface].openStream(FACTS) as EventReader)
+      quick!.read(event)
+      full!.readAnew(event)
+      const what = JSON.stringify([event.toString(), mutant.toString()])
+      const repeats = quick!.repeats(mutant)
+      if (!repeats) {
+        assert.deepEqual(factsOf(quick!), factsOf(full!), what)
+        continue
+      }
+      repeated++
+      const framer = new EventFramer(1024 * 1024)
+      assert.deepEqual(framer.push(mutant), [mutant], what)
+      assert.equal(framer.end(), null, what)
+      assert.equal(full!.readAnew(mutant), 'content', what)
+      assert.deepEqual(factsOf(quick!), factsOf(full!), what)
+      const [left, right] = [quick!, full!].map((reader) => rewriteEvent(mutant, reader).toString('latin1'))
+      assert.equal(left, right, what)
+    }
+    // Gemini tells its usage in each event, which is read each time.
+    assert.equal(repeated > ROUNDS / 50, surface !== 'gemini', `${repeated} repeated`)
   })
 
   test(`no body makes ${surface} throw anything but an error of ours`, { timeout: TIMEOUT_MS }, () => {

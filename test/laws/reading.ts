@@ -39,12 +39,16 @@ export function readPieces(
   const framer = new EventFramer(EVENT_BYTES_MAX)
   const roles: EventRole[] = []
   const output: string[] = []
-  const take = (event: Buffer) => {
-    roles.push(reader.read(event))
+  const take = (event: Buffer) => pass(event, reader.read(event))
+  const pass = (event: Buffer, role: EventRole) => {
+    roles.push(role)
     output.push(rewriteEvent(event, reader).toString('latin1'))
     onEvent(reader, roles)
   }
-  for (const piece of pieces) for (const event of framer.push(piece)) take(event)
+  for (const piece of pieces) {
+    if (framer.isEmpty && reader.repeats(piece)) pass(piece, 'content')
+    else for (const event of framer.push(piece)) take(event)
+  }
   const rest = framer.end()
   if (rest) take(rest)
   return { roles, facts: factsOf(reader), complete: reader.complete, output: output.join('') }
@@ -58,7 +62,7 @@ export function rewriteEvent(event: Buffer, reader: StreamReader): Buffer {
   return applyEdits(event, edits)
 }
 
-function factsOf(reader: StreamReader): unknown {
+export function factsOf(reader: StreamReader): unknown {
   const { usage, finishReason, responseId, toolCallsCount, contentBytes, failure } = reader
   return { usage, finishReason, responseId, toolCallsCount, contentBytes, failure }
 }

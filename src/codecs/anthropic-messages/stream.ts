@@ -1,6 +1,6 @@
 import { fieldsOf } from '#ir/counts.ts'
 import type { EventRole } from '#codecs/codec.ts'
-import { contentBytesOf, quoted, stringAt } from '#codecs/event-text.ts'
+import { contentBytesOf, quoted, stringAt, stringBytes, valueOf } from '#codecs/event-text.ts'
 import { EventReader } from '#codecs/event-reader.ts'
 import { failureOf } from '#codecs/failure.ts'
 import { isObject, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
@@ -20,7 +20,7 @@ const BLOCK = new ObjectScan(['type'])
 export class MessagesStreamReader extends EventReader {
   private readonly scan = STREAM_SCAN
 
-  override read(event: Buffer): EventRole {
+  override readAnew(event: Buffer): EventRole {
     this.modelStart = -1
     const { dataStart, dataEnd } = readEvent(event, this.fields)
     if (dataStart < 0) return 'noise'
@@ -28,8 +28,7 @@ export class MessagesStreamReader extends EventReader {
     const type = stringAt(event, this.scan.start[TYPE]!) ?? this.fields.name
     switch (type) {
       case 'content_block_delta':
-        this.contentBytes += contentBytesOf(event, DELTA_KEYS)
-        return 'content'
+        return this.readText(event)
       case 'message_start':
         this.readStart(event)
         return 'lifecycle'
@@ -49,6 +48,16 @@ export class MessagesStreamReader extends EventReader {
       default:
         return 'lifecycle'
     }
+  }
+
+  private readText(event: Buffer): EventRole {
+    const bytes = contentBytesOf(event, DELTA_KEYS)
+    this.contentBytes += bytes
+    for (const key of DELTA_KEYS) {
+      const text = valueOf(event, key)
+      if (bytes > 0 && bytes === stringBytes(event, text)) this.keep(event, text)
+    }
+    return 'content'
   }
 
   private readStart(event: Buffer): void {

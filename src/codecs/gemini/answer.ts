@@ -90,7 +90,7 @@ export class GeminiStreamReader extends EventReader {
     return this.isBlocked || (this.finished.size > 0 && this.finished.size === this.begun.size)
   }
 
-  override read(event: Buffer): EventRole {
+  override readAnew(event: Buffer): EventRole {
     this.modelStart = -1
     const { dataStart, dataEnd } = readEvent(event, this.fields)
     if (dataStart < 0) return 'noise'

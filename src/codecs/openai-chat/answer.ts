@@ -9,9 +9,9 @@ import { CHAT_USAGE, readOpenAiUsage } from './usage.ts'
 
 const KEYS = ['id', 'model', 'choices', 'usage', 'error'] as const
 const ANSWER_SCAN = new ObjectScan(KEYS)
-const [ID, MODEL, CHOICES, USAGE, ERROR] = [0, 1, 2, 3, 4] as const
+const [ID, MODEL, CHOICES, USAGE, ERROR, OBFUSCATION] = [0, 1, 2, 3, 4, 5] as const
 /** Shared by all streams: what a scan found is read before the next one. */
-const STREAM_SCAN = new ObjectScan(KEYS)
+const STREAM_SCAN = new ObjectScan([...KEYS, 'obfuscation'])
 
 /** The members of a choice that say something, in the order of their numbers below. */
 const CHOICE_KEYS = [
@@ -44,6 +44,9 @@ class ChoiceFacts {
   /** Names given: only a call's first delta names it, though some hosts repeat the name empty. */
   names = 0
   hasOutput = false
+  /** How many texts there are that are not empty, and where the last of them starts. */
+  texts = 0
+  textAt = -1
   private readonly spellings = [0, 0, 0]
   private source: Buffer = EMPTY
 
@@ -51,6 +54,7 @@ class ChoiceFacts {
     this.bytes = 0
     this.names = 0
     this.hasOutput = false
+    this.texts = 0
     if (this.finishes.length > 0) this.finishes = []
     this.spellings.fill(0)
     this.source = source
@@ -62,13 +66,21 @@ class ChoiceFacts {
 
   private readonly visit = (index: number, at: number): void => {
     const { source } = this
-    if (index < REASONING_FROM) this.bytes += stringBytes(source, at)
-    else if (index < FINISH_REASON) this.spellings[index - REASONING_FROM]! += stringBytes(source, at)
+    if (index < FINISH_REASON) this.readText(index, at)
     else if (index === FINISH_REASON) {
       const reason = stringAt(source, at)
       if (reason !== null) this.finishes.push(reason)
     } else if (index === NAME) this.names += stringBytes(source, at) > 0 ? 1 : 0
     else if (!isNull(source, at) && !(isArray(source, at) && source[at + 1] === CLOSE_ARRAY)) this.hasOutput = true
+  }
+
+  private readText(index: number, at: number): void {
+    const bytes = stringBytes(this.source, at)
+    if (bytes === 0) return
+    this.texts++
+    this.textAt = at
+    if (index < REASONING_FROM) this.bytes += bytes
+    else this.spellings[index - REASONING_FROM]! += bytes
   }
 }
 
@@ -127,7 +139,7 @@ export class ChatStreamReader extends EventReader {
     return this.done || this.finished >= this.candidates
   }
 
-  override read(event: Buffer): EventRole {
+  override readAnew(event: Buffer): EventRole {
     this.modelStart = -1
     this.usageOpen = -1
     const { dataStart, dataEnd } = readEvent(event, this.fields)
@@ -150,7 +162,7 @@ export class ChatStreamReader extends EventReader {
     const reportsUsage = this.readUsage(event)
     const hasChoices = scan.has(CHOICES) && scan.end[CHOICES]! - scan.start[CHOICES]! > 2
     if (!hasChoices) return reportsUsage ? 'usage' : 'lifecycle'
-    return this.readChoices(event)
+    return this.readChoices(event, reportsUsage)
   }
 
   private readUsage(event: Buffer): boolean {
@@ -163,7 +175,7 @@ export class ChatStreamReader extends EventReader {
     return true
   }
 
-  private readChoices(event: Buffer): EventRole {
+  private readChoices(event: Buffer, reportsUsage: boolean): EventRole {
     const found = CHOICES_FOUND.read(event, this.scan.start[CHOICES]!, this.scan.end[CHOICES]!)
     for (const reason of found.finishes) {
       this.finishReason = reason
@@ -172,6 +184,8 @@ export class ChatStreamReader extends EventReader {
     this.contentBytes += found.bytes
     if (found.bytes === 0 && this.finishReason === null && !found.hasOutput) return 'lifecycle'
     if (found.hasOutput) this.toolCallsCount += found.names
+    const saysText = found.texts === 1 && found.names === 0 && found.finishes.length === 0
+    if (saysText && !reportsUsage) this.keep(event, found.textAt, this.scan.start[OBFUSCATION]!)
     return 'content'
   }
 }

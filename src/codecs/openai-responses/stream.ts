@@ -1,5 +1,5 @@
 import type { EventRole, Failure } from '#codecs/codec.ts'
-import { contentBytesOf, quoted, stringAt } from '#codecs/event-text.ts'
+import { contentBytesOf, quoted, stringAt, stringBytes } from '#codecs/event-text.ts'
 import { EventReader } from '#codecs/event-reader.ts'
 import { failureOf } from '#codecs/failure.ts'
 import { isDone } from '#codecs/openai-chat/answer.ts'
@@ -7,11 +7,11 @@ import { isObject, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
 import { readEvent } from '#wire/sse.ts'
 import { CLIENT_CALLS, readResponsesAnswer } from './answer.ts'
 
-const KEYS = ['type', 'response', 'item', 'error', 'message', 'code'] as const
-const [TYPE, RESPONSE, ITEM] = [0, 1, 2] as const
+const KEYS = ['type', 'response', 'item', 'delta', 'sequence_number', 'obfuscation'] as const
+const [TYPE, RESPONSE, ITEM, DELTA, SEQUENCE_NUMBER, OBFUSCATION] = [0, 1, 2, 3, 4, 5] as const
 /** Shared by all streams: what a scan found is read before the next one. */
 const STREAM_SCAN = new ObjectScan(KEYS)
-const DELTA = [quoted('delta')]
+const DELTA_KEYS = [quoted('delta')]
 const HEAD = new ObjectScan(['id', 'model'])
 const ITEM_KIND = new ObjectScan(['type'])
 const LIFECYCLE = new Set([
@@ -31,7 +31,7 @@ const UNEXPLAINED: Failure = { status: 502, code: 'upstream_error', message: 'Th
 export class ResponsesStreamReader extends EventReader {
   private readonly scan = STREAM_SCAN
 
-  override read(event: Buffer): EventRole {
+  override readAnew(event: Buffer): EventRole {
     this.modelStart = -1
     this.usageOpen = -1
     const { dataStart, dataEnd } = readEvent(event, this.fields)
@@ -40,10 +40,7 @@ export class ResponsesStreamReader extends EventReader {
     if (!this.scanData(this.scan, event, dataStart, dataEnd)) return 'lifecycle'
     const { scan } = this
     const type = stringAt(event, scan.start[TYPE]!) ?? this.fields.name
-    if (type.endsWith('.delta')) {
-      this.contentBytes += contentBytesOf(event, DELTA)
-      return 'content'
-    }
+    if (type.endsWith('.delta')) return this.readDelta(event)
     if (type === 'error') {
       this.failure = failureOf(200, readValue(event, dataStart, dataEnd))
       return 'failure'
@@ -53,6 +50,15 @@ export class ResponsesStreamReader extends EventReader {
     if (terminal) return 'terminal'
     if (type === 'response.output_item.added') return this.readItem(event)
     return LIFECYCLE.has(type) ? 'lifecycle' : 'content'
+  }
+
+  private readDelta(event: Buffer): EventRole {
+    const { start } = this.scan
+    const bytes = contentBytesOf(event, DELTA_KEYS)
+    this.contentBytes += bytes
+    if (bytes === stringBytes(event, start[DELTA]!))
+      this.keep(event, start[DELTA]!, start[SEQUENCE_NUMBER]!, start[OBFUSCATION]!)
+    return 'content'
   }
 
   private readResponse(event: Buffer, terminal: boolean, type: string): void {

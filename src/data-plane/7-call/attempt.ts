@@ -161,6 +161,11 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
   }
 
   private takeEvents(chunk: Buffer): void {
+    if (this.sink && this.framer.isEmpty && this.reader!.repeats(chunk)) {
+      this.sink.onEvent(chunk, 'content', this.reader!)
+      this.sink.onPause()
+      return
+    }
     let events: Buffer[]
     try {
       events = this.framer.push(chunk)

@@ -126,9 +126,10 @@ export class StreamReply implements EventSink {
   }
 
   private rewrite(event: Buffer, role: EventRole, offsets: EventOffsets): Buffer {
-    const edits: Edit[] = []
     const rename = modelEdit(event, offsets.modelStart, offsets.modelEnd, this.publicName)
-    if (rename) edits.push(rename)
+    // Most events: nothing of ours stands in them.
+    if (!rename && offsets.usageOpen < 0 && !this.exchange.openRouter) return event
+    const edits: Edit[] = rename ? [rename] : []
     const usage = offsets.usageOpen < 0 ? null : this.tally.reported()
     // A chat frame that carries content and usage at once is only priced for who asked for usage.
     if (usage && (role !== 'content' || this.showsUsage)) {
