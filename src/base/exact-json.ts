@@ -31,3 +31,19 @@ export function usdNumber(amount: NanoUsd): unknown {
 export function usdNumberOrNull(amount: NanoUsd | null): unknown {
   return amount === null ? null : usdNumber(amount)
 }
+
+/** A number with this many digits, exponents and fractions included, may not be what JavaScript makes of it. */
+const LONG_NUMBER = /[0-9][0-9.eE+-]{15}/
+
+/**
+ * Parses JSON so that `JSON.stringify` writes every number again as it stood: one that JavaScript would round is kept as
+ * its source text (R79). Such a number is an object here and no `number`. Throws SyntaxError as JSON.parse does.
+ */
+export function parseFaithfulJson(text: string): unknown {
+  if (!LONG_NUMBER.test(text)) return JSON.parse(text)
+  const revive: Reviver = (_key, value, context) =>
+    typeof value === 'number' && context.source !== undefined && String(value) !== context.source
+      ? (JSON as unknown as RawJson).rawJSON(context.source)
+      : value
+  return JSON.parse(text, revive as (key: string, value: unknown) => unknown)
+}
