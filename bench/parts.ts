@@ -24,6 +24,8 @@ export interface Point {
   readonly unit: 'request' | 'event'
   readonly subjects: readonly SubjectName[]
   readonly run: Run
+  /** What the gateway is asked otherwise than the bare proxy. */
+  readonly gatewayRun?: Partial<Run>
   /** Instead of the pace's rounds, for a point that takes long. */
   readonly rounds?: number
   /**
@@ -80,6 +82,12 @@ const CHAT_STREAM: Expectation = {
   contains: [`"total_tokens":${STREAM_EVENTS + 24}`],
   end: '[DONE]',
   bytesMin: STREAM_EVENTS * 180,
+}
+const MESSAGES_STREAM: Expectation = {
+  ...CHAT_STREAM,
+  contains: [`"output_tokens":${STREAM_EVENTS}`],
+  end: 'message_stop',
+  bytesMin: STREAM_EVENTS * 100,
 }
 const IDLE_STREAM: Expectation = {
   ...CHAT_STREAM,
@@ -162,6 +170,14 @@ export const PARTS: Readonly<
         subjects: ['bare', 'gateway'],
         run: stream(pace, 200, { model: MODEL_RENAMED }),
       },
+      {
+        ...base,
+        name: 'translated',
+        title: 'the same, the client speaks Messages to a chat upstream',
+        subjects: ['bare', 'gateway'],
+        run: stream(pace, 200),
+        gatewayRun: { path: '/v1/messages', expect: MESSAGES_STREAM },
+      },
     ]
   },
   b9: async (pace) =>
@@ -238,7 +254,7 @@ export async function runPoint(
       const before = await subjects.upstreamStats()
       const startedMs = performance.now()
       const runs = await Promise.all(
-        group.map((name) => subjects.load(name, { ...point.run, headers: keyOf(name, payer) })),
+        group.map((name) => subjects.load(name, { ...runOf(point, name), headers: keyOf(name, payer) })),
       )
       const after = await subjects.upstreamStats()
       let othersRequests = 0
@@ -254,7 +270,7 @@ export async function runPoint(
       }
       if (!group.includes('gateway')) continue
       gatewayUpstreamRequests += after.requests - before.requests - othersRequests
-      if (point.run.path === CHAT.path) {
+      if (runOf(point, 'gateway').path === CHAT.path) {
         brokenBodies += after.requests - before.requests - (after.wholeBodies - before.wholeBodies)
       }
     }
@@ -264,6 +280,9 @@ export async function runPoint(
   )
   return { point, sides, failures, gatewaySuccesses, gatewayUpstreamRequests, brokenBodies }
 }
+
+const runOf = (point: Point, name: SubjectName): Run =>
+  name === 'gateway' ? { ...point.run, ...point.gatewayRun } : point.run
 
 function keyOf(name: SubjectName, payer: Payer | undefined): Record<string, string> {
   return { authorization: `Bearer ${name === 'gateway' ? payer!.key : 'bench'}` }

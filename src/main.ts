@@ -19,6 +19,9 @@ import type { RecoverableLedger } from '#ledger/ledger.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
 import { createLog } from '#observe/log.ts'
 import { createRequestLog } from '#observe/request-log.ts'
+import { createResponseState } from '#response-state/response-state.ts'
+import { sweepRegularly } from '#response-state/sweep.ts'
+import type { ResponseState } from '#response-state/types.ts'
 import type { Simulator } from '#simulator/index.ts'
 import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
 import { storeAt } from '#store/location.ts'
@@ -96,6 +99,7 @@ async function openPlanes(
   const catalog = createCatalogSource(catalogOf(settings, simulator))
   const reloader = watchConfig(options, loaded, log, (next) => catalog.swap(catalogOf(next.settings, simulator)))
   const requestLog = createRequestLog(store, { onDrop: (count) => log.error({ count }, 'log rows were dropped') })
+  const responses = createResponseState(store)
   const pools = new UpstreamPools({ connectMs: settings.timeouts.connectMs })
   const localCaller = settings.disableAuth ? localCallerOf(settings) : null
   const gateway: Gateway = {
@@ -106,6 +110,7 @@ async function openPlanes(
     keyRing,
     ledger,
     requestLog,
+    responses,
     pools,
     log,
     localCaller,
@@ -114,13 +119,12 @@ async function openPlanes(
   const app = createServer(createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => reloader.current.settings.gatewayUrl
   const requests = createRequestReads(store, requestLog)
-  const version = readVersion()
-  const shared = { accounts, keys, keyRing, catalog, requests, log, localCaller, settings, version, gatewayUrl }
-  registerControlPlane(app, { ...shared, masterKey: masterKey.value })
+  const shared = { accounts, keys, keyRing, catalog, requests, responses, log, localCaller, settings, gatewayUrl }
+  registerControlPlane(app, { ...shared, masterKey: masterKey.value, version: readVersion() })
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app, settings.host)
-  const recovery = recoverRegularly(store, ledger, log)
+  const stopRegularWork = workRegularly(store, ledger, responses, log)
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()
   return {
@@ -133,7 +137,7 @@ async function openPlanes(
     simulator: simulator !== null,
     dataDir: settings.dataDir,
     async close() {
-      clearInterval(recovery)
+      stopRegularWork()
       reloader.close()
       await drain(app, active)
       await requestLog.flush()
@@ -210,6 +214,16 @@ function localCallerOf(settings: Settings): Caller {
     tier: 'free',
   } as const
   return { account, key: null, billing: settings.billingMode }
+}
+
+/** Starts what runs beside the requests, and gives its end. */
+function workRegularly(store: Store, ledger: RecoverableLedger, responses: ResponseState, log: Logger): () => void {
+  const recovery = recoverRegularly(store, ledger, log)
+  const stopSweeping = sweepRegularly(responses, (err) => log.error({ err }, 'old responses could not be deleted'))
+  return () => {
+    clearInterval(recovery)
+    stopSweeping()
+  }
 }
 
 function recoverRegularly(store: Store, ledger: RecoverableLedger, log: Logger): NodeJS.Timeout | undefined {

@@ -89,6 +89,8 @@ export const ERRORS = {
   permission_denied: forbidden,
   model_not_found: missing,
   not_found: missing,
+  response_not_found: missing,
+  previous_response_not_found: missing,
   method_not_allowed: row(405, 'invalid_request_error', 'invalid_request_error', 'INVALID_ARGUMENT', 'invalid_request'),
   request_timeout: row(408, 'invalid_request_error', 'timeout_error', 'DEADLINE_EXCEEDED', 'timeout', true),
   state_conflict: conflict,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseExactJson, usdNumber, usdNumberOrNull } from './exact-json.ts'
+import { parseExactJson, parseFaithfulJson, usdNumber, usdNumberOrNull } from './exact-json.ts'
 import { parseUsd } from './money.ts'
 
 const LIMIT = new Set(['limit'])
@@ -26,4 +26,15 @@ test('amounts are written digit for digit', () => {
   assert.equal(JSON.stringify(usdNumber(-1_500_000_000n)), '-1.5')
   assert.equal(JSON.stringify(usdNumber(parseUsd('123456789012.123456789')!)), '123456789012.123456789')
   assert.equal(JSON.stringify([usdNumberOrNull(null), usdNumberOrNull(0n)]), '[null,0]')
+})
+
+test('numbers that JavaScript would round are written again as they stood', () => {
+  const text =
+    '{"seed":9007199254740993,"price":0.10000000000000000555,"plain":[1,2.5,1e30],"text":"12345678901234567890"}'
+  const value = parseFaithfulJson(text) as { plain: unknown; text: string }
+  assert.equal(JSON.stringify(value), text.replace('1e30', '1e+30'))
+  assert.deepEqual(value.plain, [1, 2.5, 1e30])
+  const infinite = '{"a":1e999,"b":12345678901234567890}'
+  assert.equal(JSON.stringify(parseFaithfulJson(infinite)), infinite)
+  assert.throws(() => parseFaithfulJson('{"a":12345678901234567890,}'), SyntaxError)
 })

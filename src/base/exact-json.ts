@@ -32,6 +32,12 @@ export function usdNumberOrNull(amount: NanoUsd | null): unknown {
   return amount === null ? null : usdNumber(amount)
 }
 
+/** Fifteen digits are always exact. */
+const EXACT_CHARACTERS = 15
+
+const isRounded = (value: number, source: string): boolean =>
+  !Number.isFinite(value) || (source.length > EXACT_CHARACTERS && String(value) !== source)
+
 /** A number with this many digits, exponents and fractions included, may not be what JavaScript makes of it. */
 const LONG_NUMBER = /[0-9][0-9.eE+-]{15}/
 
@@ -42,7 +48,7 @@ const LONG_NUMBER = /[0-9][0-9.eE+-]{15}/
 export function parseFaithfulJson(text: string): unknown {
   if (!LONG_NUMBER.test(text)) return JSON.parse(text)
   const revive: Reviver = (_key, value, context) =>
-    typeof value === 'number' && context.source !== undefined && String(value) !== context.source
+    typeof value === 'number' && context.source !== undefined && isRounded(value, context.source)
       ? (JSON as unknown as RawJson).rawJSON(context.source)
       : value
   return JSON.parse(text, revive as (key: string, value: unknown) => unknown)

@@ -51,6 +51,14 @@ export interface Timeouts {
   readonly requestMs: number
 }
 
+/** Keys that sign requests to AWS (SigV4). Secrets: never logged, never listed. */
+export interface AwsAccess {
+  readonly region: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly sessionToken: string | null
+}
+
 export interface Backend {
   readonly id: string
   /** Preset or generic type: openai, anthropic, gemini, openrouter, openai-compatible, anthropic-compatible, gemini-compatible, bedrock, simulator … */
@@ -61,6 +69,8 @@ export interface Backend {
   readonly auth: 'bearer' | 'x-api-key' | 'x-goog-api-key' | 'none'
   /** Secrets: never logged, never listed. Several rotate. */
   readonly credentials: readonly string[]
+  /** Requests are signed with these instead (AWS); null everywhere else. */
+  readonly aws: AwsAccess | null
   /** The environment variable to name when the credential is missing or refused. */
   readonly credentialSource: string | null
   readonly protocols: readonly Protocol[]

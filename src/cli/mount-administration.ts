@@ -8,6 +8,7 @@ import type { Settings } from '#config/types.ts'
 import { createRequestReads } from '#control-plane/request-reads.ts'
 import { registerControlPlane } from '#control-plane/routes.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
+import { createResponseState } from '#response-state/response-state.ts'
 import type { Store } from '#store/store.ts'
 import { readVersion } from '#base/version.ts'
 
@@ -40,6 +41,7 @@ export async function mountAdministration(
     keyRing,
     catalog: { current: NO_CATALOG },
     requests: createRequestReads(store),
+    responses: createResponseState(store),
     localCaller: null,
     masterKey,
     settings,

@@ -116,6 +116,8 @@ export interface EventOffsets {
 
 /** Reads a stream event by event. The offsets are those of the event read last. */
 export interface StreamReader extends EventOffsets {
+  /** What the client gets for the event read last; absent when it is the event itself. */
+  readonly output?: Buffer
   read(event: Buffer): EventRole
   /**
    * Whether these bytes are one event, like the last one that said nothing but a text except for the text. If so they

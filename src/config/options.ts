@@ -109,6 +109,13 @@ export const OPTIONS: readonly Option[] = [
     default: 32_768,
     description: 'Output bound of a model that names none.',
   },
+  {
+    path: 'unsupported_params',
+    env: 'UNSUPPORTED_PARAMS',
+    type: 'text',
+    default: 'lenient',
+    description: 'What a translation drops: lenient tells of it in x-gateway-warnings, strict answers 400.',
+  },
   { path: 'timeouts.connect_timeout', type: 'seconds', default: 10, description: 'Connecting to an upstream.' },
   { path: 'timeouts.ttft_timeout', type: 'seconds', default: 60, description: 'First content of a stream.' },
   {

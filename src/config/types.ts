@@ -22,6 +22,8 @@ export interface Settings {
   readonly currency: string
   readonly timeouts: Timeouts
   readonly reservation: { readonly minOutputTokens: number; readonly defaultMaxOutput: number }
+  /** Whether a parameter that a translation has to drop is told of or refused (R81). */
+  readonly unsupportedParams: 'lenient' | 'strict'
   readonly limits: {
     readonly bodyBytesMax: number
     readonly upstreamBodyBytesMax: number

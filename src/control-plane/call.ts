@@ -2,6 +2,7 @@ import type { Accounts, Caller, KeyRing, Keys } from '#accounts/types.ts'
 import type { RequestHeaders } from '#codecs/dialect.ts'
 import type { CatalogSource } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
+import type { ResponseState } from '#response-state/types.ts'
 import type { RequestReads } from './request-reads.ts'
 
 /** Everything the control plane works on; `main.ts` hands it in. */
@@ -11,6 +12,7 @@ export interface ControlPlaneDeps {
   readonly keyRing: KeyRing
   readonly catalog: CatalogSource
   readonly requests: RequestReads
+  readonly responses: Pick<ResponseState, 'find' | 'listInput' | 'remove'>
   /** Who calls when client authentication is off (R16); null: everyone needs a key. */
   readonly localCaller: Caller | null
   readonly masterKey: string

@@ -12,6 +12,7 @@ import { readCredits, readCurrentKey, readMe } from './me.ts'
 import { countModels, listEmbeddingModels, listModels, listOwnModels, listProviders, readModel } from './models.ts'
 import { mountRoutes } from './mount.ts'
 import { readAsset } from './page.ts'
+import { cancelResponse, listInputItems, readResponse, removeResponse } from './responses.ts'
 import { readHealth, readRoot } from './root.ts'
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'OPTIONS'
@@ -65,6 +66,14 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/api/v1/model/*', 'optional-key', readModel),
   route('GET', '/api/v1/embeddings/models', 'optional-key', listEmbeddingModels),
   route('GET', '/api/v1/providers', 'optional-key', listProviders),
+
+  // Stored responses (R3); the data plane makes them.
+  ...['/v1/responses/:id', '/api/v1/responses/:id'].flatMap((path) => [
+    route('GET', path, 'any-key', readResponse),
+    route('DELETE', path, 'any-key', removeResponse),
+    route('GET', `${path}/input_items`, 'any-key', listInputItems),
+    route('POST', `${path}/cancel`, 'any-key', cancelResponse),
+  ]),
 
   // What a key may know about itself, its account and its requests.
   route('GET', '/v1/me', 'any-key', readMe),

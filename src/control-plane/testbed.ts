@@ -12,6 +12,7 @@ import { loadConfig } from '#config/load.ts'
 import { createLedger } from '#ledger/ledger.ts'
 import type { Ledger } from '#ledger/types.ts'
 import type { RequestRow } from '#observe/request-row.ts'
+import { createResponseState } from '#response-state/response-state.ts'
 import { openStore, type Store } from '#store/store.ts'
 import type { ControlPlaneDeps } from './call.ts'
 import { sendError } from './mount.ts'
@@ -70,6 +71,7 @@ export async function startTestbed(change: Partial<ControlPlaneDeps> = {}): Prom
     keyRing,
     catalog: createCatalogSource(buildCatalog(settings, { simulatorUrl: null, nowMs: Date.now() })),
     requests: createRequestReads(store),
+    responses: createResponseState(store),
     localCaller: null,
     masterKey: MASTER_KEY,
     settings,

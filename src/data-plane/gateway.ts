@@ -4,6 +4,7 @@ import type { CatalogSource } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
 import type { Ledger } from '#ledger/types.ts'
 import type { RequestLog } from '#observe/request-row.ts'
+import type { ResponseState } from '#response-state/types.ts'
 import type { UpstreamPools } from './7-call/pools.ts'
 
 /** What the data plane stands on. Built once by the composition root; nothing here belongs to one request. */
@@ -13,6 +14,8 @@ export interface Gateway {
   readonly keyRing: KeyRing
   readonly ledger: Ledger
   readonly requestLog: RequestLog
+  /** What clients of the Responses API continue. */
+  readonly responses: ResponseState
   readonly pools: UpstreamPools
   readonly log: Logger
   /** Who calls when client authentication is off (R16); null: everyone needs a key. */

@@ -29,7 +29,7 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const selection = (seen.selection = resolve(gateway, caller, parsed))
     const plan = (seen.plan = planTargets(gateway, caller, parsed, selection))
     const hold = (seen.hold = await reserve(gateway, caller, exchange, plan))
-    const answer = (seen.answer = await call(gateway, exchange, parsed, plan, hold))
+    const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold))
     const tally = (seen.tally = meter(parsed, plan, answer))
     await reply(exchange, parsed, plan, answer, tally, settle)
   } catch (thrown) {

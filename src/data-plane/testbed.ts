@@ -32,6 +32,7 @@ export function backendOf(id: string, rest: Partial<Backend> = {}): Backend {
     auth: 'bearer',
     credentials: ['credential'],
     credentialSource: null,
+    aws: null,
     protocols: ['openai-chat'],
     headers: {},
     timeouts: TIMEOUTS,

@@ -38,6 +38,9 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     case 'readKeyFunds':
     case 'appendRows':
     case 'putSetting':
+    case 'saveResponse':
+    case 'removeResponse':
+    case 'sweepResponses':
       return NOTHING
     default:
       return name satisfies never

@@ -28,7 +28,7 @@ export type PresetAuth = 'bearer' | 'x-api-key' | 'x-goog-api-key' | 'none'
 export type Adapter = 'http' | 'azure' | 'bedrock' | 'vertex'
 
 /** Adapters this version can call through. A backend of another one loads, but its routes stay inactive. */
-export const SERVED_ADAPTERS: ReadonlySet<Adapter> = new Set(['http'])
+export const SERVED_ADAPTERS: ReadonlySet<Adapter> = new Set(['http', 'bedrock'])
 
 /** The version segment at the end of an OpenAI-like base URL. */
 const VERSION = /\/v\d+$/
@@ -80,7 +80,7 @@ export const PRESETS: readonly Preset[] = [
   preset('azure', 'Azure OpenAI', null, { protocols: OPENAI, adapter: 'azure' }),
   preset('bedrock', 'AWS Bedrock', null, {
     auth: 'none',
-    protocols: ['anthropic-messages', 'bedrock-converse'],
+    protocols: ['bedrock-converse'],
     adapter: 'bedrock',
   }),
   preset('openrouter', 'OpenRouter', 'https://openrouter.ai/api/v1', {

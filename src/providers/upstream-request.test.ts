@@ -10,6 +10,7 @@ const build = (ask: Partial<UpstreamAsk> = {}, backend: Partial<Backend> = {}, u
     protocol: 'openai-chat',
     operation: 'generate',
     geminiAction: null,
+    isTranslated: false,
     stream: false,
     clientHeaders: {},
     clientQuery: '',
@@ -33,7 +34,11 @@ test('each protocol has its path under the base URL', () => {
   assert.equal(path({ protocol: 'anthropic-messages', operation: 'count' }, root), '/v1/messages/count_tokens')
   assert.equal(path({ protocol: 'gemini', geminiAction: 'countTokens' }, root), '/v1beta/models/m:countTokens')
   assert.equal(path({ protocol: 'gemini' }, root), '/v1beta/models/m:generateContent')
-  assert.throws(() => build({ protocol: 'bedrock-converse' }))
+  assert.equal(path({ protocol: 'gemini', stream: true }, root), '/v1beta/models/m:streamGenerateContent?alt=sse')
+  const converse = (stream: boolean) =>
+    build({ protocol: 'bedrock-converse', stream }, { apiUrl: root }, 'anthropic.claude-v1:0').path
+  assert.equal(converse(false), '/model/anthropic.claude-v1%3A0/converse')
+  assert.equal(converse(true), '/model/anthropic.claude-v1%3A0/converse-stream')
 })
 
 test('the base URL keeps its own prefix and loses its trailing slash', () => {

@@ -16,6 +16,8 @@ export interface UpstreamAsk {
   readonly protocol: Protocol
   readonly operation: 'generate' | 'embed' | 'count'
   readonly geminiAction: string | null
+  /** Whether the client speaks another protocol: then its headers say nothing to this upstream. */
+  readonly isTranslated: boolean
   readonly stream: boolean
   readonly clientHeaders: IncomingHttpHeaders
   readonly clientQuery: string
@@ -65,13 +67,14 @@ function pathOf(ask: UpstreamAsk): string {
     case 'openai-embeddings':
       return '/embeddings'
     case 'anthropic-messages':
-      return `/v1/messages${ask.operation === 'count' ? '/count_tokens' : ''}${betaQuery(ask.clientQuery)}`
+      return `/v1/messages${ask.operation === 'count' ? '/count_tokens' : ''}${ask.isTranslated ? '' : betaQuery(ask.clientQuery)}`
     case 'gemini': {
       const name = ask.route.upstreamModel.split('/').map(encodeURIComponent).join('/')
-      return `/v1beta/models/${name}:${ask.geminiAction ?? 'generateContent'}${ask.stream ? '?alt=sse' : ''}`
+      const action = ask.geminiAction ?? (ask.stream ? 'streamGenerateContent' : 'generateContent')
+      return `/v1beta/models/${name}:${action}${ask.stream ? '?alt=sse' : ''}`
     }
     case 'bedrock-converse':
-      throw new Error('bedrock-converse has no client surface')
+      return `/model/${encodeURIComponent(ask.route.upstreamModel)}/converse${ask.stream ? '-stream' : ''}`
     default: {
       const missed: never = ask.protocol
       throw new Error(`unknown protocol ${String(missed)}`)
@@ -89,11 +92,12 @@ function headersOf(ask: UpstreamAsk, backend: Backend): string[] {
   // Compressed answers would have to be unpacked to be read; asking for none is cheaper for both sides.
   headers.push('accept-encoding', 'identity', 'user-agent', userAgentOf(ask.clientHeaders))
   pushCredential(headers, backend, ask.credential)
-  for (const name of FORWARDED[ask.protocol] ?? []) {
+  for (const name of ask.isTranslated ? [] : (FORWARDED[ask.protocol] ?? [])) {
     const value = ask.clientHeaders[name]
     if (typeof value === 'string') headers.push(name, value)
   }
-  if (ask.protocol === 'anthropic-messages' && ask.clientHeaders['anthropic-version'] === undefined) {
+  const isVersioned = !ask.isTranslated && ask.clientHeaders['anthropic-version'] !== undefined
+  if (ask.protocol === 'anthropic-messages' && !isVersioned) {
     headers.push('anthropic-version', ANTHROPIC_VERSION)
   }
   for (const [name, value] of Object.entries(backend.headers)) headers.push(name, value)

@@ -5,6 +5,7 @@
 import { createAccount, createKey, removeKey, setAccountStatus, updateKey } from '#accounts/commands.ts'
 import { credit, readAccountFunds, readKeyFunds, releaseExpired, reserve, settle, voidHold } from '#ledger/commands.ts'
 import { openBookings } from '#ledger/bookings.ts'
+import { removeResponse, saveResponse, sweepResponses } from '#response-state/commands.ts'
 import type { Command } from './command.ts'
 import { appendRows } from './request-columns.ts'
 import { putSetting } from './settings.ts'
@@ -24,6 +25,9 @@ export const COMMANDS = {
   updateKey,
   removeKey,
   putSetting,
+  saveResponse,
+  removeResponse,
+  sweepResponses,
 }
 
 export type Commands = typeof COMMANDS

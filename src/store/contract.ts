@@ -5,6 +5,7 @@
 import { accountContract } from './contract-accounts.ts'
 import type { Harness } from './contract-books.ts'
 import { ledgerContract } from './contract-ledger.ts'
+import { responseContract } from './contract-responses.ts'
 import { rowContract } from './contract-rows.ts'
 
 /** Registers the whole contract for one engine. */
@@ -12,4 +13,5 @@ export function storeContract(harness: Harness): void {
   ledgerContract(harness)
   accountContract(harness)
   rowContract(harness)
+  responseContract(harness)
 }

@@ -185,6 +185,25 @@ const requestTables = (engine: Engine): readonly string[] => [
   'create index requests_response on requests (response_id) where response_id is not null',
 ]
 
+/** No reference to accounts: every save would wait for the account's row, which settlements lock. */
+const responseTables = (engine: Engine): readonly string[] => [
+  table(engine, 'responses', [
+    'account_id text not null',
+    'id text not null',
+    'created_ms bigint not null',
+    'expires_ms bigint not null',
+    'previous_id text',
+    'model text not null',
+    'backend_id text',
+    'bytes bigint not null',
+    'input text not null',
+    'response text not null',
+    'primary key (account_id, id)',
+  ]),
+  'create index responses_expiry on responses (expires_ms)',
+  'create index responses_previous on responses (account_id, previous_id) where previous_id is not null',
+]
+
 export const MIGRATIONS: readonly Migration[] = [
   { id: 1, name: 'accounts and keys', statements: accountTables },
   { id: 2, name: 'holds and ledger', statements: ledgerTables },
@@ -196,4 +215,5 @@ export const MIGRATIONS: readonly Migration[] = [
       table(engine, 'settings', ['name text primary key', 'value text not null', 'updated_ms bigint not null']),
     ],
   },
+  { id: 5, name: 'responses', statements: responseTables },
 ]

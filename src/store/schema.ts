@@ -12,6 +12,7 @@ export interface Database {
   readonly ledger_entries: LedgerEntryTable
   readonly requests: RequestTable
   readonly settings: SettingTable
+  readonly responses: ResponseTable
   readonly schema_migrations: MigrationTable
 }
 
@@ -122,6 +123,24 @@ export interface SettingTable {
   name: string
   value: string
   updated_ms: number
+}
+
+/** A response that can be read and continued (R3). The texts stand last, so that a walk over many rows does not read them. */
+export interface ResponseTable {
+  account_id: string
+  id: string
+  created_ms: number
+  expires_ms: number
+  /** The response that it continues; of the same account. */
+  previous_id: string | null
+  model: string
+  backend_id: string | null
+  /** Of both texts in UTF-8. */
+  bytes: number
+  /** The items of its turn, a JSON array with one item per line. */
+  input: string
+  /** The response object as JSON. */
+  response: string
 }
 
 export interface MigrationTable {

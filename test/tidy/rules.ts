@@ -9,7 +9,8 @@ export type Import = 'values' | 'types'
 
 /**
  * Folder -> folder, within src/. What is not here is forbidden. `base` and `wire` know nothing of ours; the planes never
- * meet; the store's worker runs the commands that accounts and ledger define, which is why those three know each other.
+ * meet; the store's worker runs the commands that accounts, ledger and response-state define, which is why those four
+ * know each other.
  */
 export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>> = {
   base: {},
@@ -18,10 +19,12 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
   providers: { base: 'values', catalog: 'types' },
   codecs: { base: 'values', ir: 'values', wire: 'values' },
   simulator: { base: 'values', wire: 'values' },
+  tokens: { base: 'values', ir: 'values' },
   observe: { base: 'values', store: 'values' },
-  store: { base: 'values', accounts: 'values', ledger: 'values', observe: 'types' },
+  store: { base: 'values', accounts: 'values', ledger: 'values', 'response-state': 'values', observe: 'types' },
   ledger: { base: 'values', store: 'values', accounts: 'types', catalog: 'types', ir: 'types', observe: 'types' },
   accounts: { base: 'values', store: 'values', ledger: 'values' },
+  'response-state': { base: 'values', store: 'values' },
   config: { base: 'values', providers: 'values', catalog: 'values', ledger: 'types' },
   catalog: { base: 'values', config: 'values', providers: 'values', simulator: 'values' },
   'data-plane': {
@@ -30,11 +33,13 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     wire: 'values',
     codecs: 'values',
     providers: 'values',
+    tokens: 'values',
     ledger: 'values',
     accounts: 'types',
     catalog: 'types',
     config: 'types',
     observe: 'types',
+    'response-state': 'types',
   },
   'control-plane': {
     base: 'values',
@@ -46,6 +51,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     providers: 'values',
     ledger: 'types',
     observe: 'types',
+    'response-state': 'types',
   },
   cli: {
     base: 'values',
@@ -54,6 +60,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     providers: 'values',
     accounts: 'values',
     ledger: 'values',
+    'response-state': 'values',
     store: 'values',
     'control-plane': 'values',
     main: 'values',

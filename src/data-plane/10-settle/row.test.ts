@@ -53,8 +53,10 @@ function answered(exchange = exchangeOf()): Required<Omit<Seen, 'error' | 'breac
     attempts,
     warnings: ['w'],
     upstreamRequestId: 'up',
+    save: null,
     body: Buffer.from('{}'),
     facts,
+    render: null,
   }
   const selection = { model, routes: [target.route], group: 'default' }
   const hold = { metered: true, amountNano: 5n, outputTokensMax: null }

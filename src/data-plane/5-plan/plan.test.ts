@@ -30,7 +30,7 @@ const refusal = (code: string, routes: readonly Route[], asked: Asked = {}, mess
     (error) => error instanceof GatewayError && error.code === code && message.test(error.message),
   )
 
-test("targets are the routes that speak the client's protocol, in the order of the catalog", () => {
+test("targets are all routes that can be spoken to, the client's own protocol first where the priority is the same", () => {
   const model = modelOf('m')
   const routes = [
     routeOf(model, backendOf('first')),
@@ -42,10 +42,16 @@ test("targets are the routes that speak the client's protocol, in the order of t
     targets.map(({ route, protocol }) => [route.backend.id, protocol]),
     [
       ['first', 'openai-chat'],
+      ['foreign', 'anthropic-messages'],
       ['second', 'openai-chat'],
     ],
   )
   assert.deepEqual([adapter, group], ['passthrough', 'default'])
+  const turned = plan([routes[1]!, routes[0]!]).targets
+  assert.deepEqual(
+    turned.map(({ route }) => route.backend.id),
+    ['first', 'foreign'],
+  )
 })
 
 test('the length of the body bounds the prompt, and the context window bounds everything', () => {
@@ -112,7 +118,6 @@ test('each kind of model has its own paths', () => {
 })
 
 test('a model of another protocol is refused with the path where it is served', () => {
-  const foreign = [routeOf(modelOf('m'), backendOf('b', { protocols: ['anthropic-messages', 'gemini'] }))]
-  refusal('translation_not_available', foreign, {}, /\/v1\/messages or \/v1beta/)
-  refusal('translation_not_available', [routeOf(modelOf('m'), backendOf('b', { protocols: ['bedrock-converse'] }))])
+  const foreign = [routeOf(modelOf('m'), backendOf('b', { protocols: ['openai-embeddings'] }))]
+  refusal('translation_not_available', foreign, {}, /\/v1\/embeddings/)
 })

@@ -39,22 +39,44 @@ export interface Bound {
 /** Most tokens that one referenced image or clip is counted as by any provider we know. */
 export const MEDIA_TOKENS_MAX = 8192
 
-/** Chooses the routes that speak the client's own protocol, best first (R66: lower priority wins). Pure. */
+/** Chooses the routes that can serve the request, best first (R66: lower priority wins), each in the best of its protocols. Pure. */
 export function planTargets(gateway: Gateway, caller: Caller, parsed: Parsed, selection: Selection): Plan {
   const { model, routes } = selection
   checkKind(parsed, model)
   const targets: Target[] = []
-  // The catalog keeps routes in the order of their priority.
-  for (const route of routes)
-    if (route.protocols.includes(parsed.surface)) targets.push({ route, protocol: parsed.surface })
+  const isForeign = ({ protocol }: Target): number => (protocol === parsed.surface ? 0 : 1)
+  for (const route of routes) {
+    const protocol = protocolFor(parsed, route)
+    if (protocol) targets.push({ route, protocol })
+  }
+  targets.sort((left, right) => left.route.priority - right.route.priority || isForeign(left) - isForeign(right))
   if (!isFilled(targets)) throw untranslatable(parsed.surface, model, routes)
   return {
     model,
     targets,
     bound: parsed.operation === 'count' ? null : boundOf(gateway, caller, parsed, model, targets),
-    adapter: 'passthrough',
+    adapter: targets[0].protocol === parsed.surface ? 'passthrough' : `${parsed.surface}->${targets[0].protocol}`,
     group: selection.group,
   }
+}
+
+/** What a chat request is translated to, the protocol that can say most first. */
+const TRANSLATED: readonly Protocol[] = [
+  'openai-responses',
+  'anthropic-messages',
+  'gemini',
+  'bedrock-converse',
+  'openai-chat',
+]
+
+const EMBEDDING: readonly Protocol[] = ['openai-embeddings', 'gemini']
+
+/** How the route is spoken to: in the client's own protocol where it can be, else through a translation; null when neither. */
+function protocolFor(parsed: Parsed, route: Route): Protocol | null {
+  if (route.protocols.includes(parsed.surface)) return parsed.surface
+  if (parsed.operation === 'embed') return EMBEDDING.find((protocol) => route.protocols.includes(protocol)) ?? null
+  if (parsed.operation === 'count') return null
+  return TRANSLATED.find((protocol) => route.protocols.includes(protocol)) ?? null
 }
 
 const isFilled = (targets: Target[]): targets is [Target, ...Target[]] => targets.length > 0

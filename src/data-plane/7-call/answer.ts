@@ -1,5 +1,6 @@
-import type { AnswerFacts, EventOffsets, EventRole, StreamReader } from '#codecs/codec.ts'
+import type { AnswerFacts, EventOffsets, EventRole, Failure, StreamReader } from '#codecs/codec.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
+import type { Usage } from '#ir/usage.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
 
 /** What an upstream answered, once it is certain that this attempt is the one the client gets. */
@@ -11,20 +12,34 @@ interface AnswerBase {
   /** Things the gateway changed or could not do, for `x-gateway-warnings` (R81). */
   readonly warnings: readonly string[]
   readonly upstreamRequestId: string | null
+  /** Keeps the complete answer where the client may continue it (R3); null when there is nothing to keep. */
+  readonly save: (() => Promise<void>) | null
 }
 
 export interface WholeAnswer extends AnswerBase {
   readonly kind: 'whole'
   readonly body: Buffer
   readonly facts: AnswerFacts
+  /** Writes the answer in the client's protocol; null when it is in it already. */
+  readonly render: ((usage: Usage | null) => Buffer) | null
 }
 
 export interface StreamAnswer extends AnswerBase {
   readonly kind: 'stream'
   readonly reader: StreamReader
+  /** Set when the events come out in the client's protocol though the upstream speaks another: how the answer ends in it. */
+  readonly translated: StreamEnding | null
   readonly events: EventSource
   /** Monotonic time of the first content. */
   readonly firstContentAt: number
+}
+
+/** How a translated answer ends. */
+export interface StreamEnding {
+  /** Whatever the client has not seen of a complete answer. Called once, when nothing more comes from the upstream. */
+  closing(): Buffer
+  /** The end of an answer that broke. Called instead of `closing`. */
+  failing(failure: Failure): Buffer
 }
 
 /**

@@ -191,7 +191,7 @@ test('a whole answer has a largest size, also when it comes packed', async () =>
 
 test('an event has a largest size, before the first content and after it', async () => {
   const limits = { eventBytesMax: 100 }
-  const event = (bytes: number) => `data: ${'x'.repeat(bytes - 6)}`
+  const event = (bytes: number) => `data: "${'x'.repeat(bytes - 8)}"`
   answer(`${HELLO}${event(100)}`)
   assert.equal((await drain(await outcomeOf('stream', { limits }))).error, null)
   answer(event(101))

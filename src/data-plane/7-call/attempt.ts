@@ -2,7 +2,8 @@ import type { Dispatcher } from 'undici'
 import type { EventOffsets, EventRole, Failure, StreamReader } from '#codecs/codec.ts'
 import { readFailure } from '#codecs/failure.ts'
 import { StreamBrokenError } from '#data-plane/failures.ts'
-import { EventFramer } from '#wire/sse.ts'
+import { AwsEventFramer } from '#wire/aws-event-stream.ts'
+import { EventFramer, readEvent } from '#wire/sse.ts'
 import type { EventSink, EventSource } from './answer.ts'
 import { BodyDecoder } from './body-decoder.ts'
 import { Watchdog } from './watchdog.ts'
@@ -51,7 +52,7 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
   private settleOutcome!: (outcome: AttemptOutcome) => void
   private readonly reader: StreamReader | null
   private readonly limits: AttemptLimits
-  private readonly framer: EventFramer
+  private framer: Framer
   private readonly watchdog: Watchdog
   private controller: Dispatcher.DispatchController | null = null
   private decoder: BodyDecoder | null = null
@@ -93,7 +94,9 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
     this.status = status
     this.headers = headers
     this.contentType = textOf(headers['content-type']) ?? ''
-    this.isStream = this.reader !== null && status === 200 && this.contentType.includes('text/event-stream')
+    const isAws = this.contentType.includes(AWS_EVENT_STREAM)
+    if (isAws) this.framer = new AwsEventFramer(this.limits.eventBytesMax)
+    this.isStream = this.reader !== null && status === 200 && (isAws || this.contentType.includes('text/event-stream'))
     const encoding = textOf(headers['content-encoding'])
     if (encoding && encoding !== 'identity') this.decodeBody(encoding)
   }
@@ -169,8 +172,10 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
     let events: Buffer[]
     try {
       events = this.framer.push(chunk)
-    } catch {
-      this.fail(badResponse('The upstream sent an event that is too large.'))
+    } catch (error) {
+      this.fail(
+        badResponse(`The upstream's stream cannot be read: ${error instanceof Error ? error.message : 'unknown'}.`),
+      )
       return
     }
     for (const event of events) this.passEvent(event)
@@ -179,18 +184,20 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
 
   private passEvent(event: Buffer): void {
     if (this.finished) return
-    const role = this.reader!.read(event)
+    const reader = this.reader!
+    const role = reader.read(event)
+    const output = reader.output ?? event
     if (this.sink) {
-      this.sink.onEvent(event, role, this.reader!)
+      this.sink.onEvent(output, role, reader)
       return
     }
     if (role === 'failure' && !this.committed) {
-      this.fail(this.reader!.failure!)
+      this.fail(reader.failure!)
       return
     }
-    const { modelStart, modelEnd, usageOpen } = this.reader!
-    this.held.push({ event, role, offsets: { modelStart, modelEnd, usageOpen } })
-    this.heldBytes += event.length
+    const { modelStart, modelEnd, usageOpen } = reader
+    this.held.push({ event: output, role, offsets: { modelStart, modelEnd, usageOpen } })
+    this.heldBytes += output.length
     // Keep-alives say nothing, however many there are.
     if (role !== 'noise') this.heldEvents++
     const isFull = this.heldEvents >= HELD_EVENTS_MAX || this.heldBytes >= HELD_BYTES_MAX
@@ -211,7 +218,8 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
       this.fail(readFailure(this.status, this.contentType, Buffer.concat(this.chunks)))
     } else if (this.isStream) {
       const rest = this.framer.end()
-      if (rest) this.passEvent(rest)
+      // Half an event would swallow whatever the client is told behind it.
+      if (rest && isWholeEvent(rest)) this.passEvent(Buffer.concat([rest, BLANK_LINE]))
       this.endStream(null)
     } else {
       this.finish()
@@ -266,6 +274,31 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
 
   private upstreamRequestId(): string | null {
     return textOf(this.headers['x-request-id']) ?? textOf(this.headers['request-id']) ?? null
+  }
+}
+
+/** Cuts the bytes of a stream into its frames. Throws for frames that are too large or damaged. */
+interface Framer {
+  readonly isEmpty: boolean
+  push(chunk: Buffer): Buffer[]
+  end(): Buffer | null
+}
+
+const AWS_EVENT_STREAM = 'application/vnd.amazon.eventstream'
+
+const BLANK_LINE = Buffer.from('\n\n')
+
+/** Whether an event whose blank line never came is complete all the same: some hosts end their last one with the connection. */
+function isWholeEvent(event: Buffer): boolean {
+  const { dataStart, dataEnd } = readEvent(event, { name: '', dataStart: -1, dataEnd: -1, dataText: null })
+  if (dataStart < 0) return false
+  const data = event.toString('utf8', dataStart, dataEnd).trim()
+  if (data === '[DONE]') return true
+  try {
+    JSON.parse(data)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -26,7 +26,13 @@ function planOf(price: Price | null, inputTokensMax = 1000, isFree = false): Pla
   return { model, targets: [target], bound: isFree ? null : bound, adapter: 'passthrough', group: 'default' }
 }
 
-const base = (plan: Plan) => ({ target: plan.targets[0], attempts: [], warnings: [], upstreamRequestId: null })
+const base = (plan: Plan) => ({
+  target: plan.targets[0],
+  attempts: [],
+  warnings: [],
+  upstreamRequestId: null,
+  save: null,
+})
 
 function wholeTally(facts: Partial<AnswerFacts>, plan = planOf(PRICE), asked: Asked = {}) {
   const answer: WholeAnswer = {
@@ -34,6 +40,7 @@ function wholeTally(facts: Partial<AnswerFacts>, plan = planOf(PRICE), asked: As
     kind: 'whole',
     body: Buffer.from('{}'),
     facts: { ...NO_FACTS, ...facts },
+    render: null,
   }
   return meter(parsedOf(asked), plan, answer)
 }
@@ -46,6 +53,7 @@ function streamTally(events: readonly object[], plan = planOf(PRICE)) {
     ...base(plan),
     kind: 'stream',
     reader,
+    translated: null,
     firstContentAt: 0,
     events: { attach: () => {}, pause: () => {}, resume: () => {}, abort: () => {} },
   }

@@ -1,4 +1,4 @@
-import { type EventFields, readEvent } from '#wire/sse.ts'
+import { EventFramer, type EventFields, readEvent } from '#wire/sse.ts'
 
 /**
  * Writes the events of a Gemini stream as the elements of one JSON array, which is what Google sends without
@@ -8,7 +8,16 @@ export class JsonArrayFrames {
   private count = 0
   private readonly fields: EventFields = { name: '', dataStart: -1, dataEnd: -1, dataText: null }
 
-  element(event: Buffer): Buffer {
+  /** The elements of any number of events. */
+  elements(events: Buffer): Buffer {
+    const framer = new EventFramer(Number.MAX_SAFE_INTEGER)
+    const framed = framer.push(events)
+    const rest = framer.end()
+    if (rest) framed.push(rest)
+    return framed.length === 1 ? this.element(framed[0]!) : Buffer.concat(framed.map((event) => this.element(event)))
+  }
+
+  private element(event: Buffer): Buffer {
     const { dataStart, dataEnd, dataText } = readEvent(event, this.fields)
     if (dataStart < 0 && dataText === null) return EMPTY
     const data = dataText === null ? event.subarray(dataStart, dataEnd) : Buffer.from(dataText)

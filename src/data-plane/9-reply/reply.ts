@@ -37,7 +37,7 @@ async function replyWhole(
   tally: Tally,
   settle: Settle,
 ): Promise<void> {
-  await settle('complete')
+  await Promise.all([settle('complete'), answer.save?.()])
   const { response } = exchange
   if (exchange.departure.gone) return
   const usage = tally.final()
@@ -56,6 +56,7 @@ async function replyWhole(
 
 function rewriteWhole(exchange: Exchange, plan: Plan, answer: WholeAnswer, tally: Tally): Buffer {
   const { body, facts } = answer
+  if (answer.render) return answer.render(tally.final())
   const edits: Edit[] = []
   if (facts.modelSpan) {
     const edit = modelEdit(body, facts.modelSpan.start, facts.modelSpan.end, publicNameOf(plan.model.id))

@@ -101,6 +101,10 @@ export class StreamReply implements EventSink {
       this.breakOff(error instanceof StreamBrokenError ? error.failure : CUT)
       return
     }
+    if (this.answer.translated) {
+      this.finishTail()
+      return
+    }
     // A host that leaves the terminator out would keep clients waiting for it.
     const terminator = PASSTHROUGH[this.parsed.surface].terminator
     this.finish('complete', terminator === '' ? [] : [Buffer.from(terminator)])
@@ -121,11 +125,14 @@ export class StreamReply implements EventSink {
   }
 
   private finishTail(): void {
+    const tail = this.tail ?? []
+    if (this.answer.translated) tail.push(this.frame(this.answer.translated.closing()))
     const { failure } = this.answer.reader
-    this.finish(failure ? 'upstream_disconnect' : 'complete', this.tail ?? [], failure ?? undefined)
+    this.finish(failure ? 'upstream_disconnect' : 'complete', tail, failure ?? undefined)
   }
 
   private rewrite(event: Buffer, role: EventRole, offsets: EventOffsets): Buffer {
+    if (this.answer.translated) return event
     const rename = modelEdit(event, offsets.modelStart, offsets.modelEnd, this.publicName)
     // Most events: nothing of ours stands in them.
     if (!rename && offsets.usageOpen < 0 && !this.exchange.openRouter) return event
@@ -143,7 +150,7 @@ export class StreamReply implements EventSink {
   }
 
   private frame(event: Buffer): Buffer {
-    return this.arrayFrames ? this.arrayFrames.element(event) : event
+    return this.arrayFrames ? this.arrayFrames.elements(event) : event
   }
 
   private flush(): void {
@@ -163,9 +170,13 @@ export class StreamReply implements EventSink {
     const message = withoutHost(failure.message, this.answer.target.route.backend)
     const breach = { ...failure, message }
     const { surface } = this.parsed
-    const events = Buffer.from(
-      this.exchange.openRouter ? openRouterFailureEvents(surface, breach) : PASSTHROUGH[surface].failureEvents(breach),
-    )
+    const events =
+      this.answer.translated?.failing(breach) ??
+      Buffer.from(
+        this.exchange.openRouter
+          ? openRouterFailureEvents(surface, breach)
+          : PASSTHROUGH[surface].failureEvents(breach),
+      )
     this.tail = null
     this.finish('upstream_disconnect', [this.frame(events)], breach)
   }
@@ -175,7 +186,8 @@ export class StreamReply implements EventSink {
     if (this.isFinishing) return
     this.isFinishing = true
     clearTimeout(this.lingering)
-    this.settle(outcome, breach).then(
+    const save = outcome === 'complete' ? this.answer.save?.() : undefined
+    Promise.all([this.settle(outcome, breach), save]).then(
       () => {
         // The client may have left meanwhile; what it was sent is booked all the same.
         if (!this.exchange.departure.gone) {

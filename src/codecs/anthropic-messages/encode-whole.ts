@@ -1,0 +1,124 @@
+import type { AnswerContext } from '#codecs/translation.ts'
+import type { ChatEvent } from '#ir/chat-event.ts'
+import { collect, type CollectedBlock } from '#ir/collect.ts'
+import { fieldsOf } from '#ir/counts.ts'
+import { brokenAnswer } from './answer-failure.ts'
+import {
+  carrierOf,
+  hidesReasoning,
+  isRedacted,
+  messageHead,
+  PART_BREAK,
+  redactedOf,
+  signatureOf,
+} from './answer-heads.ts'
+import { readMembers } from './answer-members.ts'
+import { inputOf, isObject, type Members, nativeCitation, PROTOCOL } from './members.ts'
+import { writeStopReason } from './stop-reasons.ts'
+import { AnswerToolIds } from './tool-ids.ts'
+import { writeUsage } from './write-usage.ts'
+
+/** The body of a whole answer. One whose model could not bring it to an end is the API's error body. */
+export function encodeWhole(events: readonly ChatEvent[], context: AnswerContext): unknown {
+  const { candidates, usage } = collect(events)
+  const { blocks, finish } = candidates[0]!
+  const content = new WholeContent(context)
+  let index = -1
+  let members: Members = {}
+  let usageMembers: Members = {}
+  let blockMembers: Members = {}
+  for (const event of events) {
+    if (event.type === 'block-start' && event.candidate === 0) {
+      content.add(blocks[++index]!, event.index, blockMembers)
+      blockMembers = {}
+    }
+    if (event.type !== 'opaque' || event.issuer !== PROTOCOL) continue
+    const kept = readMembers(event.value)
+    if (kept?.at === 'content_block') blockMembers = kept.members
+    if (kept?.at !== 'message' && kept?.at !== 'message_delta') continue
+    const { usage: more, delta, ...others } = kept.members
+    members = { ...members, ...others, ...fieldsOf(delta) }
+    usageMembers = { ...usageMembers, ...fieldsOf(more) }
+  }
+  const reason = writeStopReason(finish, content)
+  if (reason === null) return brokenAnswer(finish?.raw ?? null)
+  return {
+    ...messageHead(context),
+    content: content.blocks,
+    stop_reason: reason,
+    stop_sequence: finish?.stopSequence ?? null,
+    ...members,
+    usage: writeUsage(usage, usageMembers),
+  }
+}
+
+/** The content of a whole answer, block by block. */
+class WholeContent {
+  readonly blocks: Members[] = []
+  hasToolCalls = false
+  hasRefusal = false
+  readonly isNative: boolean
+  private readonly hidesReasoning: boolean
+  private readonly toolIds: AnswerToolIds
+
+  constructor(context: AnswerContext) {
+    this.isNative = context.upstream === PROTOCOL
+    this.hidesReasoning = hidesReasoning(context)
+    this.toolIds = new AnswerToolIds(context.id)
+  }
+
+  /** `index` is that of the block in the answer; `members` are those that only this protocol knows. */
+  add(block: CollectedBlock, index: number, members: Members): void {
+    const { head, text, seal } = block
+    switch (head.type) {
+      case 'text':
+        if (text !== '' || this.isNative) this.blocks.push({ type: 'text', text, ...citationsOf(block), ...members })
+        if (seal !== null) this.blocks.push(carrierOf(seal, 'text', text === '' && !this.isNative ? '' : undefined))
+        break
+      case 'refusal':
+        this.hasRefusal = true
+        if (text !== '') this.blocks.push({ type: 'text', text })
+        break
+      case 'reasoning':
+        this.addReasoning(block, members)
+        break
+      case 'tool-call': {
+        this.hasToolCalls = true
+        if (head.seal !== undefined) this.blocks.push(carrierOf(head.seal, 'tool-call'))
+        const input = head.kind === 'custom' ? { input: text } : inputOf(text)
+        this.blocks.push({
+          type: 'tool_use',
+          id: this.toolIds.idOf(head.id, index),
+          name: head.name,
+          input,
+          ...members,
+        })
+        break
+      }
+      case 'opaque':
+        if (head.issuer === PROTOCOL && isObject(head.value)) this.blocks.push(head.value)
+        break
+      // The API has no images or sounds in an answer.
+      case 'media':
+        break
+      default: {
+        const missed: never = head
+        throw new Error(`unknown block ${String(missed)}`)
+      }
+    }
+  }
+
+  private addReasoning({ head, text, parts, seal }: CollectedBlock, members: Members): void {
+    if (head.type !== 'reasoning') return
+    const thinking = this.hidesReasoning ? '' : parts.join(PART_BREAK)
+    if (seal === null) {
+      if (thinking !== '' || this.isNative) this.blocks.push({ type: 'thinking', thinking, signature: '', ...members })
+    } else if (thinking === '' && isRedacted(seal)) this.blocks.push({ ...redactedOf(seal, head, text), ...members })
+    else this.blocks.push({ type: 'thinking', thinking, signature: signatureOf(seal, head), ...members })
+  }
+}
+
+function citationsOf({ citations }: CollectedBlock): { citations?: readonly unknown[] } {
+  const native = citations.map(nativeCitation).filter((citation) => citation !== null)
+  return native.length === 0 ? {} : { citations: native }
+}

@@ -1,0 +1,136 @@
+import type { AnswerContext, StreamDecoder, TargetTraits } from '#codecs/translation.ts'
+import type { ChatEvent } from '#ir/chat-event.ts'
+import type { ChatRequest } from '#ir/chat-request.ts'
+import { type Loss, Losses } from '#ir/extensions.ts'
+import { dataOf } from '#codecs/testbed.ts'
+import { messagesClient, messagesUpstream } from './translation.ts'
+
+/** Drives the translating codec in tests. */
+
+export const ANSWER_ID = '01M7WMS0000000000000000000'
+
+export const TARGET: TargetTraits = {
+  model: 'claude-x',
+  outputTokensMax: 64_000,
+  reasoning: 'budget',
+  reasoningBudget: { min: 1024, max: 32_000 },
+  refusesSampling: false,
+  usesCompletionTokens: false,
+  hasJsonSchema: true,
+  hasDeveloperRole: false,
+  takesReasoningContent: false,
+}
+
+/** A request that says nothing, from a client of another protocol. */
+const REQUEST: ChatRequest = {
+  instructions: [],
+  turns: [],
+  tools: [],
+  toolChoice: null,
+  parallelToolCalls: null,
+  sampling: {},
+  outputTokensMax: null,
+  stopSequences: null,
+  candidates: null,
+  logprobs: null,
+  format: null,
+  reasoning: null,
+  verbosity: null,
+  serviceTier: null,
+  endUser: null,
+  metadata: null,
+  promptCacheKey: null,
+  stream: false,
+  paths: {},
+  ext: {},
+}
+
+export function requestOf(members: Partial<ChatRequest>): ChatRequest {
+  return { ...REQUEST, ...members }
+}
+
+export interface Encoded {
+  readonly body: Readonly<Record<string, unknown>>
+  readonly losses: readonly Loss[]
+  readonly emulatedCustomTools: readonly string[]
+  readonly formatTool: string | null
+}
+
+/** The body as it goes over the wire, and what it lost. */
+export function encoded(request: Partial<ChatRequest>, target: Partial<TargetTraits> = {}): Encoded {
+  const losses = new Losses()
+  const result = messagesUpstream.encodeRequest(requestOf(request), { ...TARGET, ...target }, losses)
+  const body = JSON.parse(JSON.stringify(result.body)) as Record<string, unknown>
+  const { emulatedCustomTools, formatTool } = result
+  return { body, losses: losses.list, emulatedCustomTools: [...emulatedCustomTools], formatTool }
+}
+
+/** Losses as short lines: `dropped /seed`, with `!` for a severe one. */
+export function lost({ losses }: Encoded): string[] {
+  return losses.map(({ action, path, isSevere }) => `${action}${isSevere ? '!' : ''} ${path}`)
+}
+
+export function decoded(body: Readonly<Record<string, unknown>>): ChatRequest {
+  return messagesClient.decodeRequest({ model: 'm', max_tokens: 9, messages: [], ...body }, { stream: false })
+}
+
+/** The body that this protocol's own upstream gets of a client's body. */
+export function roundTrip(body: Readonly<Record<string, unknown>>, target: Partial<TargetTraits> = {}): Encoded {
+  return encoded(messagesClient.decodeRequest(body, { stream: false }), target)
+}
+
+/** A frame of a stream: the event's name is its type. */
+export function frame(event: Readonly<Record<string, unknown>>): Buffer {
+  return Buffer.from(`event: ${String(event['type'])}\ndata: ${JSON.stringify(event)}\n\n`)
+}
+
+export interface Read {
+  readonly events: readonly ChatEvent[]
+  readonly decoder: StreamDecoder
+}
+
+/** Reads a whole stream. */
+export function readStream(...frames: readonly (Buffer | Readonly<Record<string, unknown>>)[]): Read {
+  const decoder = messagesUpstream.openDecoder({ candidates: 1 })
+  const events: ChatEvent[] = []
+  for (const each of frames) events.push(...decoder.push(Buffer.isBuffer(each) ? each : frame(each)))
+  if (decoder.failure === null) events.push(...decoder.end())
+  return { events, decoder }
+}
+
+export function contextOf(members: Partial<AnswerContext> = {}): AnswerContext {
+  return {
+    id: ANSWER_ID,
+    model: 'public-model',
+    createdAt: 1_700_000_000,
+    upstream: 'openai-chat',
+    request: requestOf({}),
+    requestBody: {},
+    showsUsage: true,
+    isOpenRouter: false,
+    costOf: () => null,
+    ...members,
+  }
+}
+
+/** The text of a stream for these events, to its end. */
+export function streamText(events: readonly ChatEvent[], context: Partial<AnswerContext> = {}): string {
+  const encoder = messagesClient.openEncoder(contextOf(context))
+  return events.map((event) => encoder.push(event)).join('') + encoder.end()
+}
+
+/** The same as values: the data of each event. */
+export function streamData(
+  events: readonly ChatEvent[],
+  context: Partial<AnswerContext> = {},
+): Record<string, unknown>[] {
+  return dataOf(streamText(events, context)) as Record<string, unknown>[]
+}
+
+export function wholeBody(
+  events: readonly ChatEvent[],
+  context: Partial<AnswerContext> = {},
+): Readonly<Record<string, unknown>> {
+  const value = messagesClient.encodeWhole(events, contextOf(context))
+  return JSON.parse(JSON.stringify(value)) as Record<string, unknown>
+}

@@ -1,0 +1,20 @@
+export type Fields = Readonly<Record<string, unknown>>
+
+interface RawJson {
+  isRawJSON(value: unknown): boolean
+}
+
+/** Whether a value is a JSON object. A number that is kept as its source text is an object to JavaScript and none here. */
+export function isObject(value: unknown): value is Fields {
+  return (
+    value !== null &&
+    typeof value === 'object' &&
+    !Array.isArray(value) &&
+    !(JSON as unknown as RawJson).isRawJSON(value)
+  )
+}
+
+/** A JSON object without these members. */
+export function without(fields: Fields, names: readonly string[]): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)))
+}

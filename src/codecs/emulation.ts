@@ -1,0 +1,71 @@
+import type { BlockHead, ChatEvent } from '#ir/chat-event.ts'
+import type { ChatRequest } from '#ir/chat-request.ts'
+import { ArgumentText } from './argument-text.ts'
+import type { EncodedRequest } from './translation.ts'
+
+/** The one parameter of a function that stands for a custom tool. */
+export const CUSTOM_TOOL_PARAMETER = 'input'
+
+/**
+ * Undoes in the answer what the request had to emulate: a function that stood for a custom tool calls the custom tool
+ * again, a tool that was forced in place of a JSON format speaks as text, and a tool that the client declared within a
+ * namespace is called within it. Events pass at once; nothing waits for another.
+ */
+export class Emulation {
+  private readonly customTools: ReadonlySet<string>
+  private readonly formatTool: string | null
+  private readonly namespaces: ReadonlyMap<string, string>
+  /** Blocks whose deltas are argument text with the custom tool's input inside. */
+  private readonly inputs = new Map<number, ArgumentText>()
+  private spokeAsText = false
+  private calledTool = false
+
+  /** Null when there is nothing to undo. */
+  static of(request: ChatRequest, encoded: EncodedRequest): Emulation | null {
+    const namespaces = new Map<string, string>()
+    for (const tool of request.tools)
+      if (tool.type !== 'server' && tool.namespace !== undefined) namespaces.set(tool.name, tool.namespace)
+    const isNeeded = encoded.emulatedCustomTools.size > 0 || encoded.formatTool !== null || namespaces.size > 0
+    return isNeeded ? new Emulation(encoded, namespaces) : null
+  }
+
+  private constructor(encoded: EncodedRequest, namespaces: ReadonlyMap<string, string>) {
+    this.customTools = encoded.emulatedCustomTools
+    this.formatTool = encoded.formatTool
+    this.namespaces = namespaces
+  }
+
+  /** The event as the client is to see it; null when it says nothing to it. */
+  push(event: ChatEvent): ChatEvent | null {
+    switch (event.type) {
+      case 'block-start':
+        return { ...event, block: this.headOf(event.index, event.block) }
+      case 'block-delta': {
+        const input = this.inputs.get(event.index)
+        if (!input) return event
+        const text = input.push(event.text)
+        return text === '' ? null : { ...event, text }
+      }
+      case 'finish':
+        return event.reason === 'tool-calls' && this.spokeAsText && !this.calledTool
+          ? { ...event, reason: 'stop' }
+          : event
+      default:
+        return event
+    }
+  }
+
+  private headOf(index: number, head: BlockHead): BlockHead {
+    if (head.type !== 'tool-call') return head
+    if (head.name === this.formatTool) {
+      this.spokeAsText = true
+      return { type: 'text' }
+    }
+    this.calledTool = true
+    const namespace = head.namespace ?? this.namespaces.get(head.name)
+    const named = namespace === undefined ? head : { ...head, namespace }
+    if (!this.customTools.has(head.name)) return named
+    this.inputs.set(index, new ArgumentText(CUSTOM_TOOL_PARAMETER))
+    return { ...named, kind: 'custom' }
+  }
+}

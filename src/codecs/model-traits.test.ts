@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Protocol } from '#base/protocols.ts'
+import { traitsOf } from './model-traits.ts'
+
+const of = (upstreamModel: string, protocol: Protocol, backendType = 'openai-compatible') =>
+  traitsOf({ protocol, backendType, upstreamModel, vendor: 'v', capabilities: new Set(), outputTokensMax: 100 })
+
+test('how each family is asked to reason', () => {
+  const styles: [model: string, protocol: Protocol, style: string][] = [
+    ['gpt-5-mini', 'openai-chat', 'effort'],
+    ['gpt-4o', 'openai-chat', 'none'],
+    ['some-model', 'openai-chat', 'effort'],
+    ['claude-3-5-haiku-20241022', 'anthropic-messages', 'none'],
+    ['claude-3-7-sonnet-20250219', 'anthropic-messages', 'budget'],
+    ['claude-sonnet-4-5', 'anthropic-messages', 'budget'],
+    ['claude-opus-4-7', 'anthropic-messages', 'adaptive'],
+    ['us.anthropic.claude-opus-4-8-v1:0', 'bedrock-converse', 'adaptive'],
+    ['gemini-2.5-flash', 'gemini', 'budget'],
+    ['gemini-2.0-flash', 'gemini', 'none'],
+    ['gemini-3-pro', 'gemini', 'level'],
+  ]
+  for (const [model, protocol, style] of styles) assert.equal(of(model, protocol).reasoning, style, model)
+  assert.equal(of('anthropic/claude-opus-4-7', 'openai-chat', 'openrouter').reasoning, 'openrouter')
+})
+
+test('what the families refuse or call otherwise', () => {
+  assert.deepEqual(
+    [of('o3', 'openai-chat'), of('openai/gpt-5', 'openai-chat'), of('gpt-5-chat-latest', 'openai-chat')].map(
+      ({ refusesSampling, usesCompletionTokens }) => [refusesSampling, usesCompletionTokens],
+    ),
+    [
+      [true, true],
+      [true, true],
+      [false, true],
+    ],
+  )
+  assert.equal(of('claude-opus-4-7', 'anthropic-messages').refusesSampling, true)
+  assert.equal(of('claude-opus-4-1', 'anthropic-messages').hasJsonSchema, false)
+  assert.equal(of('claude-sonnet-4-5', 'anthropic-messages').hasJsonSchema, true)
+  assert.deepEqual(of('gemini-2.5-pro', 'gemini').reasoningBudget, { min: 128, max: 32_768 })
+  assert.equal(of('x', 'openai-chat').outputTokensMax, 100)
+  assert.equal(of('x', 'openai-chat').model, 'x')
+})

@@ -1,0 +1,90 @@
+import type { ChatRequest, ReasoningControl } from '#ir/chat-request.ts'
+import type { Losses } from '#ir/extensions.ts'
+import type { TargetTraits } from '#codecs/translation.ts'
+import { type Members, ownMembers, revealed } from './members.ts'
+
+/** Share of the output that a budget may have to be called low or medium: halfway between the shares of R85. */
+const LOW_SHARE_MAX = 0.35
+const MEDIUM_SHARE_MAX = 0.65
+/** The same where nobody knows how much the model may answer. */
+const LOW_TOKENS_MAX = 4096
+const MEDIUM_TOKENS_MAX = 16_384
+
+/** The `reasoning` for the upstream; undefined when nothing is to be said. `isOwn`: the client spoke this protocol. */
+export function encodeReasoning(
+  request: ChatRequest,
+  target: TargetTraits,
+  isOwn: boolean,
+  losses: Losses,
+): Members | undefined {
+  const { reasoning: control } = request
+  const members = isOwn ? ownReasoning(request) : control && foreignReasoning(control, request, target, losses)
+  return members === null || Object.keys(members).length === 0 ? undefined : members
+}
+
+/** Whether the client asks the model to reason. */
+export function isReasoningOn(control: ReasoningControl | null): boolean {
+  return control !== null && !isOff(control)
+}
+
+function isOff({ enabled, effort, budgetTokens }: ReasoningControl): boolean {
+  return enabled === false || effort === 'none' || budgetTokens === 0
+}
+
+function ownReasoning(request: ChatRequest): Members {
+  const { effort, summary, enabled, budgetTokens, isShown } = request.reasoning ?? NOTHING_SAID
+  return {
+    ...(effort === null ? {} : { effort }),
+    ...(summary === null ? {} : { summary }),
+    ...(enabled === null || effort === 'none' ? {} : { enabled }),
+    ...(budgetTokens === null ? {} : { max_tokens: budgetTokens }),
+    // A summary asks to be shown by itself.
+    ...(isShown === null || (isShown && summary !== null) ? {} : { exclude: !isShown }),
+    ...revealed(ownMembers(request)['reasoning']),
+  }
+}
+
+const NOTHING_SAID: ReasoningControl = {
+  enabled: null,
+  effort: null,
+  budgetTokens: null,
+  isAdaptive: false,
+  isShown: null,
+  summary: null,
+}
+
+function foreignReasoning(
+  control: ReasoningControl,
+  request: ChatRequest,
+  target: TargetTraits,
+  losses: Losses,
+): Members | null {
+  const path = request.paths['reasoning'] ?? '/reasoning'
+  if (target.reasoning === 'none') {
+    if (!isOff(control)) losses.dropped(path, 'model_does_not_reason')
+    return null
+  }
+  if (isOff(control)) {
+    if (control.effort === 'none') return { effort: 'none' }
+    // Half of the models refuse `none`; the word is sent only when the client itself used it.
+    losses.dropped(path, 'reasoning_cannot_be_switched_off')
+    return null
+  }
+  const effort = control.effort ?? effortOf(control, request, target)
+  if (control.effort === null) losses.rewritten(path, `effort:${effort}`)
+  const summary = control.summary ?? (isToBeShown(control) ? 'auto' : null)
+  return { effort, ...(summary === null ? {} : { summary }) }
+}
+
+/** Where reasoning is a switch or a budget it is shown unless the client says otherwise; an effort alone asks for no text. */
+function isToBeShown({ isShown, enabled, budgetTokens, isAdaptive }: ReasoningControl): boolean {
+  return isShown ?? (enabled === true || budgetTokens !== null || isAdaptive)
+}
+
+function effortOf({ budgetTokens }: ReasoningControl, request: ChatRequest, target: TargetTraits): string {
+  if (budgetTokens === null) return 'medium'
+  const limit = request.outputTokensMax ?? target.outputTokensMax
+  const low = limit === null ? LOW_TOKENS_MAX : limit * LOW_SHARE_MAX
+  const medium = limit === null ? MEDIUM_TOKENS_MAX : limit * MEDIUM_SHARE_MAX
+  return budgetTokens <= low ? 'low' : budgetTokens <= medium ? 'medium' : 'high'
+}

@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto'
+
+/** Longest `call_id` that the API takes. */
+export const CALL_ID_CHARACTERS_MAX = 64
+
+const HASH_CHARACTERS = 12
+
+/** A call's id as the API takes it: the same for the call and its result, because nothing but the id itself decides. */
+export function legalCallId(id: string): string {
+  if (id.length <= CALL_ID_CHARACTERS_MAX) return id
+  const hash = createHash('sha256').update(id).digest('hex').slice(0, HASH_CHARACTERS)
+  return `${id.slice(0, CALL_ID_CHARACTERS_MAX - HASH_CHARACTERS - 1)}_${hash}`
+}
+
+/** The id of an item of an answer that the gateway wrote. */
+export function itemId(prefix: ItemPrefix, answerId: string, outputIndex: number): string {
+  return `${prefix}_${answerId}_${outputIndex}`
+}
+
+export type ItemPrefix = 'msg' | 'rs' | 'fc' | 'ctc' | 'ig'
+
+const OURS = /^(?:msg|rs|fc|ctc|ig)_[A-Za-z0-9]{26}_\d+$/
+
+/** Whether the gateway issued this id of an item: no upstream knows it. */
+export function isOurItemId(id: unknown): boolean {
+  return typeof id === 'string' && OURS.test(id)
+}
+
+const OUR_RESPONSE = /^resp_[A-Za-z0-9]{26}$/
+
+/** Whether the gateway issued this id of a response: what it stands for is in the input already. */
+export function isOurResponseId(id: unknown): boolean {
+  return typeof id === 'string' && OUR_RESPONSE.test(id)
+}

@@ -1,0 +1,44 @@
+import type { ChatEvent } from '#ir/chat-event.ts'
+import type { Usage } from '#ir/usage.ts'
+
+/** What the meter and the log take from the events of a translated answer. */
+export class AnswerWatch {
+  usage: Usage | null = null
+  finishReason: string | null = null
+  responseId: string | null = null
+  toolCallsCount = 0
+  contentBytes = 0
+
+  /** Whether the event carries something of the answer itself, so that the answer is committed with it. */
+  see(event: ChatEvent): boolean {
+    switch (event.type) {
+      case 'block-delta':
+        this.contentBytes += Buffer.byteLength(event.text)
+        return true
+      case 'block-start': {
+        const { type } = event.block
+        if (type === 'tool-call') this.toolCallsCount++
+        return type === 'tool-call' || type === 'media' || type === 'opaque'
+      }
+      case 'response-start':
+        this.responseId = event.id
+        return false
+      case 'usage':
+        this.usage = event.usage
+        return false
+      case 'finish':
+        this.finishReason ??= event.raw ?? event.reason
+        return true
+      case 'block-seal':
+      case 'block-citation':
+      case 'block-logprobs':
+      case 'block-end':
+      case 'opaque':
+        return false
+      default: {
+        const missed: never = event
+        throw new Error(`unknown event ${String(missed)}`)
+      }
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import type { Caller } from '#accounts/types.ts'
+import { GatewayError } from '#base/errors.ts'
+import type { Exchange } from '#data-plane/1-receive/exchange.ts'
+import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
+import type { Gateway } from '#data-plane/gateway.ts'
+
+type Body = Readonly<Record<string, unknown>>
+
+/** A Responses request with all that it refers to in place, and what is to be kept of it. */
+export interface Conversation {
+  /** The body as a stateless upstream needs it: the earlier turns stand before the new ones. */
+  readonly body: Body
+  /** Keeps the answer, so that a later request can continue it; null when the client asked not to (`store: false`). */
+  readonly keep: ((response: unknown) => Promise<void>) | null
+}
+
+/**
+ * Puts the state of the Responses API into the request (R3): what `previous_response_id` and `item_reference` name is kept
+ * by the gateway, because the upstream of a translated request keeps nothing. Throws 404 `previous_response_not_found`,
+ * and 400 `unsupported_parameter` for `background` and `conversation`.
+ */
+export async function readConversation(
+  gateway: Gateway,
+  caller: Caller,
+  exchange: Exchange,
+  plan: Plan,
+  target: Target,
+  body: Body,
+): Promise<Conversation> {
+  refuseForeignState(body)
+  const accountId = caller.account.id
+  const previousId = typeof body['previous_response_id'] === 'string' ? body['previous_response_id'] : null
+  const previous = previousId === null ? null : await gateway.responses.load(accountId, previousId)
+  if (previousId !== null && previous === null) {
+    const message = `There is no response "${previousId}" that could be continued.`
+    throw new GatewayError('previous_response_not_found', message, { param: 'previous_response_id' })
+  }
+  const own = await withReferences(gateway, accountId, body['input'])
+  const input = previous ? [...previous.transcript, ...itemsOf(own)] : own
+  const responseId = `resp_${exchange.id.slice(exchange.id.indexOf('_') + 1)}`
+  const keep = async (response: unknown): Promise<void> => {
+    try {
+      const saved = await gateway.responses.save({
+        id: responseId,
+        accountId,
+        createdAtMs: exchange.startedMs,
+        previousId,
+        model: plan.model.id,
+        backendId: target.route.backend.id,
+        input: body['input'] as string | readonly unknown[],
+        response: JSON.stringify(response),
+      })
+      if (saved !== 'stored') gateway.log.warn({ requestId: exchange.id, saved }, 'response was not kept')
+    } catch (error) {
+      // The answer is whole and paid for: that it cannot be continued is no reason to lose it.
+      gateway.log.error({ requestId: exchange.id, err: error }, 'response could not be kept')
+    }
+  }
+  return { body: input === body['input'] ? body : { ...body, input }, keep: body['store'] === false ? null : keep }
+}
+
+function refuseForeignState(body: Body): void {
+  for (const member of ['background', 'conversation']) {
+    const value = body[member]
+    if (value === undefined || value === null || value === false) continue
+    const message = `"${member}" needs an upstream that keeps state of its own; this model has none.`
+    throw new GatewayError('unsupported_parameter', message, { param: member })
+  }
+}
+
+const itemsOf = (input: unknown): readonly unknown[] =>
+  Array.isArray(input) ? input : [{ type: 'message', role: 'user', content: input }]
+
+/** The items with every `item_reference` replaced by what it names; one that names nothing of ours stays. */
+async function withReferences(gateway: Gateway, accountId: string, input: unknown): Promise<unknown> {
+  if (!Array.isArray(input)) return input
+  const ids = input.map(referenceOf).filter((id) => id !== null)
+  if (ids.length === 0) return input
+  const found = await gateway.responses.findItems(accountId, ids)
+  return input.map((item) => found.get(referenceOf(item) ?? '') ?? item)
+}
+
+function referenceOf(item: unknown): string | null {
+  if (item === null || typeof item !== 'object') return null
+  const { type, id } = item as { readonly type?: unknown; readonly id?: unknown }
+  return type === 'item_reference' && typeof id === 'string' ? id : null
+}

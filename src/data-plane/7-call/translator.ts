@@ -1,0 +1,143 @@
+import { GatewayError } from '#base/errors.ts'
+import { parseFaithfulJson } from '#base/exact-json.ts'
+import { formatUsd } from '#base/money.ts'
+import type { Protocol } from '#base/protocols.ts'
+import { type AnswerFacts, NO_FACTS } from '#codecs/codec.ts'
+import { Emulation } from '#codecs/emulation.ts'
+import { CLIENT_CODECS, UPSTREAM_CODECS } from '#codecs/index.ts'
+import { traitsOf } from '#codecs/model-traits.ts'
+import type { AnswerContext, ClientCodec, EncodedRequest, UpstreamCodec } from '#codecs/translation.ts'
+import type { Exchange } from '#data-plane/1-receive/exchange.ts'
+import type { Parsed } from '#data-plane/3-parse/parse.ts'
+import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
+import type { ChatEvent } from '#ir/chat-event.ts'
+import type { ChatRequest } from '#ir/chat-request.ts'
+import { type Loss, Losses } from '#ir/extensions.ts'
+import type { Usage } from '#ir/usage.ts'
+import { costOf } from '#ledger/cost.ts'
+import { AnswerWatch } from './answer-watch.ts'
+import type { Conversation } from './conversation.ts'
+import { TranslatedReader } from './translated-reader.ts'
+
+/** One request in its target's protocol, and the way its answer goes back. */
+export interface Translation {
+  /** For the upstream. */
+  readonly body: Buffer
+  readonly losses: readonly Loss[]
+  /** The method in a Gemini target's path; null: the usual one. */
+  readonly geminiAction: string | null
+  /** Keeps the complete answer where the client may continue it; null when it is not to be kept. */
+  readonly save: (() => Promise<void>) | null
+  /** Null: such an answer is never a stream. */
+  openReader(): TranslatedReader | null
+  /** Reads a whole answer. Throws SyntaxError for what is no JSON. */
+  readWhole(body: Buffer): TranslatedWhole
+}
+
+export interface TranslatedWhole {
+  readonly facts: AnswerFacts
+  /** Writes the answer in the client's protocol; `usage` is what is booked. Null when there is none. */
+  readonly render: ((usage: Usage | null) => Buffer) | null
+}
+
+/** A chat request translated for one target (R86). */
+export class ChatTranslator implements Translation {
+  readonly body: Buffer
+  readonly losses: readonly Loss[]
+  readonly geminiAction = null
+  private readonly client: ClientCodec
+  private readonly upstream: UpstreamCodec
+  private readonly request: ChatRequest
+  private readonly encoded: EncodedRequest
+  private readonly context: AnswerContext
+
+  private readonly keep: Conversation['keep']
+  /** The answer's events, when it is to be kept. */
+  private readonly kept: ChatEvent[] = []
+
+  /** Throws GatewayError (400) for what the client wrote wrongly and for what the target cannot do at all. */
+  constructor(
+    exchange: Exchange,
+    parsed: Parsed,
+    plan: Plan,
+    target: Target,
+    conversation: Conversation,
+    outputTokensMax: number | null,
+  ) {
+    const requestBody = conversation.body
+    this.keep = conversation.keep
+    this.client = codecOf(CLIENT_CODECS, parsed.surface)
+    this.upstream = codecOf(UPSTREAM_CODECS, target.protocol)
+    const decoded = this.client.decodeRequest(requestBody, { stream: parsed.stream })
+    this.request = outputTokensMax === null ? decoded : { ...decoded, outputTokensMax }
+    const { route, protocol } = target
+    const losses = new Losses()
+    this.encoded = this.upstream.encodeRequest(
+      this.request,
+      traitsOf({
+        protocol,
+        backendType: route.backend.type,
+        upstreamModel: route.upstreamModel,
+        vendor: plan.model.vendor,
+        capabilities: plan.model.capabilities,
+        outputTokensMax: plan.model.maxOutput,
+      }),
+      losses,
+    )
+    this.losses = losses.list
+    this.body = Buffer.from(JSON.stringify(this.encoded.body))
+    const { price } = route
+    this.context = {
+      id: exchange.id.slice(exchange.id.indexOf('_') + 1),
+      model: plan.model.id,
+      createdAt: Math.floor(exchange.startedMs / 1000),
+      upstream: protocol,
+      request: this.request,
+      requestBody,
+      showsUsage: exchange.openRouter ? parsed.facts.showsUsage !== false : parsed.facts.showsUsage === true,
+      isOpenRouter: exchange.openRouter,
+      costOf: (usage) => (price === null ? null : formatUsd(costOf(usage, price).nano)),
+    }
+  }
+
+  openReader(): TranslatedReader {
+    return new TranslatedReader(
+      this.upstream.openDecoder(this.decoding),
+      Emulation.of(this.request, this.encoded),
+      this.client.openEncoder(this.context),
+      this.keep && ((event) => this.kept.push(event)),
+    )
+  }
+
+  /** Keeps the complete answer where the client may continue it; resolves when that is done. */
+  get save(): (() => Promise<void>) | null {
+    const { keep } = this
+    return keep && (() => keep(this.client.encodeWhole(this.kept, this.context)))
+  }
+
+  readWhole(body: Buffer): TranslatedWhole {
+    const { events, failure } = this.upstream.decodeWhole(parseFaithfulJson(body.toString('utf8')), this.decoding)
+    const watch = new AnswerWatch()
+    const emulation = Emulation.of(this.request, this.encoded)
+    for (const event of events) {
+      watch.see(event)
+      const shown = emulation ? emulation.push(event) : event
+      if (shown) this.kept.push(shown)
+    }
+    const { usage, finishReason, responseId, toolCallsCount, contentBytes } = watch
+    return {
+      facts: { ...NO_FACTS, usage, finishReason, responseId, toolCallsCount, contentBytes, failure },
+      render: () => Buffer.from(JSON.stringify(this.client.encodeWhole(this.kept, this.context))),
+    }
+  }
+
+  private get decoding(): { readonly candidates: number } {
+    return { candidates: this.request.candidates ?? 1 }
+  }
+}
+
+function codecOf<Codec>(codecs: Readonly<Partial<Record<Protocol, Codec>>>, protocol: Protocol): Codec {
+  const codec = codecs[protocol]
+  if (!codec) throw new GatewayError('translation_not_available', `${protocol} cannot be translated.`)
+  return codec
+}
