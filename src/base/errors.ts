@@ -58,6 +58,7 @@ export const ERRORS = {
   missing_model: invalid,
   invalid_parameter: invalid,
   unsupported_parameter: invalid,
+  unsupported_tool: invalid,
   unsupported_encoding: row(
     415,
     'invalid_request_error',

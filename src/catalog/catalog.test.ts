@@ -78,7 +78,8 @@ test('only active routes on enabled backends count, in order of priority; every 
   const catalog = build(`backends:
   a: { type: ollama }
   b: { type: ollama, enabled: false }
-  c: { type: bedrock, region: us-east-1, access_key_id: a, secret_access_key: b }
+  c: { type: bedrock, region: us-east-1, access_key_id: a }
+  d: { type: bedrock, region: us-east-1, access_key_id: a, secret_access_key: b }
 models: [ { id: m, ${FULL}, ${PRICE} }, { id: off, ${FULL}, ${PRICE} }, { id: cloud, ${FULL}, ${PRICE} } ]
 routes:
   - { model: m, backend: a, upstream_model: second, priority: 20, weight: 3 }
@@ -97,6 +98,10 @@ routes:
   assert.deepEqual([...catalog.routes.keys()], ['m'])
   assert.deepEqual([...catalog.models.keys()], ['m', 'off', 'cloud'])
   assert.equal(catalog.backends.get('c')?.enabled, false)
+  const signed = catalog.backends.get('d')!
+  assert.equal(signed.enabled, true)
+  assert.equal(signed.apiUrl, 'https://bedrock-runtime.us-east-1.amazonaws.com')
+  assert.deepEqual(signed.aws, { region: 'us-east-1', accessKeyId: 'a', secretAccessKey: 'b', sessionToken: null })
 })
 
 test('an embedding model is reached through embeddings only, a chat model never', () => {

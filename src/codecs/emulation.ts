@@ -64,7 +64,8 @@ export class Emulation {
     this.calledTool = true
     const namespace = head.namespace ?? this.namespaces.get(head.name)
     const named = namespace === undefined ? head : { ...head, namespace }
-    if (!this.customTools.has(head.name)) return named
+    // A host that calls a custom tool by itself writes its input plain.
+    if (head.kind === 'custom' || !this.customTools.has(head.name)) return named
     this.inputs.set(index, new ArgumentText(CUSTOM_TOOL_PARAMETER))
     return { ...named, kind: 'custom' }
   }

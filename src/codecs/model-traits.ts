@@ -28,14 +28,20 @@ const DEFAULTS: Readonly<Record<Protocol, Traits>> = {
   'openai-chat': traits({ reasoning: 'effort' }),
   'openai-responses': traits({ reasoning: 'effort', hasDeveloperRole: true }),
   'openai-embeddings': traits({}),
-  'anthropic-messages': traits({ reasoning: 'budget', reasoningBudget: CLAUDE_BUDGET }),
+  'anthropic-messages': traits({ reasoning: 'budget', takesEffort: true, reasoningBudget: CLAUDE_BUDGET }),
   gemini: traits({ reasoning: 'budget', reasoningBudget: { min: 0, max: 24_576 } }),
-  'bedrock-converse': traits({ reasoning: 'budget', reasoningBudget: CLAUDE_BUDGET, hasJsonSchema: false }),
+  'bedrock-converse': traits({
+    reasoning: 'budget',
+    takesEffort: true,
+    reasoningBudget: CLAUDE_BUDGET,
+    hasJsonSchema: false,
+  }),
 }
 
 function traits(some: Partial<Traits>): Traits {
   return {
     reasoning: 'none',
+    takesEffort: false,
     reasoningBudget: { min: 0, max: Number.MAX_SAFE_INTEGER },
     refusesSampling: false,
     usesCompletionTokens: false,
@@ -63,7 +69,28 @@ const RULES: readonly Rule[] = [
   { model: /^(?:anthropic\.)?claude-(?:2|instant|3(?:-5)?-(?:haiku|opus|sonnet)|3-5)/, traits: { reasoning: 'none' } },
   { model: /claude-(?:2|instant|3|opus-4-(?:2|0)|sonnet-4-(?:2|0)|opus-4-1)/, traits: { hasJsonSchema: false } },
   {
-    model: /claude-(?:opus|sonnet|haiku)-(?:4-[7-9]|[5-9])/,
+    model: /claude-(?:2|instant|3|(?:opus|sonnet|haiku)-4-(?:2|0|1)|(?:sonnet|haiku)-4-5)/,
+    traits: { takesEffort: false },
+  },
+  {
+    model: /claude-(?:opus|sonnet|haiku)-4-(?:[5-9])|claude-(?:[a-z]+)-[5-9]/,
+    protocols: ['bedrock-converse'],
+    traits: { hasJsonSchema: true },
+  },
+  // Of the other families on Bedrock some reason when told an effort, the rest refuses to be asked.
+  {
+    model:
+      /^(?:[a-z]{2,6}\.)?(?:meta|mistral|cohere|ai21|amazon\.titan|amazon\.nova-(?:micro|lite|pro|premier)|stability)/,
+    protocols: ['bedrock-converse'],
+    traits: { reasoning: 'none', takesEffort: false },
+  },
+  {
+    model: /^(?:[a-z]{2,6}\.)?(?:amazon\.nova-2|openai\.|qwen\.|deepseek\.)/,
+    protocols: ['bedrock-converse'],
+    traits: { reasoning: 'effort', takesEffort: false },
+  },
+  {
+    model: /claude-(?:fable|mythos)|claude-(?:opus|sonnet|haiku)-(?:4-[7-9]|[5-9])/,
     protocols: ['anthropic-messages', 'bedrock-converse'],
     traits: { reasoning: 'adaptive', refusesSampling: true },
   },

@@ -13,6 +13,8 @@ export interface ClientCodec {
   readonly protocol: Protocol
   /** Reads a client's request that is already valid JSON. Throws GatewayError (400) with `param` for what has the wrong shape. */
   decodeRequest(body: unknown, context: ClientContext): ChatRequest
+  /** What an answer calls itself in this protocol; `id` as in AnswerContext. */
+  answerId(id: string): string
   /** Writes an answer as a stream in this protocol. */
   openEncoder(context: AnswerContext): StreamEncoder
   /** Writes a whole answer: the body's value, for JSON.stringify. */
@@ -52,6 +54,8 @@ export interface TargetTraits {
   readonly outputTokensMax: number | null
   /** How reasoning is asked for. */
   readonly reasoning: 'none' | 'effort' | 'budget' | 'adaptive' | 'level' | 'openrouter'
+  /** Whether the model takes an effort apart from its reasoning (Claude since Opus 4.5): it is still told where reasoning has to stay off. */
+  readonly takesEffort: boolean
   /** Range of the reasoning budget where it is one. */
   readonly reasoningBudget: { readonly min: number; readonly max: number }
   /** Sampling values are refused (o-series, GPT-5, Claude from 4.7) or free. */

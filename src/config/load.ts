@@ -172,7 +172,7 @@ function readSettings(
       minOutputTokens: reservation?.min_output_tokens ?? 0,
       defaultMaxOutput: reservation?.default_max_output ?? 0,
     },
-    unsupportedParams: file.unsupported_params ?? 'lenient',
+    unsupportedParams: file.translation?.unsupported_params ?? 'lenient',
     limits: {
       bodyBytesMax: limits?.body_bytes_max ?? 0,
       upstreamBodyBytesMax: limits?.upstream_body_bytes_max ?? 0,

@@ -110,7 +110,7 @@ export const OPTIONS: readonly Option[] = [
     description: 'Output bound of a model that names none.',
   },
   {
-    path: 'unsupported_params',
+    path: 'translation.unsupported_params',
     env: 'UNSUPPORTED_PARAMS',
     type: 'text',
     default: 'lenient',

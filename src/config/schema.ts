@@ -151,7 +151,9 @@ export const fileSchema = z.strictObject({
       default_max_output: count.min(1, 'must be positive').optional(),
     })
     .optional(),
-  unsupported_params: z.enum(['lenient', 'strict'], 'expected lenient or strict').optional(),
+  translation: z
+    .strictObject({ unsupported_params: z.enum(['lenient', 'strict'], 'expected lenient or strict').optional() })
+    .optional(),
   limits: z
     .strictObject({
       body_bytes_max: count.min(1, 'must be positive').optional(),

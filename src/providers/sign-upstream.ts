@@ -3,7 +3,7 @@ import { signRequest } from './aws-signature.ts'
 import type { UpstreamRequest } from './upstream-request.ts'
 
 /** What Bedrock's runtime signs for, whatever its host is called. */
-const SERVICE = 'bedrock'
+const SIGNED_FOR = 'bedrock'
 
 /** The headers that sign this request and body with AWS keys, flat like those of the request. */
 export function awsHeaders(access: AwsAccess, request: UpstreamRequest, body: Buffer): string[] {
@@ -18,7 +18,7 @@ export function awsHeaders(access: AwsAccess, request: UpstreamRequest, body: Bu
     headers,
     body,
     region,
-    service: SERVICE,
+    service: SIGNED_FOR,
     accessKeyId,
     secretAccessKey,
     sessionToken,

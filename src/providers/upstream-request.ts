@@ -63,7 +63,7 @@ function pathOf(ask: UpstreamAsk): string {
     case 'openai-chat':
       return '/chat/completions'
     case 'openai-responses':
-      return '/responses'
+      return ask.operation === 'count' ? '/responses/input_tokens' : '/responses'
     case 'openai-embeddings':
       return '/embeddings'
     case 'anthropic-messages':

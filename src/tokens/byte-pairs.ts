@@ -1,5 +1,5 @@
 /** Pieces longer than this are cut: merging takes quadratic time, and nothing a person writes is this long without a break. */
-const PIECE_BYTES_MAX = 256
+const PIECE_BYTES_MAX = 128
 
 const NOT_ASCII = /[^\0-\x7f]/
 /** No pair of these two merges. */
@@ -7,7 +7,7 @@ const NEVER = 2 ** 31
 
 /**
  * Byte pair encoding, for counting alone: how many tokens a text has, without making them. The same algorithm as tiktoken's
- * (https://github.com/openai/tiktoken) but for pieces beyond 256 bytes, where it may be off by one token per cut. Special
+ * (https://github.com/openai/tiktoken) but for pieces beyond 128 bytes, where it may be off by one token per cut. Special
  * tokens are ordinary text here, as they are in a prompt.
  */
 export class BytePairs {

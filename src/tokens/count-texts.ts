@@ -2,8 +2,8 @@ import type { BytePairs } from './byte-pairs.ts'
 import { Pace } from './pace.ts'
 import type { PromptTexts, TextKind } from './prompt.ts'
 
-/** More text than this is counted from a sample. Characters are what is cheap to know; a byte each, mostly. */
-export const COUNTED_CHARACTERS_MAX = 400_000
+/** More text than this is counted from a sample. */
+export const COUNTED_BYTES_MAX = 400_000
 
 /** Longest stretch between two looks at the clock. */
 const SLICE_CHARACTERS = 1_024
@@ -18,14 +18,18 @@ export interface TextCounts {
 
 /**
  * Tokens of the texts in the given encoding, by kind. Never holds up the event loop, and does a bounded amount of work: of
- * more than 400,000 characters evenly spread slices are counted, and the others by their bytes.
+ * more than 400,000 bytes evenly spread slices are counted, and the others by their bytes.
  */
 export async function countTexts(texts: PromptTexts, encoding: BytePairs): Promise<TextCounts> {
   const kinds = Object.entries(texts) as [TextKind, readonly string[]][]
-  let characters = 0
-  for (const [, list] of kinds) for (const text of list) characters += text.length
-  const stride = Math.max(1, characters / COUNTED_CHARACTERS_MAX)
   const pace = new Pace()
+  let bytes = 0
+  for (const [, list] of kinds)
+    for (const text of list) {
+      bytes += Buffer.byteLength(text)
+      if (pace.isDue()) await pace.rest()
+    }
+  const stride = Math.max(1, bytes / COUNTED_BYTES_MAX)
   const tokens: Partial<Record<TextKind, number>> = {}
   for (const [kind, list] of kinds) tokens[kind] = await countKind(list, encoding, stride, pace)
   return { tokens: tokens as Record<TextKind, number>, isSampled: stride > 1 }

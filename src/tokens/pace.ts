@@ -5,10 +5,14 @@ const SLICE_MS = 8
 
 let last: Promise<unknown> = Promise.resolve()
 
-/** Long works one after the other: several at once would each take a slice before others had their turn. */
+/**
+ * Long works one after the other, and others' turn between them: several at once would each take a slice before anybody else
+ * could.
+ */
 export function inTurn<T>(work: () => Promise<T>): Promise<T> {
   const result = last.then(work)
-  last = result.catch(() => undefined)
+  const rest = (): Promise<void> => setImmediate()
+  last = result.then(rest, rest)
   return result
 }
 

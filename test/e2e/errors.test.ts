@@ -149,24 +149,6 @@ describe('requests that never reach an upstream', () => {
     })
   }
 
-  test('a model of another protocol says where it is served', async () => {
-    const cases = [
-      ['chat', MODELS.messages.id, '/v1/messages'],
-      ['responses', MODELS.gemini.id, ':generateContent'],
-      ['messages', MODELS.chat.id, '/v1/chat/completions'],
-      ['gemini', MODELS.messages.id, '/v1/messages'],
-      ['openRouter', MODELS.gemini.id, ':generateContent'],
-    ] as const
-    for (const [name, model, where] of cases) {
-      const told = await assertFails(
-        name,
-        { status: 400, code: 'translation_not_available' },
-        ...withModel(name, model),
-      )
-      assert.ok(told.json.error.message.includes(where))
-    }
-  })
-
   test('a known model whose backends are off is 503, and 404 under /api/v1', async () => {
     for (const name of GENERATING) {
       const expected = { status: 503, openRouterStatus: 404, code: 'no_available_backend' }
@@ -280,6 +262,8 @@ for (const streamed of [false, true]) {
         for (const name of streamed ? GENERATING : NAMES) {
           // Counting is not an answer with choices: only errors are failures there.
           if (name === 'count' && expected.code === 'upstream_bad_response') continue
+          // A host without a counter answers 404; then the gateway counts.
+          if (name === 'count' && expected.status === 404) continue
           gateway.upstream.script(reply)
           const full: Expected = { ...expected, rowStatus: 'upstream_error', calls: 1 }
           const told = await assertFails(name, full, ...streamedCall(name, streamed))

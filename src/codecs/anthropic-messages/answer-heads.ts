@@ -19,6 +19,9 @@ export function signatureOf(seal: Seal, head: ReasoningHead): string {
   return seal.issuer === PROTOCOL ? seal.value : reasoningEnvelope(seal, head)
 }
 
+/** The signature of foreign reasoning that nobody signed: clients of this protocol know no thinking without one. */
+export const UNSIGNED = sealEnvelope([])
+
 /** Reasoning that cannot be seen. A foreign signature of nothing visible has no better place; `text` is what it signs. */
 export function redactedOf(seal: Seal, head: ReasoningHead, text: string): RedactedThinking {
   return {

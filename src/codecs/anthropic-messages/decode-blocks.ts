@@ -77,6 +77,8 @@ class ContentReader {
     const text = members['thinking'] === undefined ? '' : textAt(members, 'thinking', param)
     const carried = typeof signature === 'string' ? openEnvelope(signature) : null
     if (carried !== null) {
+      // An empty envelope stands for reasoning that nobody signed.
+      if (carried.length === 0) this.blocks.push({ type: 'reasoning', text, seal: null, id: null, path })
       this.place(carried, path, text)
       return
     }
@@ -128,9 +130,13 @@ class ContentReader {
   /** The seal of the text before it; one that was told with an empty text had a block of its own. */
   private sealText(seal: Seal, text: string | undefined, path: string): void {
     const last = this.blocks.at(-1)
-    if (text === undefined && last?.type === 'text' && last.seal === undefined)
-      this.blocks[this.blocks.length - 1] = { ...last, seal }
-    else this.blocks.push({ type: 'text', text: text ?? '', seal, path })
+    const isOpen = last?.type === 'text' && last.seal === undefined
+    if (isOpen && (text === undefined || text === last.text)) this.blocks[this.blocks.length - 1] = { ...last, seal }
+    else if (isOpen && text && last.text.endsWith(text)) {
+      // The client was shown one text: only its end was signed.
+      this.blocks[this.blocks.length - 1] = { ...last, text: last.text.slice(0, -text.length) }
+      this.blocks.push({ type: 'text', text, seal, path })
+    } else this.blocks.push({ type: 'text', text: text ?? '', seal, path })
   }
 
   private sealed(call: ToolCallBlock): ToolCallBlock {

@@ -1,5 +1,6 @@
+import { asksForJson } from '#codecs/asks-for-json.ts'
 import type { EncodedRequest, TargetTraits } from '#codecs/translation.ts'
-import type { Block } from '#ir/blocks.ts'
+
 import type { ChatRequest, OutputFormat } from '#ir/chat-request.ts'
 import type { Losses } from '#ir/extensions.ts'
 import { isBlank } from './encode-blocks.ts'
@@ -88,12 +89,6 @@ function encodeFormat(encoding: Encoding): EncodedFormat {
   if (tool !== null) losses.emulated(path, 'a JSON schema is asked for as the arguments of a forced tool')
   else losses.severe(path, 'the model has no structured outputs, and no tool can stand for this one')
   return { ...NO_FORMAT, tool }
-}
-
-/** Whether the prompt already says it, as OpenAI demands of it: then it stays as the client wrote it. */
-function asksForJson({ instructions, turns }: ChatRequest): boolean {
-  const isJson = (block: Block): boolean => block.type === 'text' && /json/i.test(block.text)
-  return instructions.some(isJson) || turns.some(({ role, blocks }) => role !== 'assistant' && blocks.some(isJson))
 }
 
 function encodeSchema(format: Extract<OutputFormat, { type: 'schema' }>, encoding: Encoding): Members {

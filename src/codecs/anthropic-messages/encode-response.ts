@@ -13,6 +13,7 @@ import {
   PART_BREAK,
   redactedOf,
   signatureOf,
+  UNSIGNED,
 } from './answer-heads.ts'
 import { readMembers } from './answer-members.ts'
 import { isObject, type Members, nativeCitation, PROTOCOL } from './members.ts'
@@ -38,6 +39,8 @@ interface Open {
   /** Reasoning that the client does not want to see, but whose seal may sign it. */
   hidden: string
   seal: Seal | null
+  /** Its own text, when it goes on in the block of the text before. */
+  continued?: string
 }
 
 /**
@@ -55,6 +58,10 @@ export class MessagesStreamEncoder implements StreamEncoder {
   private open: Open | null = null
   private usage: Usage | null = null
   private finish: Finish | null = null
+  /** Seals of the texts before, which go out only when something else follows: clients take the last block for the answer. */
+  private carriers: Members[] = []
+  /** A text that ended and may go on: one text of the model is one block for clients, who take the last for the answer. */
+  private lingering: Open | null = null
   private hasToolCalls = false
   private hasRefusal = false
   /** What only this protocol knows (`answer-members.ts`). */
@@ -103,7 +110,9 @@ export class MessagesStreamEncoder implements StreamEncoder {
 
   end(): string {
     const { finish, usage } = this
-    const rest = (this.open === null ? '' : this.endBlock(this.open)) + this.start()
+    const open = this.open === null ? '' : this.endBlock(this.open)
+    this.carriers = []
+    const rest = open + this.endText() + this.start()
     const { hasToolCalls, hasRefusal, isNative } = this
     const reason = writeStopReason(finish, { hasToolCalls, hasRefusal, isNative })
     if (reason === null) return rest + eventText('error', brokenAnswer(finish?.raw ?? null))
@@ -156,7 +165,8 @@ export class MessagesStreamEncoder implements StreamEncoder {
   }
 
   private startBlock({ index, block }: BlockStart): string {
-    const before = this.open === null ? '' : this.endBlock(this.open)
+    let before = this.open === null ? '' : this.endBlock(this.open)
+    if (block.type !== 'text' || this.lingering?.seal) before += this.endText()
     const isCustom = block.type === 'tool-call' && block.kind === 'custom'
     const members = this.blockMembers
     const empty = { prefix: '', isWritten: false, hasDelta: false, hidden: '', seal: null }
@@ -209,6 +219,8 @@ export class MessagesStreamEncoder implements StreamEncoder {
   private startLate(open: Open): string {
     switch (open.head.type) {
       case 'text':
+        if (this.lingering !== null) return this.continueText(open, this.lingering)
+        return this.startContent(open, { type: 'text', text: '', ...open.members })
       case 'refusal':
         return this.startContent(open, { type: 'text', text: '', ...open.members })
       case 'reasoning':
@@ -218,15 +230,25 @@ export class MessagesStreamEncoder implements StreamEncoder {
     }
   }
 
+  private continueText(open: Open, before: Open): string {
+    this.lingering = null
+    open.isWritten = true
+    open.prefix = before.prefix
+    open.continued = ''
+    return ''
+  }
+
   private writeDelta(open: Open, text: string, startsPart: boolean): string {
     let start = ''
+    if (open.continued !== undefined) open.continued += text
     if (!open.isWritten) {
       if (this.hidesReasoning && open.head.type === 'reasoning') {
         open.hidden += text
         return ''
       }
       start = this.startLate(open)
-      if (start === '') return ''
+      if (!open.isWritten) return ''
+      if (open.continued !== undefined) open.continued += text
     }
     let more = text
     if (open.isCustom) more = (open.hasDelta ? '' : CUSTOM_START) + insideString(text)
@@ -252,8 +274,11 @@ export class MessagesStreamEncoder implements StreamEncoder {
         return this.endReasoning(open, head)
       case 'text': {
         const start = this.startEmpty(open)
-        const carrier = seal === null ? null : carrierOf(seal, 'text', open.isWritten ? undefined : '')
-        return start + this.stop(open) + (carrier === null ? '' : this.writeWhole(carrier))
+        const carrier = seal === null ? null : carrierOf(seal, 'text', open.isWritten ? open.continued : '')
+        if (carrier !== null) this.carriers.push(carrier)
+        if (this.isNative) return start + this.stop(open) + this.endText()
+        if (open.isWritten) this.lingering = open
+        return start
       }
       case 'refusal':
       case 'media':
@@ -276,12 +301,17 @@ export class MessagesStreamEncoder implements StreamEncoder {
 
   private endReasoning(open: Open, head: Extract<BlockHead, { type: 'reasoning' }>): string {
     const { seal } = open
-    if (seal === null) return this.startEmpty(open) + this.stop(open)
+    if (seal === null) return this.startEmpty(open) + this.writeUnsigned(open) + this.stop(open)
     if (!open.isWritten && isRedacted(seal))
       return this.writeWhole({ ...redactedOf(seal, head, open.hidden), ...open.members })
     const start = open.isWritten ? '' : this.startLate(open)
     const signature = JSON.stringify(signatureOf(seal, head))
     return `${start}${this.prefixOf('signature_delta')}${signature}${DELTA_END}${this.stop(open)}`
+  }
+
+  private writeUnsigned(open: Open): string {
+    if (this.isNative || !open.isWritten) return ''
+    return `${this.prefixOf('signature_delta')}${JSON.stringify(UNSIGNED)}${DELTA_END}`
   }
 
   /** A block without content is the model's own when the model is the API's; elsewhere it says nothing. */
@@ -304,6 +334,13 @@ export class MessagesStreamEncoder implements StreamEncoder {
 
   private writeWhole(block: Members): string {
     return this.startText(block) + this.stopText()
+  }
+
+  private endText(): string {
+    const { carriers, lingering } = this
+    this.carriers = []
+    this.lingering = null
+    return (lingering === null ? '' : this.stopText()) + carriers.map((carrier) => this.writeWhole(carrier)).join('')
   }
 
   private stop(open: Open): string {

@@ -16,7 +16,7 @@ export interface Thinking {
 
 /** The API demands a limit. This one stands in when neither the client nor the catalog knows any. */
 const OUTPUT_TOKENS_DEFAULT = 4096
-/** The least budget that the API takes, and the room that an answer has beside the least one (R34). */
+/** The least budget that the API takes, and the room for an answer beside it where the limit had none (R34). */
 const BUDGET_MIN = 1024
 const ANSWER_TOKENS_MIN = 256
 
@@ -51,7 +51,14 @@ export function encodeThinking(encoding: Encoding, limits: ThinkingLimits): Thin
   if (isAllowed && !limits.isFormatForced) return plan
   const reason = isAllowed ? 'the forced tool that stands for the format excludes reasoning' : FOREIGN_REASONING
   losses.dropped(encoding.pathOf('reasoning'), reason)
-  return { ...nothing, effort: plan.effort }
+  return { ...nothing, effort: plan.effort ?? effortWithout(control, encoding, outputTokensMax) }
+}
+
+/** What can still be told of the wish to reason where reasoning itself has to stay off. */
+function effortWithout(control: ReasoningControl | null, { target }: Encoding, outputTokensMax: number): string | null {
+  if (!target.takesEffort || control === null) return null
+  const { effort, budgetTokens } = control
+  return (effort === null ? effortOf(budgetTokens, outputTokensMax) : EFFORTS.get(effort)) ?? EFFORT_DEFAULT
 }
 
 /** The words of a client of the same protocol; null when it left the choice open. */
@@ -94,7 +101,8 @@ function askBudget(control: ReasoningControl, encoding: Encoding, nothing: Think
   const path = encoding.pathOf('reasoning')
   const { min, max } = target.reasoningBudget
   const least = Math.max(BUDGET_MIN, min)
-  const outputTokensMax = Math.max(nothing.outputTokensMax, least + ANSWER_TOKENS_MIN)
+  const { outputTokensMax: limit } = nothing
+  const outputTokensMax = limit > least ? limit : least + ANSWER_TOKENS_MIN
   if (request.outputTokensMax !== null && outputTokensMax > request.outputTokensMax)
     losses.rewritten(encoding.pathOf('outputTokensMax'), 'raised so that an answer has room beside the least reasoning')
   if (given === null && (effort !== null || control.isAdaptive))

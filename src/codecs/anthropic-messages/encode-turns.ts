@@ -15,8 +15,8 @@ export interface EncodedTurns {
 interface Message {
   readonly role: string
   readonly content: Encoded[]
-  /** The client's block when the content is one text that stood for itself. */
-  whole: Block | null
+  /** Whether the content was one text that stood for itself. */
+  readonly isWhole: boolean
   readonly members: Members | undefined
 }
 
@@ -66,8 +66,8 @@ function addTurn(turn: Turn, messages: Message[], blocks: BlockEncoder, isOwn: b
   // A turn whose blocks were all left out says nothing any more.
   if (content.length === 0 && (!isOwn || turn.blocks.length > 0)) return
   const only = turn.blocks.length === 1 ? turn.blocks[0]! : null
-  const whole = only?.type === 'text' && isWholeText(only) ? only : null
-  messages.push({ role, content, whole, members: ownMembers(turn) })
+  const isWhole = only?.type === 'text' && isWholeText(only)
+  messages.push({ role, content, isWhole, members: ownMembers(turn) })
 }
 
 /** Turns of one role that follow each other are one to the API, and so are the results of parallel calls. */
@@ -75,10 +75,8 @@ function mergeRoles(messages: readonly Message[]): Message[] {
   const merged: Message[] = []
   for (const message of messages) {
     const last = merged.at(-1)
-    if (last?.role === message.role) {
-      last.content.push(...message.content)
-      last.whole = null
-    } else merged.push(message)
+    if (last?.role === message.role) last.content.push(...message.content)
+    else merged.push(message)
   }
   return merged
 }
@@ -107,9 +105,9 @@ function trimPrefill(message: Message | undefined, { losses }: Encoding): void {
   message.content[message.content.length - 1] = { ...last, value: { ...last.value, text: trimmed } }
 }
 
-function messageOf({ role, content, whole, members }: Message): Members {
+function messageOf({ role, content, isWhole, members }: Message): Members {
   const values = content.map(({ value }) => value)
-  const isText = whole !== null && values.length === 1
+  const isText = isWhole && values.length === 1
   if (values.length === 0) return { role, ...members }
   return { role, content: isText ? values[0]!['text'] : values, ...members }
 }

@@ -11,6 +11,7 @@ import {
   PART_BREAK,
   redactedOf,
   signatureOf,
+  UNSIGNED,
 } from './answer-heads.ts'
 import { readMembers } from './answer-members.ts'
 import { inputOf, isObject, type Members, nativeCitation, PROTOCOL } from './members.ts'
@@ -55,6 +56,10 @@ export function encodeWhole(events: readonly ChatEvent[], context: AnswerContext
 /** The content of a whole answer, block by block. */
 class WholeContent {
   readonly blocks: Members[] = []
+  /** Seals of the texts before, which are written only when something else follows: clients take the last block for the answer. */
+  private carriers: Members[] = []
+  /** The text before, when it may go on: one text of the model is one block for clients. */
+  private lingering: string | null = null
   hasToolCalls = false
   hasRefusal = false
   readonly isNative: boolean
@@ -69,11 +74,11 @@ class WholeContent {
 
   /** `index` is that of the block in the answer; `members` are those that only this protocol knows. */
   add(block: CollectedBlock, index: number, members: Members): void {
-    const { head, text, seal } = block
+    const { head, text } = block
+    if (head.type !== 'text' || this.carriers.length > 0) this.endText()
     switch (head.type) {
       case 'text':
-        if (text !== '' || this.isNative) this.blocks.push({ type: 'text', text, ...citationsOf(block), ...members })
-        if (seal !== null) this.blocks.push(carrierOf(seal, 'text', text === '' && !this.isNative ? '' : undefined))
+        this.addText(block, members)
         break
       case 'refusal':
         this.hasRefusal = true
@@ -108,11 +113,32 @@ class WholeContent {
     }
   }
 
+  private addText(block: CollectedBlock, members: Members): void {
+    const { text, seal } = block
+    if (text === '' && !this.isNative) {
+      if (seal !== null) this.carriers.push(carrierOf(seal, 'text', ''))
+      return
+    }
+    const before = this.lingering ?? ''
+    if (before !== '') this.blocks.pop()
+    this.blocks.push({ type: 'text', text: before + text, ...citationsOf(block), ...members })
+    this.lingering = this.isNative ? null : before + text
+    if (seal !== null) this.carriers.push(carrierOf(seal, 'text', before === '' ? undefined : text))
+    if (this.isNative) this.endText()
+  }
+
+  private endText(): void {
+    this.blocks.push(...this.carriers)
+    this.carriers = []
+    this.lingering = null
+  }
+
   private addReasoning({ head, text, parts, seal }: CollectedBlock, members: Members): void {
     if (head.type !== 'reasoning') return
     const thinking = this.hidesReasoning ? '' : parts.join(PART_BREAK)
     if (seal === null) {
-      if (thinking !== '' || this.isNative) this.blocks.push({ type: 'thinking', thinking, signature: '', ...members })
+      if (thinking !== '' || this.isNative)
+        this.blocks.push({ type: 'thinking', thinking, signature: this.isNative ? '' : UNSIGNED, ...members })
     } else if (thinking === '' && isRedacted(seal)) this.blocks.push({ ...redactedOf(seal, head, text), ...members })
     else this.blocks.push({ type: 'thinking', thinking, signature: signatureOf(seal, head), ...members })
   }

@@ -82,6 +82,7 @@ export function inputOf(text: string): Members {
   try {
     const value = parseFaithfulJson(text)
     if (isObject(value)) return value
+    if (value === null) return {}
   } catch {
     // Told below.
   }

@@ -1,8 +1,8 @@
 import type { AnswerContext, StreamDecoder, TargetTraits } from '#codecs/translation.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
-import type { ChatRequest } from '#ir/chat-request.ts'
+import type { Block, MediaBlock, Seal, TextBlock } from '#ir/blocks.ts'
+import type { ChatRequest, Turn } from '#ir/chat-request.ts'
 import { type Loss, Losses } from '#ir/extensions.ts'
-import { dataOf } from '#codecs/testbed.ts'
 import { messagesClient, messagesUpstream } from './translation.ts'
 
 /** Drives the translating codec in tests. */
@@ -13,6 +13,7 @@ export const TARGET: TargetTraits = {
   model: 'claude-x',
   outputTokensMax: 64_000,
   reasoning: 'budget',
+  takesEffort: false,
   reasoningBudget: { min: 1024, max: 32_000 },
   refusesSampling: false,
   usesCompletionTokens: false,
@@ -89,8 +90,10 @@ export interface Read {
   readonly decoder: StreamDecoder
 }
 
+export type Frame = Buffer | Readonly<Record<string, unknown>>
+
 /** Reads a whole stream. */
-export function readStream(...frames: readonly (Buffer | Readonly<Record<string, unknown>>)[]): Read {
+export function readStream(...frames: readonly Frame[]): Read {
   const decoder = messagesUpstream.openDecoder({ candidates: 1 })
   const events: ChatEvent[] = []
   for (const each of frames) events.push(...decoder.push(Buffer.isBuffer(each) ? each : frame(each)))
@@ -124,7 +127,9 @@ export function streamData(
   events: readonly ChatEvent[],
   context: Partial<AnswerContext> = {},
 ): Record<string, unknown>[] {
-  return dataOf(streamText(events, context)) as Record<string, unknown>[]
+  const lines = streamText(events, context).split('\n')
+  const data = lines.filter((line) => line.startsWith('data: '))
+  return data.map((line) => JSON.parse(line.slice('data: '.length)) as Record<string, unknown>)
 }
 
 export function wholeBody(
@@ -133,4 +138,51 @@ export function wholeBody(
 ): Readonly<Record<string, unknown>> {
   const value = messagesClient.encodeWhole(events, contextOf(context))
   return JSON.parse(JSON.stringify(value)) as Record<string, unknown>
+}
+
+/** Parts of a conversation. */
+
+const P = 'anthropic-messages'
+export const OWN: Seal = { issuer: P, kind: 'signature', value: 'S==' }
+
+export const text = (value: string, path = '/messages/0/content', more: Partial<TextBlock> = {}): TextBlock => ({
+  type: 'text',
+  text: value,
+  path,
+  ...more,
+})
+export const turn = (role: Turn['role'], blocks: readonly Block[], index = 0): Turn => ({
+  role,
+  blocks,
+  path: `/messages/${index}`,
+})
+export const call = (id: string | null, more: object = {}): Block => ({
+  type: 'tool-call',
+  id,
+  name: 'f',
+  arguments: '{"a":1}',
+  kind: 'function',
+  path: '/messages/1/tool_calls/0',
+  ...more,
+})
+export const result = (callId: string | null, content: readonly Block[], more: object = {}): Block => ({
+  type: 'tool-result',
+  callId,
+  name: null,
+  content,
+  isError: null,
+  kind: 'function',
+  path: '/messages/2',
+  ...more,
+})
+export const media = (more: Pick<MediaBlock, 'kind' | 'source'> & Partial<MediaBlock>): MediaBlock => ({
+  type: 'media',
+  path: '/messages/0/content/1',
+  ...more,
+})
+
+/** The turns as the API gets them, and what they lost. */
+export function messagesOf(...turns: readonly Turn[]): { messages: unknown; losses: string[] } {
+  const result = encoded({ turns })
+  return { messages: result.body['messages'], losses: lost(result) }
 }

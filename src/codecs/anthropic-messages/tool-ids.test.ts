@@ -24,7 +24,7 @@ const result = (callId: string | null, name: string | null = null): ToolResultBl
 
 test('a legal id stays, an illegal one is replaced, always by the same', () => {
   assert.equal(legalToolId('toolu_01-A'), 'toolu_01-A')
-  assert.equal(legalToolId('functions.weather:0'), 'functions_weather_0_38e264b7')
+  assert.equal(legalToolId('functions.weather:0'), 'functions_weather_0_c8cf4471')
   assert.equal(legalToolId('functions.weather:0'), legalToolId('functions.weather:0'))
   assert.notEqual(legalToolId('functions.weather:0'), legalToolId('functions-weather.0'))
 })

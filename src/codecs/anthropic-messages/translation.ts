@@ -10,6 +10,7 @@ import { PROTOCOL } from './members.ts'
 export const messagesClient: ClientCodec = {
   protocol: PROTOCOL,
   decodeRequest,
+  answerId: (id) => `msg_${id}`,
   openEncoder: (context) => new MessagesStreamEncoder(context),
   encodeWhole,
 }

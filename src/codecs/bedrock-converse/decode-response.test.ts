@@ -241,6 +241,21 @@ test("the provider's own tools are opaque, and leave the client nothing to call"
   ])
 })
 
+test("the input of a provider's own tool that is no JSON stays text, and none is an object", () => {
+  const start = (toolUseId: string) => ({ toolUse: { toolUseId, name: 'n', type: 'server_tool_use' } })
+  const { events } = decode(
+    START,
+    begin(0, start('a')),
+    delta(0, { toolUse: { input: '{"x' } }),
+    begin(1, start('b')),
+    close(1),
+  )
+  assert.deepEqual(events.slice(1), [
+    ...opaque(0, { toolUse: { ...start('a').toolUse, input: '{"x' } }),
+    ...opaque(1, { toolUse: { ...start('b').toolUse, input: {} } }),
+  ])
+})
+
 test('an image arrives in pieces, or not as bytes', () => {
   const { events } = decode(
     START,
@@ -317,6 +332,8 @@ test('events, deltas and starts of tomorrow are kept and break nothing', () => {
     delta(0, {}),
     begin(1, { hologram: {} }),
     frame('contentBlockStart', {}),
+    delta(1, { image: { source: { bytes: 'AA==' } } }),
+    delta(1, { toolUse: { input: 5 } }),
     frame('contentBlockDelta', { contentBlockIndex: 0, delta: null }),
     frame('contentBlockDelta', 'null'),
   )
@@ -332,6 +349,11 @@ test('events, deltas and starts of tomorrow are kept and break nothing', () => {
       value: { contentBlockDelta: { contentBlockIndex: 0, delta: { hologram: {} } } },
     },
     end(0),
+    {
+      type: 'opaque',
+      issuer: 'bedrock-converse',
+      value: { contentBlockDelta: { contentBlockIndex: 1, delta: { image: { source: { bytes: 'AA==' } } } } },
+    },
   ])
 })
 

@@ -71,9 +71,12 @@ function encodeText(text: string, path: string, losses: Losses): Fields | null {
   return null
 }
 
-function restOfExtensions({ type, ext }: Block): Extensions | undefined {
+/** The members that a document does not take over. */
+function restOfExtensions(block: Block): Extensions | undefined {
+  const { ext } = block
   const members = ext?.['anthropic-messages']
-  return type === 'media' && members ? { ...ext, 'anthropic-messages': without(members, DOCUMENT_MEMBERS) } : ext
+  if (block.type !== 'media' || block.kind !== 'document' || !members) return ext
+  return { ...ext, 'anthropic-messages': without(members, DOCUMENT_MEMBERS) }
 }
 
 function encodeMediaOf(block: MediaBlock, role: 'user' | 'assistant', { names, losses }: Encoding): Fields | null {

@@ -6,7 +6,7 @@ import { type Fields, isObject } from './fields.ts'
 /** One block of a message, with the breakpoint behind it. */
 interface Piece {
   readonly block: Fields
-  readonly cachePoint: Fields | null
+  cachePoint: Fields | null
 }
 
 export interface Message {
@@ -77,10 +77,16 @@ function loseTurnMembers({ path, name, ext }: Turn, { losses }: Encoding): void 
 }
 
 function encodePieces(turn: Turn, role: 'user' | 'assistant', encoding: Encoding): Piece[] {
-  return turn.blocks.flatMap((block) => {
+  const pieces: Piece[] = []
+  for (const block of turn.blocks) {
     const encoded = encodeBlock(block, role, encoding)
-    return encoded ? [{ block: encoded, cachePoint: cachePointAfter(block, encoding) }] : []
-  })
+    const cachePoint = cachePointAfter(block, encoding)
+    const last = pieces.at(-1)
+    if (encoded) pieces.push({ block: encoded, cachePoint })
+    // The breakpoint of a block that says nothing stands behind the one before it.
+    else if (last) last.cachePoint ??= cachePoint
+  }
+  return pieces
 }
 
 function finishMessage({ role, path, pieces }: Draft, { losses }: Encoding): Message {

@@ -278,6 +278,13 @@ test('breakpoints stand behind what carries them', () => {
   assert.deepEqual(losses, [])
 })
 
+test('the breakpoint of a block that says nothing stands behind the one before it', () => {
+  const point = { cachePoint: { type: 'default' } }
+  const empty = cached('', { type: 'ephemeral' })
+  assert.deepEqual(messagesOf(['user', 'a', empty, empty, 'b']), [user(T('a'), point, T('b'))])
+  assert.deepEqual(messagesOf(['user', empty, 'b']), [user(T('b'))])
+})
+
 test('a breakpoint for all stands at the end, unless there is one', () => {
   const point = { cachePoint: { type: 'default' } }
   const ends = (block: Block | string) =>

@@ -1,3 +1,4 @@
+import { asksForJson } from '#codecs/asks-for-json.ts'
 import type { TargetTraits } from '#codecs/translation.ts'
 import type { ChatRequest, OutputFormat } from '#ir/chat-request.ts'
 import type { Losses } from '#ir/extensions.ts'
@@ -39,6 +40,10 @@ export function planFormat(
   if (canForce) {
     losses.emulated(path, 'a function that has to be called stands for the format')
     return { ...NONE, forcedFormat: forcedFormat(format, schema) }
+  }
+  if (format.type === 'json' && asksForJson(request)) {
+    losses.narrowed(path, 'JSON without a schema is asked for in the words of the prompt alone')
+    return NONE
   }
   losses.emulated(path, 'an instruction stands for the format')
   return { ...NONE, instruction: instructionFor(format) }

@@ -55,7 +55,9 @@ export function planReasoning(
     case 'budget':
       if (isForeign) {
         losses.dropped(path, FOREIGN_REASONING)
-        return none
+        return target.takesEffort
+          ? { ...none, fields: { output_config: { effort: effortWithout(request, control) } } }
+          : none
       }
       return planBudget(request, control, target, path, losses)
     case 'adaptive':
@@ -69,6 +71,14 @@ export function planReasoning(
       throw new Error(`unknown way to reason: ${String(missed)}`)
     }
   }
+}
+
+/** What can still be told of the wish to reason where reasoning itself has to stay off. */
+function effortWithout({ outputTokensMax }: ChatRequest, { effort, budgetTokens }: ReasoningControl): string {
+  if (effort !== null) return effort === 'minimal' ? 'low' : effort
+  if (budgetTokens === null || outputTokensMax === null) return EFFORT_DEFAULT
+  const share = budgetTokens / outputTokensMax
+  return share <= 0.2 ? 'low' : share <= 0.5 ? 'medium' : 'high'
 }
 
 /** Whether anything that was said asks for reasoning, and not only for how it is shown. */

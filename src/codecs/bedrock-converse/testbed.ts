@@ -39,6 +39,7 @@ const TRAITS: TargetTraits = {
   model: CLAUDE,
   outputTokensMax: 64_000,
   reasoning: 'budget',
+  takesEffort: false,
   reasoningBudget: { min: 1024, max: 32_000 },
   refusesSampling: false,
   usesCompletionTokens: false,

@@ -42,6 +42,7 @@ test('strict binds where the model can be bound', () => {
   assert.deepEqual(strict(true, true), [{ tools: [spec('f', { strict: true })] }])
   assert.deepEqual(strict(false, true), [{ tools: [spec('f', { strict: false })] }])
   assert.deepEqual(strict(false, false), [{ tools: [spec('f')] }])
+  assert.deepEqual(told({ tools: [tool('f')] }, { hasJsonSchema: true }), [{ tools: [spec('f')] }])
   assert.deepEqual(strict(true, false), [
     { tools: [spec('f')] },
     'dropped /tools/f/strict: the model cannot be bound to a schema',
@@ -75,9 +76,10 @@ test('tools that were called are told, whatever was chosen', () => {
     { tools: [spec('f', { description }), spec('g', { description })] },
     'emulated /tools: Bedrock wants the tools that were called before',
   ])
-  assert.deepEqual(told({ turns: turns(['user', result('a', 'r')]), toolChoice: { type: 'none' } })[0], {
-    tools: [spec('tool', { description })],
-  })
+  assert.deepEqual(told({ turns: turns(['user', result('a', 'r')]), toolChoice: { type: 'none' } }), [
+    { tools: [spec('tool', { description })] },
+    'emulated /tools: Bedrock wants the tools that were called before',
+  ])
 })
 
 test('a model that thinks cannot be forced', () => {
@@ -87,6 +89,7 @@ test('a model that thinks cannot be forced', () => {
   assert.deepEqual(told({ ...thinks, toolChoice: { type: 'required' } }), [tools, loss])
   assert.deepEqual(told({ ...thinks, toolChoice: { type: 'tool', name: 'f' } }), [tools, loss])
   assert.deepEqual(told({ ...thinks, toolChoice: { type: 'auto' } }), [tools])
+  assert.deepEqual(told({ ...thinks, toolChoice: { type: 'required' } }, { reasoning: 'adaptive' }), [tools, loss])
 })
 
 test('a custom tool becomes a function with one text', () => {

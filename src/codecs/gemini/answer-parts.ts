@@ -121,10 +121,12 @@ export function usageMetadataOf(usage: Usage | null): Record<string, unknown> | 
   const { input, cacheRead, cacheWrite, cacheWrite1h, output, reasoning } = usage
   const prompt = sumOf(input, cacheRead, cacheWrite, cacheWrite1h)
   if (prompt === null && output === null) return null
+  // Some hosts tell more reasoning than output. The output is what is paid for, so that its two parts make it up.
+  const thoughts = reasoning === null || output === null ? reasoning : Math.min(reasoning, output)
   return {
     ...(prompt === null ? {} : { promptTokenCount: prompt }),
-    ...(output === null ? {} : { candidatesTokenCount: Math.max(0, output - (reasoning ?? 0)) }),
-    ...(reasoning === null ? {} : { thoughtsTokenCount: reasoning }),
+    ...(output === null ? {} : { candidatesTokenCount: output - (thoughts ?? 0) }),
+    ...(thoughts === null ? {} : { thoughtsTokenCount: thoughts }),
     ...(cacheRead === null ? {} : { cachedContentTokenCount: cacheRead }),
     totalTokenCount: (prompt ?? 0) + (output ?? 0),
   }

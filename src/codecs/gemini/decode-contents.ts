@@ -83,6 +83,8 @@ function placeCarried(parts: readonly DecodedPart[], seals: readonly CarriedSeal
   const carrier = parts.at(-1)!.block
   const placed: Block[] = []
   let next = 0
+  // Without its thoughts beside it the reasoning stood before all that was said since the last call.
+  let place = 0
   for (let at = 0; at < parts.length;) {
     let end = at
     while (end < parts.length && isUnsealed(parts[end]!.block)) end++
@@ -96,12 +98,11 @@ function placeCarried(parts: readonly DecodedPart[], seals: readonly CarriedSeal
     else {
       for (const seal of seals.slice(next, until)) placed.push(reasoningOf(seal, run[0]!.path))
       next = until
+      place = placed.length
     }
     at = end
   }
   const rest = seals.slice(next).map((seal) => reasoningOf(seal, carrier.path))
-  // Without its thoughts beside it the reasoning stood before all that was said since the last call.
-  const place = next === 0 ? 0 : placed.length - (placed.at(-1) === carrier ? 1 : 0)
   return placed.toSpliced(place, 0, ...rest)
 }
 

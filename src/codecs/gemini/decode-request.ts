@@ -21,8 +21,9 @@ const REQUEST = spellingsOf([
 /**
  * Reads the body of generateContent and streamGenerateContent; which of the two it is, the path told. Members may be
  * spelled in camelCase or snake_case, null is absent, and one value stands for a list of one, as Google reads its JSON.
- * What is said in another form comes back in the plain one: camelCase, `parametersJsonSchema` for `parameters`, the
- * standard base64 alphabet, one tool per entry.
+ * What is said in another form comes back in the plain one: camelCase, `parametersJsonSchema` and `responseJsonSchema` for
+ * schemas of OpenAPI, the standard base64 alphabet, all functions in one tool, turns of one role joined, `includeThoughts`
+ * where it went without saying; the role of a system instruction and empty texts beside others are left out.
  */
 export function decodeGeminiRequest(body: unknown, context: ClientContext): ChatRequest {
   if (!isObject(body)) throw new GatewayError('invalid_json', 'The body must be a JSON object.')

@@ -89,10 +89,13 @@ const isResult = (part: Part): boolean => 'functionResponse' in part
 /** Google's own word for calls that another model made. Source: ai.google.dev/gemini-api/docs/thought-signatures. */
 const NO_SIGNATURE = 'skip_thought_signature_validator'
 
-/** In the current turn the first call of each step needs a signature, or the request is refused. */
+/**
+ * In the current turn the first call of each step needs a signature, or the request is refused. The turn starts with what
+ * the user said without a result beside it; one call too many with the placeholder does no harm.
+ */
 function signCalls(contents: readonly OpenContent[], losses: Losses): void {
   const start = contents.findLastIndex(
-    ({ role, placed }) => role === 'user' && placed.some(({ part }) => !isResult(part)),
+    ({ role, placed }) => role === 'user' && !placed.some(({ part }) => isResult(part)),
   )
   for (const content of contents.slice(start + 1)) {
     const index = content.placed.findIndex(({ part }) => 'functionCall' in part)

@@ -100,7 +100,9 @@ function argumentsOf(block: ToolCallBlock, losses: Losses): unknown {
  * `__invalid_json`, because repairing it would invent a call.
  */
 export function argumentsObject(text: string): Readonly<Record<string, unknown>> {
-  if (text.trim() === '') return {}
+  const said = text.trim()
+  // Some models write `null` for a call without arguments.
+  if (said === '' || said === 'null') return {}
   return objectOf(text) ?? { __invalid_json: text }
 }
 

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Block, Seal, ToolCallBlock, ToolResultBlock } from '#ir/blocks.ts'
 import type { ChatRequest, Turn } from '#ir/chat-request.ts'
-import { parseFaithfulJson } from '#base/exact-json.ts'
 import { ANSWER_ID, BUDGET_TARGET, LEVEL_TARGET, sent } from './testbed.ts'
 
 const turn = (role: Turn['role'], blocks: readonly Block[], more: Partial<Turn> = {}): Turn => ({
@@ -111,23 +110,13 @@ test('arguments become an object; what is none stays whole', () => {
   }
   assert.deepEqual(args(''), [{}, 0])
   assert.deepEqual(args(' '), [{}, 0])
+  assert.deepEqual(args('null'), [{}, 0])
   assert.deepEqual(args('{"a":0}'), [{ a: 0 }, 0])
-  for (const odd of ['{"a":', '[1]', '"x"', 'null', 'x']) assert.deepEqual(args(odd), [{ __invalid_json: odd }, 1])
+  for (const odd of ['{"a":', '[1]', '"x"', 'nul', 'x']) assert.deepEqual(args(odd), [{ __invalid_json: odd }, 1])
   assert.deepEqual(args('free text', { kind: 'custom' }), [{ input: 'free text' }, 0])
-  const { body } = sentRaw(call('i', 'f', '{"n":12345678901234567890}'))
-  assert.match(body, /"n":12345678901234567890/)
+  const { text: sentText } = sent({ turns: [turn('assistant', [call('i', 'f', '{"n":12345678901234567890}')])] })
+  assert.ok(sentText.includes('"n":12345678901234567890'))
 })
-
-function sentRaw(block: Block): { body: string } {
-  const { body } = sent({ turns: [turn('assistant', [block])] })
-  // The test's own parse would round the number.
-  return {
-    body: JSON.stringify(parseFaithfulJson(JSON.stringify(body))).replace(
-      '12345678901234567000',
-      '12345678901234567890',
-    ),
-  }
-}
 
 test('a result is an object with the name of its function', () => {
   const response = (block: Block) => {
@@ -280,7 +269,7 @@ test('from Gemini 3 on a call of the current turn is never without a signature',
     turn('assistant', [text('done')]),
     turn('user', [text('2')]),
     turn('assistant', [call('b', 'f', '{}', { path: '/b' }), call('c', 'f', '{}')]),
-    turn('tool', [result('b', []), result('c', [])]),
+    turn('user', [result('b', []), result('c', []), text('a reminder')]),
     turn('assistant', [call('d', 'f', '{}', { seal: own })]),
     turn('tool', [result('d', [])]),
   ]
@@ -323,7 +312,7 @@ test('settings have their places, and 0, false and empty are values', () => {
     serviceTier: 'flex',
   })
   assert.deepEqual(losses, [])
-  assert.deepEqual(sent({}), { body: { contents: [] }, losses: [], emulatedCustomTools: [], formatTool: null })
+  assert.deepEqual(sent({}).text, '{"contents":[]}')
 })
 
 test('what Gemini cannot be asked is declared at the place of the client', () => {

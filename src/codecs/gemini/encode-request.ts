@@ -25,7 +25,7 @@ export function encodeGeminiRequest(request: ChatRequest, target: TargetTraits, 
     ...(tools.length > 0 ? { tools } : {}),
     ...(functionCallingConfig === null ? {} : { toolConfig: { functionCallingConfig } }),
     ...(Object.keys(generationConfig).length > 0 ? { generationConfig } : {}),
-    ...serviceTierOf(request, losses),
+    ...tierOf(request, losses),
   }
   loseForeign(request.ext, '', losses)
   return { body: withExtension(body, request.ext.gemini), emulatedCustomTools, formatTool }
@@ -64,16 +64,16 @@ function unusedName({ tools }: ChatRequest): string {
 }
 
 /** OpenAI's words and Google's. `auto` and `default` are the standard tier, which needs no word. */
-const SERVICE_TIERS: ReadonlyMap<string, string | null> = new Map([
+const TIERS: ReadonlyMap<string, string | null> = new Map([
   ['auto', null],
   ['default', null],
   ['standard_only', 'standard'],
   ...['standard', 'flex', 'priority', 'unspecified'].map((tier) => [tier, tier] as const),
 ])
 
-function serviceTierOf({ serviceTier, paths }: ChatRequest, losses: Losses): { serviceTier?: string } {
+function tierOf({ serviceTier, paths }: ChatRequest, losses: Losses): { serviceTier?: string } {
   if (serviceTier === null) return {}
-  const tier = SERVICE_TIERS.get(serviceTier)
+  const tier = TIERS.get(serviceTier)
   if (tier === undefined) losses.dropped(paths['serviceTier'] ?? '', 'Gemini knows no such tier')
   return tier === undefined || tier === null ? {} : { serviceTier: tier }
 }

@@ -69,7 +69,7 @@ export class GeminiEncoder implements StreamEncoder {
         const block = this.blocks[event.index]!
         block.text += event.text
         if (block.before === '') return ''
-        return block.before + JSON.stringify(event.text) + block.after
+        return block.before + inOneLine(JSON.stringify(event.text)) + block.after
       }
       case 'block-start':
         return this.start(event)
@@ -116,7 +116,7 @@ export class GeminiEncoder implements StreamEncoder {
       ...(usageMetadata === null ? {} : { usageMetadata }),
       ...this.own.answer,
     })
-    return `data: ${body.slice(0, -1)},${this.tail}`
+    return `data: ${inOneLine(body.slice(0, -1))},${this.tail}`
   }
 
   fail(failure: Failure): string {
@@ -159,7 +159,7 @@ export class GeminiEncoder implements StreamEncoder {
   }
 
   private write(candidate: OpenCandidate, part: Part): string {
-    return candidate.before + JSON.stringify(part) + candidate.after
+    return candidate.before + inOneLine(JSON.stringify(part)) + candidate.after
   }
 
   private candidate(number: number): OpenCandidate {
@@ -175,6 +175,15 @@ export class GeminiEncoder implements StreamEncoder {
       finish: null,
     })
   }
+}
+
+/**
+ * Line ends of Unicode are escaped, as Google does: Google's SDK for Python reads lines with `str.splitlines`, which would
+ * cut the event there.
+ */
+function inOneLine(json: string): string {
+  if (!json.includes('\u2028') && !json.includes('\u2029') && !json.includes('\u0085')) return json
+  return json.replace(/[\u0085\u2028\u2029]/g, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /** The last event has a part as Google's has: some SDKs drop contents without any. It carries seals that no call took. */

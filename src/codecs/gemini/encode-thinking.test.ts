@@ -76,7 +76,7 @@ test('since Gemini 3 there are levels', () => {
   assert.deepEqual(level({ effort: 'high' }), [{ thinkingLevel: 'high', ...shown }, []])
   assert.deepEqual(level({ effort: 'xhigh' }), [{ thinkingLevel: 'high', ...shown }, ['narrowed /r']])
   assert.deepEqual(level({ effort: 'odd' }), [shown, ['dropped /r']])
-  assert.deepEqual(level({ effort: 'minimal' }), [{ thinkingLevel: 'low', ...shown }, []])
+  assert.deepEqual(level({ effort: 'minimal' }), [{ thinkingLevel: 'low', ...shown }, ['narrowed /r']])
   assert.deepEqual(level({ enabled: true }), [shown, []])
   assert.deepEqual(level({ isAdaptive: true }), [shown, []])
   assert.deepEqual(level({ enabled: false }), [{ thinkingLevel: 'low' }, ['narrowed /r']])
@@ -84,6 +84,7 @@ test('since Gemini 3 there are levels', () => {
   assert.deepEqual(level({ budgetTokens: 5000 }, 10_000), [{ thinkingLevel: 'medium', ...shown }, ['rewritten /r']])
   assert.deepEqual(level({ budgetTokens: 9000 }, 10_000), [{ thinkingLevel: 'high', ...shown }, ['rewritten /r']])
   const flash = { ...LEVEL_TARGET, model: 'gemini-3-flash' }
+  assert.deepEqual(thinking({ effort: 'minimal' }, flash), [{ thinkingLevel: 'minimal', ...shown }, []])
   assert.deepEqual(thinking({ enabled: false }, flash), [{ thinkingLevel: 'minimal' }, ['narrowed /r']])
 })
 

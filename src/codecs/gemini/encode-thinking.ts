@@ -75,7 +75,6 @@ function inRange(budget: number, { reasoningBudget: { min, max } }: TargetTraits
 const rangeOf = ({ reasoningBudget: { min, max } }: TargetTraits): string => `${min} to ${max}`
 
 const LEVELS: ReadonlyMap<string, string> = new Map([
-  ['minimal', 'minimal'],
   ['low', 'low'],
   ['medium', 'medium'],
   ['high', 'high'],
@@ -97,10 +96,10 @@ function levelOf(
   }
   const { effort, budgetTokens } = control
   if (effort !== null) {
-    const level = LEVELS.get(effort) ?? null
-    if (level === null) losses.dropped(path, 'the model knows no such effort')
-    else if (level !== effort) losses.narrowed(path, 'the model knows no higher level than high')
-    return level === null ? {} : { thinkingLevel: level === 'minimal' ? lowestLevel(target) : level }
+    const level = effort === 'minimal' ? lowestLevel(target) : LEVELS.get(effort)
+    if (level === undefined) losses.dropped(path, 'the model knows no such effort')
+    else if (level !== effort) losses.narrowed(path, 'the model knows no such level: the nearest stands for it')
+    return level === undefined ? {} : { thinkingLevel: level }
   }
   if (budgetTokens === null) return {}
   losses.rewritten(path, 'a budget of tokens is asked for as a level')

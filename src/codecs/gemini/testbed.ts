@@ -60,6 +60,7 @@ export const BUDGET_TARGET: TargetTraits = {
   model: 'gemini-2.5-pro',
   outputTokensMax: 60_000,
   reasoning: 'budget',
+  takesEffort: false,
   reasoningBudget: { min: 128, max: 32_768 },
   refusesSampling: false,
   usesCompletionTokens: false,
@@ -72,6 +73,8 @@ export const BUDGET_TARGET: TargetTraits = {
 export const LEVEL_TARGET: TargetTraits = { ...BUDGET_TARGET, model: 'gemini-3-pro', reasoning: 'level' }
 
 export interface Sent {
+  /** As it goes out, with every number as it stands. */
+  readonly text: string
   readonly body: Readonly<Record<string, unknown>>
   /** `action path` of each loss; a severe one ends in `!`. */
   readonly losses: readonly string[]
@@ -83,8 +86,10 @@ export interface Sent {
 export function sent(request: Partial<ChatRequest>, target: TargetTraits = BUDGET_TARGET): Sent {
   const losses = new Losses()
   const encoded = geminiUpstream.encodeRequest({ ...EMPTY_REQUEST, ...request }, target, losses)
+  const text = JSON.stringify(encoded.body)
   return {
-    body: JSON.parse(JSON.stringify(encoded.body)) as Record<string, unknown>,
+    text,
+    body: JSON.parse(text) as Record<string, unknown>,
     losses: losses.list.map(({ action, path, isSevere }) => `${action} ${path}${isSevere ? '!' : ''}`),
     emulatedCustomTools: [...encoded.emulatedCustomTools],
     formatTool: encoded.formatTool,
@@ -155,4 +160,36 @@ export function partsWritten(events: readonly ChatEvent[], change: Partial<Answe
 export function whole(events: readonly ChatEvent[], change: Partial<AnswerContext> = {}): Record<string, unknown> {
   const body = geminiClient.encodeWhole(events, contextOf(change))
   return JSON.parse(JSON.stringify(body)) as Record<string, unknown>
+}
+
+/** Events in short: `start 0 text`, `0+words`, `0#seal`, `end 0`, `finish stop STOP`. */
+export function shortly(events: readonly ChatEvent[]): string[] {
+  return events.flatMap((event): string[] => {
+    switch (event.type) {
+      case 'block-start': {
+        const { block } = event
+        const detail = block.type === 'tool-call' ? ` ${block.id} ${block.name}` : ''
+        return [`start ${event.index} ${block.type}${detail}${event.candidate > 0 ? ` of ${event.candidate}` : ''}`]
+      }
+      case 'block-delta':
+        return [`${event.index}+${event.text}`]
+      case 'block-seal':
+        return [`${event.index}#${event.seal.value}`]
+      case 'block-end':
+        return [`end ${event.index}`]
+      case 'finish':
+        return [`finish ${event.reason} ${event.raw}${event.candidate > 0 ? ` of ${event.candidate}` : ''}`]
+      case 'block-citation':
+      case 'block-logprobs':
+      case 'opaque':
+        return [event.type]
+      case 'response-start':
+      case 'usage':
+        return []
+      default: {
+        const missed: never = event
+        throw new Error(String(missed))
+      }
+    }
+  })
 }

@@ -9,6 +9,7 @@ import { encodeGeminiWhole, GeminiEncoder } from './encode-response.ts'
 export const geminiClient: ClientCodec = {
   protocol: 'gemini',
   decodeRequest: decodeGeminiRequest,
+  answerId: (id) => id,
   openEncoder: (context) => new GeminiEncoder(context),
   encodeWhole: encodeGeminiWhole,
 }

@@ -22,16 +22,12 @@ export class AssistantMessage {
 
   /**
    * Whether the next assistant turn belongs to this message: calls stand in one message with all that was thought and said
-   * before them, and what is only said may stand in one of its own.
+   * before them, and what was thought stands before what is said. Two that only speak stay two.
    */
-  takes(name: string | undefined, isCalling: boolean, isSpeech: boolean): boolean {
+  takes(name: string | undefined, isCalling: boolean): boolean {
     if (name !== this.name) return false
-    const isSpeechSoFar = this.calls.length === 0 && !this.isReasoning
-    return isCalling || !isSpeech || !isSpeechSoFar
-  }
-
-  private get isReasoning(): boolean {
-    return this.hasDetails || 'reasoning_content' in this.members || 'reasoning' in this.members
+    const hasSpoken = this.parts.length > 0 || this.refusal !== null
+    return isCalling || this.calls.length > 0 || !hasSpoken
   }
 
   addMembers(own: Members | undefined): void {

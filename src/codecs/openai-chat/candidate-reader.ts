@@ -1,7 +1,7 @@
 import type { BlockHead, ChatEvent } from '#ir/chat-event.ts'
 import type { Citation } from '#ir/blocks.ts'
 import { readFinishReason } from './finish-reasons.ts'
-import { isObject, type Members, PROTOCOL, stringOrNull } from './members.ts'
+import { isRecord, type Members, PROTOCOL, stringOrNull } from './members.ts'
 import { addDetails, ownSeal } from './reasoning-details.ts'
 
 /** Where the candidates of one answer write their events. */
@@ -216,10 +216,10 @@ const CALL_MEMBERS: ReadonlySet<string> = new Set(['id', 'type', 'index', 'funct
 
 /** Reads one entry of `tool_calls`; null for what is none. */
 export function readCallDelta(value: unknown, isWhole: boolean): CallDelta | null {
-  if (!isObject(value)) return null
-  const isCustom = isObject(value['custom']) && (value['type'] === 'custom' || !isObject(value['function']))
+  if (!isRecord(value)) return null
+  const isCustom = isRecord(value['custom']) && (value['type'] === 'custom' || !isRecord(value['function']))
   const called = isCustom ? value['custom'] : value['function']
-  if (!isObject(called)) return null
+  if (!isRecord(called)) return null
   const { index } = value
   return {
     index: !isWhole && typeof index === 'number' ? index : null,
@@ -254,7 +254,7 @@ function idOf(value: unknown): string | null {
 /** Some hosts write the arguments as the object itself. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value
-  return isObject(value) ? JSON.stringify(value) : ''
+  return isRecord(value) ? JSON.stringify(value) : ''
 }
 
 /** Only objects: what is said in a word is a trace of the host, such as its own count. */
@@ -262,7 +262,7 @@ function membersOf(call: Members): Members {
   let members: Record<string, unknown> | null = null
   for (const name in call) {
     const value = call[name]
-    if (CALL_MEMBERS.has(name) || !isObject(value)) continue
+    if (CALL_MEMBERS.has(name) || !isRecord(value)) continue
     members ??= {}
     members[name] = value
   }

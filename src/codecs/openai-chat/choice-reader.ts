@@ -1,7 +1,7 @@
 import type { Citation } from '#ir/blocks.ts'
 import { thinkingText } from './decode-content.ts'
 import { type CandidateReader, readCallDelta, readFunctionCall } from './candidate-reader.ts'
-import { isObject, type Members, PROTOCOL, stringOrNull } from './members.ts'
+import { isRecord, type Members, PROTOCOL, stringOrNull } from './members.ts'
 import { sourceOfUrl, typeOfData } from './media.ts'
 import { detailsText } from './reasoning-details.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
@@ -31,7 +31,7 @@ export function readChoice(reader: CandidateReader, answer: Answer, choice: Memb
     return
   }
   const message = isWhole ? choice['message'] : (choice['delta'] ?? choice['message'])
-  if (isObject(message)) readMessage(reader, answer, choice, message, isWhole)
+  if (isRecord(message)) readMessage(reader, answer, choice, message, isWhole)
   const reason = finishOf(choice)
   if (reason === null || (reason === '' && !isWhole)) return
   reader.raw = reason
@@ -45,27 +45,35 @@ export function readChoice(reader: CandidateReader, answer: Answer, choice: Memb
 /** OpenAI's first models that saw said it in `finish_details`. */
 function finishOf(choice: Members): string | null {
   const reason =
-    choice['finish_reason'] ?? (isObject(choice['finish_details']) ? choice['finish_details']['type'] : null)
+    choice['finish_reason'] ?? (isRecord(choice['finish_details']) ? choice['finish_details']['type'] : null)
   return reason === null || reason === undefined ? null : String(reason)
 }
 
-const MESSAGE_KNOWN = new Set([
-  'role',
-  'content',
-  'refusal',
-  'reasoning_content',
-  'reasoning',
-  'reasoning_text',
-  'reasoning_details',
-  'reasoning_opaque',
-  'thinking',
-  'content_blocks',
-  'tool_calls',
-  'function_call',
-  'audio',
-  'images',
-  'annotations',
+/** What a message may tell of, by the names of its members: most deltas have one or two. */
+const [CONTENT, REFUSAL, REASONING, CALLS, MEDIA, SOURCES, REST] = [1, 2, 4, 8, 16, 32, 64] as const
+const TOPICS: ReadonlyMap<string, number> = new Map([
+  ['role', 0],
+  ['content', CONTENT],
+  ['refusal', REFUSAL],
+  ['reasoning_content', REASONING],
+  ['reasoning', REASONING],
+  ['reasoning_text', REASONING],
+  ['reasoning_details', REASONING],
+  ['reasoning_opaque', REASONING],
+  ['thinking', REASONING],
+  ['content_blocks', REASONING],
+  ['tool_calls', CALLS],
+  ['function_call', CALLS],
+  ['audio', MEDIA],
+  ['images', MEDIA],
+  ['annotations', SOURCES],
 ])
+
+function topicsOf(message: Members): number {
+  let topics = 0
+  for (const name in message) topics |= TOPICS.get(name) ?? REST
+  return topics
+}
 
 function readMessage(
   reader: CandidateReader,
@@ -74,29 +82,46 @@ function readMessage(
   message: Members,
   isWhole: boolean,
 ): void {
-  const tokens = isObject(choice['logprobs']) ? choice['logprobs'] : null
-  readReasoning(reader, message)
+  const topics = topicsOf(message)
+  const tokens = isRecord(choice['logprobs']) ? choice['logprobs'] : null
+  if (topics & REASONING) readReasoning(reader, message)
   if (tokens) addTokens(reader, tokens['reasoning_content'])
-  const { content, refusal, tool_calls: calls, function_call: call, annotations, images, audio } = message
-  // Sources that come with their text in one go belong to it.
-  if (!isWhole && Array.isArray(annotations)) readAnnotations(reader, answer, choice, annotations)
-  if (typeof content === 'string') {
-    if (content !== '') reader.addText('text', content)
-  } else if (Array.isArray(content)) for (const part of content) readPart(reader, part)
+  // Sources that come before their text belong to it; those of a whole message stand behind it.
+  if (topics & SOURCES && !isWhole) readAnnotations(reader, answer, choice, message['annotations'])
+  if (topics & CONTENT) readContent(reader, message['content'])
   if (tokens) addTokens(reader, tokens['content'])
-  if (isWhole && Array.isArray(annotations)) readAnnotations(reader, answer, choice, annotations)
-  if (typeof refusal === 'string' && refusal !== '') reader.addText('refusal', refusal)
+  if (topics & SOURCES && isWhole) readAnnotations(reader, answer, choice, message['annotations'])
+  if (topics & REFUSAL) addText(reader, 'refusal', message['refusal'])
   if (tokens) addTokens(reader, tokens['refusal'])
-  if (Array.isArray(calls))
-    for (const entry of calls) {
-      const delta = readCallDelta(entry, isWhole)
-      if (delta) reader.addCall(delta)
-    }
-  if (isObject(call)) reader.addCall(readFunctionCall(call))
-  if (isObject(audio)) readAudio(reader, audio)
-  if (Array.isArray(images)) for (const image of images) readImage(reader, image)
-  const rest = restOf(message, MESSAGE_KNOWN, isWhole)
-  if (rest) tell(answer, choice, { message: rest })
+  if (topics & CALLS) readCalls(reader, message, isWhole)
+  if (topics & MEDIA) readMedia(reader, message)
+  if (topics & REST) {
+    const rest = restOf(message, TOPICS, isWhole)
+    if (rest) tell(answer, choice, { message: rest })
+  }
+}
+
+function addText(reader: CandidateReader, type: 'text' | 'refusal' | 'reasoning', text: unknown): void {
+  if (typeof text === 'string' && text !== '') reader.addText(type, text)
+}
+
+function readContent(reader: CandidateReader, content: unknown): void {
+  if (Array.isArray(content)) for (const part of content) readPart(reader, part)
+  else addText(reader, 'text', content)
+}
+
+function readCalls(reader: CandidateReader, message: Members, isWhole: boolean): void {
+  const { tool_calls: calls, function_call: call } = message
+  for (const entry of Array.isArray(calls) ? calls : NOTHING) {
+    const delta = readCallDelta(entry, isWhole)
+    if (delta) reader.addCall(delta)
+  }
+  if (isRecord(call)) reader.addCall(readFunctionCall(call))
+}
+
+function readMedia(reader: CandidateReader, { audio, images }: Members): void {
+  if (isRecord(audio)) readAudio(reader, audio)
+  for (const image of Array.isArray(images) ? images : NOTHING) readImage(reader, image)
 }
 
 /** The spellings of one text: who says it in several ways says the same. */
@@ -111,7 +136,7 @@ function readReasoning(reader: CandidateReader, message: Members): void {
     textAt(message, 'thinking') ||
     (Array.isArray(message['content_blocks']) ? thinkingOfBlocks(message['content_blocks']) : '')
   const [first] = entries
-  if (text !== '') reader.addText('reasoning', text, isObject(first) && first['type'] === 'reasoning.summary')
+  if (text !== '') reader.addText('reasoning', text, isRecord(first) && first['type'] === 'reasoning.summary')
   if (entries.length > 0) reader.addDetails(entries)
   // Copilot's sealed reasoning, which its next request wants back beside the text.
   if (typeof opaque === 'string' && opaque !== '') reader.addSealed('reasoning_opaque', opaque)
@@ -128,37 +153,30 @@ function textAt(message: Members, name: string): string {
 function thinkingOfBlocks(blocks: readonly unknown[]): string {
   return blocks
     .map((block) => {
-      if (!isObject(block)) return ''
+      if (!isRecord(block)) return ''
       const told = block['type'] === 'thinking' ? block : block['delta']
-      return isObject(told) ? textAt(told, 'thinking') : ''
+      return isRecord(told) ? textAt(told, 'thinking') : ''
     })
     .join('')
 }
 
 /** A part of a content that is a list: text and Mistral's thinking, or an image. */
 function readPart(reader: CandidateReader, part: unknown): void {
-  if (typeof part === 'string') {
-    if (part !== '') reader.addText('text', part)
+  if (!isRecord(part)) {
+    addText(reader, 'text', part)
     return
   }
-  if (!isObject(part)) return
   switch (part['type']) {
     case 'text':
-    case 'output_text': {
-      const text = textAt(part, 'text')
-      if (text !== '') reader.addText('text', text)
+    case 'output_text':
+      addText(reader, 'text', part['text'])
       return
-    }
-    case 'thinking': {
-      const text = thinkingText(part)
-      if (text !== '') reader.addText('reasoning', text)
+    case 'thinking':
+      addText(reader, 'reasoning', thinkingText(part))
       return
-    }
-    case 'refusal': {
-      const text = textAt(part, 'refusal')
-      if (text !== '') reader.addText('refusal', text)
+    case 'refusal':
+      addText(reader, 'refusal', part['refusal'])
       return
-    }
     case 'image_url':
       readImage(reader, part)
       return
@@ -169,8 +187,8 @@ function readPart(reader: CandidateReader, part: unknown): void {
 
 /** OpenRouter's images: `{type, image_url: {url}}` with a data URL. */
 function readImage(reader: CandidateReader, image: unknown): void {
-  const address = isObject(image) ? image['image_url'] : null
-  const url = isObject(address) ? address['url'] : address
+  const address = isRecord(image) ? image['image_url'] : null
+  const url = isRecord(address) ? address['url'] : address
   if (typeof url !== 'string') return
   const source = sourceOfUrl(url)
   if (source.type !== 'base64') {
@@ -192,14 +210,9 @@ function readAudio(reader: CandidateReader, audio: Members): void {
 
 const NO_NAMES: ReadonlySet<string> = new Set()
 
-function readAnnotations(
-  reader: CandidateReader,
-  answer: Answer,
-  choice: Members,
-  annotations: readonly unknown[],
-): void {
+function readAnnotations(reader: CandidateReader, answer: Answer, choice: Members, annotations: unknown): void {
   const others: unknown[] = []
-  for (const annotation of annotations) {
+  for (const annotation of Array.isArray(annotations) ? annotations : NOTHING) {
     const citation = readCitation(annotation)
     if (citation) reader.addCitation(citation)
     else others.push(annotation)
@@ -209,8 +222,8 @@ function readAnnotations(
 
 /** `{type: 'url_citation', url_citation: {url, title, start_index, end_index, content?}}`. */
 function readCitation(annotation: unknown): Citation | null {
-  const told = isObject(annotation) && annotation['type'] === 'url_citation' ? annotation['url_citation'] : null
-  if (!isObject(told)) return null
+  const told = isRecord(annotation) && annotation['type'] === 'url_citation' ? annotation['url_citation'] : null
+  if (!isRecord(told)) return null
   const { url, title, content, start_index: start, end_index: end } = told
   // Hosts that do not know the place say that it is nowhere.
   const hasPlace = typeof start === 'number' && typeof end === 'number' && end > start
@@ -235,7 +248,7 @@ function tell(answer: Answer, choice: Members, value: Members): void {
 }
 
 /** Members that have no neutral form; of a chunk only objects, because words repeat in each. Null is absent. */
-function restOf(members: Members, known: ReadonlySet<string>, takesWords: boolean): Members | null {
+function restOf(members: Members, known: { has(name: string): boolean }, takesWords: boolean): Members | null {
   let rest: Record<string, unknown> | null = null
   for (const name in members) {
     if (known.has(name)) continue

@@ -7,7 +7,7 @@ import { type EventFields, readEvent } from '#wire/sse.ts'
 import { isDone } from './answer.ts'
 import { CandidateReader } from './candidate-reader.ts'
 import { readChoice } from './choice-reader.ts'
-import { isObject, type Members, numberOf, PROTOCOL, stringOrNull } from './members.ts'
+import { isRecord, type Members, numberOf, PROTOCOL, stringOrNull } from './members.ts'
 import { CHAT_USAGE, readOpenAiUsage } from './usage.ts'
 
 /** What every chunk and every answer may hold; the rest is the host's own. */
@@ -61,7 +61,7 @@ class AnswerReader {
     if (isFirst) this.start(body)
     for (let at = 0; at < list.length && !this.failure; at++) {
       const choice = list[at]
-      if (isObject(choice)) readChoice(this.readerOf(choice, at), this, choice, isWhole)
+      if (isRecord(choice)) readChoice(this.readerOf(choice, at), this, choice, isWhole)
     }
     if (isFirst || usage) this.readRest(body)
     if (usage) this.events.push(usage)
@@ -101,8 +101,8 @@ class AnswerReader {
 
   /** The last report counts; Groq's streams make theirs in a place of its own. */
   private readUsage(body: Members): ChatEvent | null {
-    const value = body['usage'] ?? (isObject(body['x_groq']) ? body['x_groq']['usage'] : null)
-    if (!isObject(value)) return null
+    const value = body['usage'] ?? (isRecord(body['x_groq']) ? body['x_groq']['usage'] : null)
+    if (!isRecord(value)) return null
     const usage = readOpenAiUsage(value, CHAT_USAGE)
     return usage && { type: 'usage', usage, total: countOf(value['total_tokens']) }
   }
@@ -174,7 +174,7 @@ export class ChatDecoder implements StreamDecoder {
       if (text.trim() !== '') this.answer.fail('The upstream sent an event that is not JSON.')
       return
     }
-    if (isObject(body)) this.answer.read(body, false)
+    if (isRecord(body)) this.answer.read(body, false)
     else if (body !== null) this.answer.fail('The upstream sent an event that is not an object.')
   }
 
@@ -187,7 +187,7 @@ export class ChatDecoder implements StreamDecoder {
     if (first === OPEN_OBJECT || first === OPEN_ARRAY || first === LESS_THAN) {
       const body = parseOrNull(frame.toString('utf8'))
       if (body === null) this.answer.fail('The upstream sent something else in place of a stream.')
-      else this.answer.failWith(isObject(body) ? (body['error'] ?? body) : body)
+      else this.answer.failWith(isRecord(body) ? (body['error'] ?? body) : body)
     }
   }
 }
@@ -203,10 +203,10 @@ function parseOrNull(text: string): unknown {
 /** Reads a whole answer, `chat.completion`. */
 export function decodeChatAnswer(body: unknown, context: DecodeContext): DecodedWhole {
   const answer = new AnswerReader(context)
-  if (!isObject(body)) answer.fail('The upstream sent an answer that is not an object.')
+  if (!isRecord(body)) answer.fail('The upstream sent an answer that is not an object.')
   else {
     answer.read(body, true)
-    const hasChoice = Array.isArray(body['choices']) && body['choices'].some(isObject)
+    const hasChoice = Array.isArray(body['choices']) && body['choices'].some(isRecord)
     if (!hasChoice) answer.fail('The upstream sent an answer without choices.')
   }
   if (!answer.failure) answer.end(true)

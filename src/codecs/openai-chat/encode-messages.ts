@@ -113,16 +113,27 @@ class MessageWriter {
 
   private addAssistant(turn: Turn): void {
     const isCalling = turn.blocks.some((block) => block.type === 'tool-call')
-    const isSpeech = turn.blocks.every((block) => block.type === 'text' || block.type === 'refusal')
-    if (this.open && !this.open.takes(turn.name, isCalling, isSpeech)) this.closeAssistant()
-    if (!this.open) this.flushMedia([])
-    const message = (this.open ??= new AssistantMessage(turn.name))
-    message.addMembers(ownMembers(turn))
-    if (turn.blocks.length === 0) message.isEmpty = false
-    for (const block of turn.blocks) this.addToAssistant(message, block)
+    if (this.open && !this.open.takes(turn.name, isCalling)) this.closeAssistant()
+    const first = this.openAssistant(turn)
+    first.addMembers(ownMembers(turn))
+    // An empty turn is a message too.
+    if (turn.blocks.length === 0) first.isEmpty = false
+    for (const block of turn.blocks) this.addToAssistant(turn, block)
   }
 
-  private addToAssistant(message: AssistantMessage, block: Block): void {
+  private openAssistant(turn: Turn): AssistantMessage {
+    if (!this.open) this.flushMedia([])
+    return (this.open ??= new AssistantMessage(turn.name))
+  }
+
+  private addToAssistant(turn: Turn, block: Block): void {
+    // Gemini's clients may tell calls and results in one turn of the model.
+    if (block.type === 'tool-result') {
+      this.closeAssistant()
+      this.addResult(block)
+      return
+    }
+    const message = this.openAssistant(turn)
     if (block.type === 'reasoning') this.addReasoning(message, block)
     else if (block.type === 'tool-call') this.addCall(message, block)
     else {

@@ -94,7 +94,7 @@ function settingsOf(request: ChatRequest, { target, losses }: Encoding): Members
     ...(logprobs === null ? {} : { logprobs: logprobs.enabled }),
     ...(logprobs === null || logprobs.top === null ? {} : { top_logprobs: logprobs.top }),
     ...(verbosity === null ? {} : { verbosity }),
-    ...serviceTierOf(request, losses),
+    ...tierOf(request, losses),
     ...endUserOf(request, target, losses),
     ...metadataOf(request, target, losses),
     ...(promptCacheKey === null ? {} : { prompt_cache_key: promptCacheKey }),
@@ -111,7 +111,7 @@ function stopOf({ stopSequences, paths }: ChatRequest, target: TargetTraits, los
 }
 
 /** Anthropic's word for what OpenAI calls the default. */
-function serviceTierOf({ serviceTier, paths }: ChatRequest, losses: Losses): Members {
+function tierOf({ serviceTier, paths }: ChatRequest, losses: Losses): Members {
   if (serviceTier === null) return {}
   if (serviceTier !== 'standard_only') return { service_tier: serviceTier }
   losses.rewritten(paths['serviceTier'] ?? '', 'the tier has another name')

@@ -8,7 +8,12 @@ export type Members = Readonly<Record<string, unknown>>
 
 /** A JSON object: no list, and no number that is kept as its text. */
 export function isObject(value: unknown): value is Members {
-  return value !== null && typeof value === 'object' && !Array.isArray(value) && !isRawNumber(value)
+  return isRecord(value) && !isRawNumber(value)
+}
+
+/** As `isObject`, where no number is kept as text: in a stream, which is parsed as usual. */
+export function isRecord(value: unknown): value is Members {
+  return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
 const { isRawJSON: isRawNumber } = JSON as unknown as { isRawJSON(value: unknown): value is { rawJSON: string } }
@@ -67,13 +72,14 @@ export function cacheControlOf(members: Members): { cacheControl?: unknown } {
   return value === null ? {} : { cacheControl: value }
 }
 
-/** Puts the members that only this protocol knows back into what was built; objects on both sides are merged. */
+/** Puts the members that only this protocol knows back into what was built; objects are merged, and lists joined. */
 export function withOwn<Built extends Record<string, unknown>>(built: Built, own: Members | undefined): Built {
   const merged: Record<string, unknown> = built
   for (const [name, value] of Object.entries(own ?? {})) {
     const present = merged[name]
     if (present === undefined) merged[name] = value
     else if (isObject(present) && isObject(value)) merged[name] = withOwn({ ...present }, value)
+    else if (Array.isArray(present) && Array.isArray(value)) merged[name] = [...present, ...value]
   }
   return built
 }

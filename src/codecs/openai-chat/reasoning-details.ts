@@ -1,7 +1,7 @@
 import type { Protocol } from '#base/protocols.ts'
 import type { Block, ReasoningBlock, Seal } from '#ir/blocks.ts'
 import { type CarriedSeal, openEnvelope, sealEnvelope } from '#codecs/seal-envelope.ts'
-import { isObject, type Members, PROTOCOL } from './members.ts'
+import { isObject, isRecord, type Members, PROTOCOL } from './members.ts'
 
 /**
  * `reasoning_details`, OpenRouter's list of what a model thought and of the seals that must come back with it. Source: OpenRouter's
@@ -61,8 +61,8 @@ export function sealedValue({ value }: Seal): unknown {
 /** Adds the entries of one chunk: what goes on with the last entry is put together with it. */
 export function addDetails(list: Record<string, unknown>[], entries: readonly unknown[]): void {
   for (const entry of entries) {
-    if (!isObject(entry)) continue
-    const last = list.at(-1)
+    if (!isRecord(entry)) continue
+    const last = list[list.length - 1]
     if (last && entry['type'] === last['type'] && entry['index'] === last['index'] && goesOn(last, entry))
       extend(last, entry)
     else list.push({ ...entry })
@@ -76,19 +76,24 @@ function goesOn(last: Members, entry: Members): boolean {
 }
 
 function extend(last: Record<string, unknown>, entry: Members): void {
-  for (const [name, value] of Object.entries(entry)) {
-    if (value === null || value === undefined) continue
-    const isText = name === 'text' || name === 'summary' || name === 'signature'
+  for (const name in entry) {
+    const value = entry[name]
+    if (value === null) continue
     const before = last[name]
-    last[name] = isText && typeof before === 'string' ? before + String(value) : value
+    if (!GROWING.has(name)) last[name] = value
+    else last[name] = typeof before === 'string' && typeof value === 'string' ? before + value : value
   }
 }
+
+/** What a chunk goes on with; the rest is said once, or again. */
+const GROWING: ReadonlySet<string> = new Set(['text', 'summary', 'signature'])
 
 /** The text that the entries show. */
 export function detailsText(entries: readonly unknown[]): string {
   let text = ''
   for (const entry of entries) {
-    const shown = isObject(entry) ? (entry['text'] ?? entry['summary']) : null
+    if (!isRecord(entry)) continue
+    const shown = entry['text'] ?? entry['summary']
     if (typeof shown === 'string') text += shown
   }
   return text

@@ -3,7 +3,7 @@ import type { Usage } from '#ir/usage.ts'
 
 /**
  * OpenAI-style usage in the normal form. `prompt_tokens` includes cached tokens and `completion_tokens` includes
- * reasoning; the vendors that count otherwise (xAI, some hosts of Grok) are recognised by their own sums. Null when
+ * reasoning; the vendors that count otherwise (xAI, some hosts of Grok and Gemini) are recognised by their own sums. Null when
  * nothing was reported, or what was is no count: then the meter estimates (fault M6).
  */
 export function readOpenAiUsage(value: unknown, names: OpenAiUsageNames): Usage | null {
@@ -23,15 +23,18 @@ export function readOpenAiUsage(value: unknown, names: OpenAiUsageNames): Usage 
   const cacheWrite = countOf(promptDetails['cache_write_tokens']) ?? countOf(promptDetails['cache_creation_tokens'])
   const reasoning =
     countOf(fieldsOf(fields[names.completionDetails])['reasoning_tokens']) ?? countOf(fields['reasoning_tokens'])
-  const cached = sumOf(cacheRead, cacheWrite) ?? 0
+  // Some hosts count what was written among what was read.
+  const overlaps = prompt !== null && (cacheRead ?? 0) <= prompt && (sumOf(cacheRead, cacheWrite) ?? 0) > prompt
+  const written = overlaps && cacheRead !== null && (cacheWrite ?? 0) <= prompt ? null : cacheWrite
+  const cached = sumOf(cacheRead, written) ?? 0
   const total = countOf(fields['total_tokens'])
-  const reasoningApart =
-    total !== null && reasoning !== null && reasoning > 0 && total === (prompt ?? 0) + (completion ?? 0) + reasoning
+  const isSumApart = total !== null && total === (prompt ?? 0) + (completion ?? 0) + (reasoning ?? 0)
+  const reasoningApart = reasoning !== null && reasoning > 0 && (isSumApart || reasoning > (completion ?? 0))
   return {
     // More cached than prompted means that the prompt count excludes the cache.
     input: prompt === null ? null : cached <= prompt ? prompt - cached : prompt,
     cacheRead,
-    cacheWrite,
+    cacheWrite: written,
     cacheWrite1h: null,
     output: reasoningApart ? (completion ?? 0) + reasoning : completion,
     reasoning,

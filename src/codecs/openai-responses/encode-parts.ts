@@ -126,7 +126,7 @@ function encodeFile(block: MediaBlock, { isOwn }: PartsContext): unknown {
   return {
     type: 'input_file',
     ...fileSource(source, isOwn),
-    ...fileName(source, isOwn ? filename : (filename ?? title)),
+    ...(isOwn ? (filename === undefined ? {} : { filename }) : fileName(source, filename ?? title)),
     ...(detail === undefined ? {} : { detail }),
     ...ownMembers(block),
   }

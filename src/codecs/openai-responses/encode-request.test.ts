@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { again, decode, encode, FOREIGN } from './testbed.ts'
+import { parseFaithfulJson } from '#base/exact-json.ts'
+import { Losses } from '#ir/extensions.ts'
+import { again, decode, encode, FOREIGN, TRAITS } from './testbed.ts'
+import { responsesUpstream } from './translation.ts'
 
 const FULL = {
   model: 'up',
@@ -131,11 +134,9 @@ test('a request of the same protocol comes out as it went in', () => {
 })
 
 test('numbers that JavaScript would round stay as they are', () => {
-  const raw = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON('0.1000000000000000055')
-  assert.match(JSON.stringify(encode(decode({ input: '', temperature: raw })).body), /"temperature":0\.1/)
-  const body = { input: [{ type: 'x', n: raw }], temperature: raw }
-  const losses = JSON.stringify(decode(body).sampling)
-  assert.equal(losses, '{"temperature":0.1000000000000000055}')
+  const body = parseFaithfulJson('{"temperature":0.1000000000000000055,"input":[{"type":"x","n":9007199254740993}]}')
+  const encoded = responsesUpstream.encodeRequest(decode(body), TRAITS, new Losses()).body
+  assert.match(JSON.stringify(encoded), /"n":9007199254740993}.*"temperature":0\.1000000000000000055/)
 })
 
 test('without a word of the client nothing is stored and reasoning can be given back', () => {

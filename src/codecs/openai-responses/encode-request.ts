@@ -187,22 +187,14 @@ function includeMember(include: unknown, added: readonly string[]): Members {
   return { include: Array.isArray(include) ? [...(include as unknown[]), ...added] : include }
 }
 
-const SERVICE_TIERS: ReadonlySet<string> = new Set([
-  'auto',
-  'default',
-  'flex',
-  'scale',
-  'priority',
-  'fast',
-  'ultrafast',
-])
+const TIERS: ReadonlySet<string> = new Set(['auto', 'default', 'flex', 'scale', 'priority', 'fast', 'ultrafast'])
 /** The words of other protocols for the plain tier. */
 const PLAIN_TIERS: ReadonlySet<string> = new Set(['standard_only', 'standard'])
 
 function tagMembers(request: ChatRequest, isOwn: boolean, losses: Losses): Members {
   const { metadata, promptCacheKey, paths } = request
   return {
-    ...optional('service_tier', serviceTier(request, isOwn, losses)),
+    ...optional('service_tier', tierOf(request, isOwn, losses)),
     ...endUser(request, isOwn, losses),
     ...optional('metadata', metadata),
     ...(promptCacheKey === null
@@ -211,8 +203,8 @@ function tagMembers(request: ChatRequest, isOwn: boolean, losses: Losses): Membe
   }
 }
 
-function serviceTier({ serviceTier: tier, paths }: ChatRequest, isOwn: boolean, losses: Losses): string | null {
-  if (tier === null || isOwn || SERVICE_TIERS.has(tier)) return tier
+function tierOf({ serviceTier: tier, paths }: ChatRequest, isOwn: boolean, losses: Losses): string | null {
+  if (tier === null || isOwn || TIERS.has(tier)) return tier
   const path = paths['serviceTier'] ?? '/service_tier'
   if (PLAIN_TIERS.has(tier)) {
     losses.rewritten(path, 'service_tier:default')

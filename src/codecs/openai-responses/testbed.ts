@@ -1,5 +1,6 @@
 import type { AnswerContext, StreamDecoder, TargetTraits } from '#codecs/translation.ts'
-import type { ChatEvent } from '#ir/chat-event.ts'
+import type { BlockHead, ChatEvent, FinishReason } from '#ir/chat-event.ts'
+import { collect } from '#ir/collect.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import { type Loss, Losses } from '#ir/extensions.ts'
 import { responsesClient, responsesUpstream } from './translation.ts'
@@ -12,6 +13,7 @@ export const TRAITS: TargetTraits = {
   model: 'up',
   outputTokensMax: null,
   reasoning: 'effort',
+  takesEffort: false,
   reasoningBudget: { min: 0, max: 100 },
   refusesSampling: false,
   usesCompletionTokens: false,
@@ -119,3 +121,98 @@ export function readWritten(text: string): Written[] {
       return { type: name.slice('event: response.'.length), data }
     })
 }
+
+// Upstream answers.
+
+export const CREATED = {
+  type: 'response.created',
+  response: { id: 'resp_1', model: 'm', created_at: 7.9, status: 'in_progress' },
+}
+export const added = (output_index: number, item: object) => ({
+  type: 'response.output_item.added',
+  output_index,
+  item,
+})
+export const done = (output_index: number, item: object) => ({ type: 'response.output_item.done', output_index, item })
+export const say = (output_index: number, delta: string, more = {}) => ({
+  type: 'response.output_text.delta',
+  output_index,
+  content_index: 0,
+  delta,
+  ...more,
+})
+export const completed = (output: unknown[], more = {}) => ({
+  type: 'response.completed',
+  response: { id: 'resp_1', model: 'm', status: 'completed', output, ...more },
+})
+export const message = (text: string, more = {}) => ({
+  type: 'message',
+  id: 'msg_1',
+  role: 'assistant',
+  content: [{ type: 'output_text', text, annotations: [], ...more }],
+})
+export const call = (args: string, id = 'fc_1') => ({
+  type: 'function_call',
+  id,
+  call_id: `call_${id}`,
+  name: 'f',
+  arguments: args,
+})
+
+/** What was said, block by block. */
+export function told(events: readonly ChatEvent[]) {
+  const { candidates } = collect(events)
+  return candidates[0]!.blocks.map(({ head, parts, seal }) => [
+    head.type === 'tool-call' ? head.name : head.type,
+    ...parts,
+    ...(seal ? [`seal:${seal.value}`] : []),
+  ])
+}
+
+export const finishOf = (events: readonly ChatEvent[]) => {
+  const finish = collect(events).candidates[0]!.finish
+  return finish && [finish.reason, finish.raw]
+}
+
+// Neutral events, and what is written of them.
+
+export const START: ChatEvent = { type: 'response-start', id: 'up', model: 'up-model', createdAt: 5 }
+export const finish = (reason: FinishReason, raw: string | null = null): ChatEvent => ({
+  type: 'finish',
+  candidate: 0,
+  reason,
+  raw,
+  stopSequence: null,
+})
+export const open = (index: number, block: BlockHead, candidate = 0): ChatEvent => ({
+  type: 'block-start',
+  index,
+  candidate,
+  block,
+})
+export const delta = (index: number, text: string): ChatEvent => ({ type: 'block-delta', index, text })
+export const end = (index: number): ChatEvent => ({ type: 'block-end', index })
+export const text = (index: number, ...pieces: string[]): ChatEvent[] => [
+  open(index, { type: 'text' }),
+  ...pieces.map((piece) => delta(index, piece)),
+  end(index),
+]
+export const CALL: BlockHead = { type: 'tool-call', id: 'c1', name: 'f', kind: 'function' }
+export const USAGE: ChatEvent = {
+  type: 'usage',
+  usage: { input: 6, cacheRead: 4, cacheWrite: null, cacheWrite1h: null, output: 5, reasoning: 0, source: 'upstream' },
+  total: 15,
+}
+
+export function write(events: readonly ChatEvent[], context: AnswerContext = contextOf()) {
+  const encoder = responsesClient.openEncoder(context)
+  const pieces = events.map((event) => encoder.push(event))
+  return readWritten(pieces.join('') + encoder.end())
+}
+
+export const typesOf = (events: readonly ChatEvent[], context?: AnswerContext) =>
+  write(events, context).map(({ type }) => type)
+
+/** The response object of the last event. */
+export const lastOf = (events: readonly ChatEvent[], context?: AnswerContext) =>
+  write(events, context).at(-1)!.data['response'] as Body & { output: Body[] }

@@ -9,6 +9,7 @@ import { PROTOCOL } from './members.ts'
 export const responsesClient: ClientCodec = {
   protocol: PROTOCOL,
   decodeRequest,
+  answerId: (id) => `resp_${id}`,
   openEncoder: (context) => new ResponsesEncoder(context),
   encodeWhole,
 }

@@ -30,6 +30,7 @@ const RESPONSES = endpoint('openai-responses', 'generate')
 const EMBEDDINGS = endpoint('openai-embeddings', 'embed')
 const MESSAGES = endpoint('anthropic-messages', 'generate')
 const COUNT = endpoint('anthropic-messages', 'count')
+const INPUT_TOKENS = endpoint('openai-responses', 'count')
 
 /**
  * Fixed paths. The doubled ones are what SDKs make of a base URL that already ends in `/v1` (C1); `/api/v1` is the mount
@@ -38,6 +39,7 @@ const COUNT = endpoint('anthropic-messages', 'count')
 export const FIXED_PATHS: ReadonlyMap<string, Endpoint> = new Map([
   ...aliases(['/v1', '/api/v1'], '/chat/completions', CHAT),
   ...aliases(['/v1', '/api/v1'], '/responses', RESPONSES),
+  ...aliases(['/v1', '/api/v1'], '/responses/input_tokens', INPUT_TOKENS),
   ...aliases(['/v1', '/api/v1'], '/embeddings', EMBEDDINGS),
   ...aliases(['/v1', '/v1/v1', '/api/v1', '/api/v1/v1', '/anthropic/v1'], '/messages', MESSAGES),
   ...aliases(['/v1', '/v1/v1', '/api/v1', '/api/v1/v1', '/anthropic/v1'], '/messages/count_tokens', COUNT),

@@ -75,7 +75,6 @@ const EMBEDDING: readonly Protocol[] = ['openai-embeddings', 'gemini']
 function protocolFor(parsed: Parsed, route: Route): Protocol | null {
   if (route.protocols.includes(parsed.surface)) return parsed.surface
   if (parsed.operation === 'embed') return EMBEDDING.find((protocol) => route.protocols.includes(protocol)) ?? null
-  if (parsed.operation === 'count') return null
   return TRANSLATED.find((protocol) => route.protocols.includes(protocol)) ?? null
 }
 

@@ -5,9 +5,14 @@ import type { Usage } from '#ir/usage.ts'
 export class AnswerWatch {
   usage: Usage | null = null
   finishReason: string | null = null
-  responseId: string | null = null
+  /** As the client knows the answer. */
+  readonly responseId: string
   toolCallsCount = 0
   contentBytes = 0
+
+  constructor(responseId: string) {
+    this.responseId = responseId
+  }
 
   /** Whether the event carries something of the answer itself, so that the answer is committed with it. */
   see(event: ChatEvent): boolean {
@@ -20,15 +25,13 @@ export class AnswerWatch {
         if (type === 'tool-call') this.toolCallsCount++
         return type === 'tool-call' || type === 'media' || type === 'opaque'
       }
-      case 'response-start':
-        this.responseId = event.id
-        return false
       case 'usage':
         this.usage = event.usage
         return false
       case 'finish':
         this.finishReason ??= event.raw ?? event.reason
         return true
+      case 'response-start':
       case 'block-seal':
       case 'block-citation':
       case 'block-logprobs':

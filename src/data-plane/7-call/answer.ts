@@ -18,6 +18,8 @@ interface AnswerBase {
 
 export interface WholeAnswer extends AnswerBase {
   readonly kind: 'whole'
+  /** Of its own, beside those of every answer. */
+  readonly headers?: Readonly<Record<string, string>>
   readonly body: Buffer
   readonly facts: AnswerFacts
   /** Writes the answer in the client's protocol; null when it is in it already. */

@@ -3,7 +3,7 @@ import type { EventOffsets, EventRole, Failure, StreamReader } from '#codecs/cod
 import { readFailure } from '#codecs/failure.ts'
 import { StreamBrokenError } from '#data-plane/failures.ts'
 import { AwsEventFramer } from '#wire/aws-event-stream.ts'
-import { EventFramer, readEvent } from '#wire/sse.ts'
+import { EventFramer, EventTooLargeError, readEvent } from '#wire/sse.ts'
 import type { EventSink, EventSource } from './answer.ts'
 import { BodyDecoder } from './body-decoder.ts'
 import { Watchdog } from './watchdog.ts'
@@ -173,9 +173,8 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
     try {
       events = this.framer.push(chunk)
     } catch (error) {
-      this.fail(
-        badResponse(`The upstream's stream cannot be read: ${error instanceof Error ? error.message : 'unknown'}.`),
-      )
+      const what = error instanceof EventTooLargeError ? 'an event that is too large' : 'a damaged stream'
+      this.fail(badResponse(`The upstream sent ${what}.`))
       return
     }
     for (const event of events) this.passEvent(event)

@@ -1,5 +1,4 @@
 import type { Caller } from '#accounts/types.ts'
-import { parseFaithfulJson } from '#base/exact-json.ts'
 import { type AnswerFacts, type Failure, NO_FACTS } from '#codecs/codec.ts'
 import { PASSTHROUGH } from '#codecs/index.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
@@ -9,15 +8,13 @@ import type { Hold } from '#data-plane/6-reserve/reserve.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
-import { awsHeaders } from '#providers/sign-upstream.ts'
-import { buildUpstreamRequest } from '#providers/upstream-request.ts'
 import { JsonError } from '#wire/json-scan.ts'
 import type { Answer } from './answer.ts'
-import { EmbeddingTranslator } from './embedding-translator.ts'
-import { Attempt, type AttemptLimits, type AttemptOutcome } from './attempt.ts'
-import { lossWarnings, refuseLosses } from './losses.ts'
-import { readConversation } from './conversation.ts'
-import { ChatTranslator, type Translation } from './translator.ts'
+import { countPrompt } from './count.ts'
+import { dispatch, type Sending } from './dispatch.ts'
+import { lossWarnings } from './losses.ts'
+import { translate } from './translate.ts'
+import type { Translation } from './translator.ts'
 import { errorOf } from './upstream-error.ts'
 
 /**
@@ -32,6 +29,7 @@ export async function call(
   plan: Plan,
   hold: Hold,
 ): Promise<Answer> {
+  if (parsed.operation === 'count') return countPrompt(gateway, exchange, parsed, plan)
   const [target] = plan.targets
   const translator =
     target.protocol === parsed.surface ? null : await translate(gateway, caller, exchange, parsed, plan, target, hold)
@@ -39,16 +37,16 @@ export async function call(
   const translated = parsed.stream ? (translator?.openReader() ?? null) : null
   const reader = parsed.stream ? (translated ?? PASSTHROUGH[parsed.surface].openStream(parsed.facts)) : null
   const startedAt = performance.now()
-  const outcome = await attempt(gateway, exchange, parsed, target, hold, translator, reader)
   const record = (failure: Failure | null, retryAfter: string | null): readonly AttemptRecord[] => [
-    {
-      backend: target.route.backend.id,
-      status: failure ? failure.status : 200,
-      error_code: failure ? failure.code : null,
-      latency_ms: Math.round(performance.now() - startedAt),
-      retry_after: retryAfter === null ? null : Number.parseInt(retryAfter, 10) || null,
-    },
+    recordOf(target, startedAt, failure, retryAfter),
   ]
+  const outcome = await dispatch(
+    gateway,
+    exchange,
+    target,
+    sendingOf(exchange, parsed, target, hold, translator),
+    reader,
+  )
   const warnings = warningsOf(hold, translator)
   const { upstreamRequestId } = outcome
   switch (outcome.kind) {
@@ -91,53 +89,24 @@ export async function call(
   }
 }
 
-function attempt(
-  gateway: Gateway,
+function sendingOf(
   exchange: Exchange,
   parsed: Parsed,
   target: Target,
   hold: Hold,
   translator: Translation | null,
-  reader: ConstructorParameters<typeof Attempt>[0],
-): Promise<AttemptOutcome> {
-  const { route, protocol } = target
-  const request = buildUpstreamRequest({
-    route,
-    protocol,
-    operation: parsed.operation,
-    geminiAction: translator === null ? exchange.endpoint.action : translator.geminiAction,
-    isTranslated: translator !== null,
-    stream: parsed.stream,
-    clientHeaders: exchange.request.headers,
-    clientQuery: exchange.query,
-    credential: route.backend.credentials[0] ?? null,
-  })
-  const body =
-    translator?.body ??
-    PASSTHROUGH[parsed.surface].writeRequest(parsed.body, parsed.facts, {
-      model: route.upstreamModel,
-      includeUsage: parsed.stream,
-      ...(hold.outputTokensMax === null ? {} : { outputTokensMax: hold.outputTokensMax }),
-    })
-  const running = new Attempt(reader, limitsOf(gateway, target, parsed.stream))
-  exchange.departure.onGone(() => running.abort())
-  const { origin, path } = request
-  const { aws } = route.backend
-  const headers = aws ? [...request.headers, ...awsHeaders(aws, request, body)] : request.headers
-  gateway.pools.for(origin).dispatch({ origin, path, method: 'POST', headers, body }, running)
-  return running.outcome
-}
-
-function limitsOf(gateway: Gateway, target: Target, stream: boolean): AttemptLimits {
-  const { timeouts } = target.route.backend
-  const { limits } = gateway.settings
-  return {
-    bodyBytesMax: limits.upstreamBodyBytesMax,
-    eventBytesMax: limits.eventBytesMax,
-    firstContentMs: stream ? timeouts.ttftMs : timeouts.requestMs,
-    idleMs: timeouts.streamIdleMs,
-    totalMs: timeouts.totalMs,
+): Sending {
+  const { operation, stream } = parsed
+  if (translator) {
+    const { body, geminiAction } = translator
+    return { body, operation, geminiAction, isTranslated: true, stream }
   }
+  const body = PASSTHROUGH[parsed.surface].writeRequest(parsed.body, parsed.facts, {
+    model: target.route.upstreamModel,
+    includeUsage: stream,
+    ...(hold.outputTokensMax === null ? {} : { outputTokensMax: hold.outputTokensMax }),
+  })
+  return { body, operation, geminiAction: exchange.endpoint.action, isTranslated: false, stream }
 }
 
 interface Whole {
@@ -151,7 +120,6 @@ function readWhole(parsed: Parsed, translator: Translation | null, body: Buffer)
       facts: PASSTHROUGH[parsed.surface].readAnswer(body),
       render: null,
     }
-    if (parsed.operation === 'count') return failedWith(isBadCount(facts) ? facts.failure : null)
     if (!parsed.stream || facts.failure) return { facts, render }
     return failedWith(bad('The upstream answered a request for a stream with a whole answer.'))
   } catch (error) {
@@ -162,39 +130,19 @@ function readWhole(parsed: Parsed, translator: Translation | null, body: Buffer)
 
 const failedWith = (failure: Failure | null): Whole => ({ facts: { ...NO_FACTS, failure }, render: null })
 
-/** The request in the target's protocol. Throws 400 for what the target cannot do. */
-async function translate(
-  gateway: Gateway,
-  caller: Caller,
-  exchange: Exchange,
-  parsed: Parsed,
-  plan: Plan,
+function recordOf(
   target: Target,
-  hold: Hold,
-): Promise<Translation> {
-  const translation =
-    parsed.operation === 'embed'
-      ? new EmbeddingTranslator(exchange, parsed, plan, target)
-      : await translateChat(gateway, caller, exchange, parsed, plan, target, hold)
-  refuseLosses(gateway.settings, translation.losses)
-  return translation
-}
-
-async function translateChat(
-  gateway: Gateway,
-  caller: Caller,
-  exchange: Exchange,
-  parsed: Parsed,
-  plan: Plan,
-  target: Target,
-  hold: Hold,
-): Promise<ChatTranslator> {
-  const body = parseFaithfulJson(parsed.body.toString('utf8')) as Readonly<Record<string, unknown>>
-  const conversation =
-    parsed.surface === 'openai-responses'
-      ? await readConversation(gateway, caller, exchange, plan, target, body)
-      : { body, keep: null }
-  return new ChatTranslator(exchange, parsed, plan, target, conversation, hold.outputTokensMax)
+  startedAt: number,
+  failure: Failure | null,
+  retryAfter: string | null,
+): AttemptRecord {
+  return {
+    backend: target.route.backend.id,
+    status: failure ? failure.status : 200,
+    error_code: failure ? failure.code : null,
+    latency_ms: Math.round(performance.now() - startedAt),
+    retry_after: retryAfter === null ? null : Number.parseInt(retryAfter, 10) || null,
+  }
 }
 
 function warningsOf(hold: Hold, translator: Translation | null): string[] {
@@ -202,10 +150,6 @@ function warningsOf(hold: Hold, translator: Translation | null): string[] {
     hold.outputTokensMax === null ? [] : [`param=max_tokens;action=lowered;to=${hold.outputTokensMax};reason=balance`]
   return translator ? [...lowered, ...lossWarnings(translator.losses)] : lowered
 }
-
-/** A count is neither a message nor an error; only an error inside a 200 is a failure here. */
-const isBadCount = (facts: AnswerFacts): boolean =>
-  facts.failure !== null && facts.failure.code !== 'upstream_bad_response'
 
 function bad(message: string): Failure {
   return { status: 502, code: 'upstream_bad_response', message }

@@ -22,10 +22,14 @@ export function refuseLosses(settings: Settings, losses: readonly Loss[]): void 
   const severe = losses.find((loss) => loss.isSevere || (isStrict && loss.action === 'dropped'))
   if (!severe) return
   const param = severe.path.slice(1).replaceAll('/', '.')
-  throw new GatewayError('unsupported_parameter', `${param || 'The request'} cannot be served: ${severe.reason}.`, {
+  const code = TOOL_PATH.test(severe.path) ? 'unsupported_tool' : 'unsupported_parameter'
+  throw new GatewayError(code, `${param || 'The request'} cannot be served: ${severe.reason}.`, {
     param,
   })
 }
+
+/** One entry of the client's list of tools (R3). */
+const TOOL_PATH = /^\/tools\/\d+$/
 
 /** `param=temperature;action=drop;reason=...`, one per loss (R81). */
 export function lossWarnings(losses: readonly Loss[]): string[] {

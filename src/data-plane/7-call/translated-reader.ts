@@ -24,12 +24,13 @@ export class TranslatedReader extends AnswerWatch implements StreamReader {
 
   /** `onShown` is told each event that the client gets. */
   constructor(
+    responseId: string,
     decoder: StreamDecoder,
     emulation: Emulation | null,
     encoder: StreamEncoder,
     onShown: ((event: ChatEvent) => void) | null = null,
   ) {
-    super()
+    super(responseId)
     this.onShown = onShown
     this.decoder = decoder
     this.emulation = emulation

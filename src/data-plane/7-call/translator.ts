@@ -6,7 +6,7 @@ import { type AnswerFacts, NO_FACTS } from '#codecs/codec.ts'
 import { Emulation } from '#codecs/emulation.ts'
 import { CLIENT_CODECS, UPSTREAM_CODECS } from '#codecs/index.ts'
 import { traitsOf } from '#codecs/model-traits.ts'
-import type { AnswerContext, ClientCodec, EncodedRequest, UpstreamCodec } from '#codecs/translation.ts'
+import type { AnswerContext, ClientCodec, EncodedRequest, TargetTraits, UpstreamCodec } from '#codecs/translation.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
@@ -72,19 +72,8 @@ export class ChatTranslator implements Translation {
     this.request = outputTokensMax === null ? decoded : { ...decoded, outputTokensMax }
     const { route, protocol } = target
     const losses = new Losses()
-    this.encoded = this.upstream.encodeRequest(
-      this.request,
-      traitsOf({
-        protocol,
-        backendType: route.backend.type,
-        upstreamModel: route.upstreamModel,
-        vendor: plan.model.vendor,
-        capabilities: plan.model.capabilities,
-        outputTokensMax: plan.model.maxOutput,
-      }),
-      losses,
-    )
-    this.losses = losses.list
+    this.encoded = this.upstream.encodeRequest(this.request, traitsFor(plan, target), losses)
+    this.losses = withoutSpareTools(this.request, losses.list)
     this.body = Buffer.from(JSON.stringify(this.encoded.body))
     const { price } = route
     this.context = {
@@ -102,6 +91,7 @@ export class ChatTranslator implements Translation {
 
   openReader(): TranslatedReader {
     return new TranslatedReader(
+      this.client.answerId(this.context.id),
       this.upstream.openDecoder(this.decoding),
       Emulation.of(this.request, this.encoded),
       this.client.openEncoder(this.context),
@@ -117,7 +107,7 @@ export class ChatTranslator implements Translation {
 
   readWhole(body: Buffer): TranslatedWhole {
     const { events, failure } = this.upstream.decodeWhole(parseFaithfulJson(body.toString('utf8')), this.decoding)
-    const watch = new AnswerWatch()
+    const watch = new AnswerWatch(this.client.answerId(this.context.id))
     const emulation = Emulation.of(this.request, this.encoded)
     for (const event of events) {
       watch.see(event)
@@ -134,6 +124,30 @@ export class ChatTranslator implements Translation {
   private get decoding(): { readonly candidates: number } {
     return { candidates: this.request.candidates ?? 1 }
   }
+}
+
+/** How this target's model wants to be asked. */
+export function traitsFor({ model }: Plan, { route, protocol }: Target): TargetTraits {
+  return traitsOf({
+    protocol,
+    backendType: route.backend.type,
+    upstreamModel: route.upstreamModel,
+    vendor: model.vendor,
+    capabilities: model.capabilities,
+    outputTokensMax: model.maxOutput,
+  })
+}
+
+/**
+ * A tool that the provider would run is offered by agents beside their own, whatever the model: without it the model does
+ * with the others, and that is told as a warning. Where it is all there is, or must be called, the request is refused.
+ */
+function withoutSpareTools(request: ChatRequest, losses: readonly Loss[]): readonly Loss[] {
+  const { tools, toolChoice } = request
+  const isSpare = toolChoice?.type !== 'opaque' && tools.some((tool) => tool.type !== 'server')
+  if (!isSpare) return losses
+  const spare = new Set(tools.filter((tool) => tool.type === 'server').map((tool) => tool.path))
+  return losses.map((loss) => (loss.isSevere && spare.has(loss.path) ? { ...loss, isSevere: false } : loss))
 }
 
 function codecOf<Codec>(codecs: Readonly<Partial<Record<Protocol, Codec>>>, protocol: Protocol): Codec {

@@ -50,6 +50,7 @@ async function replyWhole(
   const cost = usage && plan.bound ? tally.costOf(usage) : null
   if (cost) headers['x-gateway-cost'] = formatUsd(cost.nano)
   addWarnings(headers, answer.warnings)
+  Object.assign(headers, answer.headers)
   response.writeHead(200, headers)
   response.end(body)
 }
