@@ -13,6 +13,7 @@ import type { Settings } from '#config/types.ts'
 import { createRequestReads } from '#control-plane/request-reads.ts'
 import { registerControlPlane } from '#control-plane/routes.ts'
 import { UpstreamPools } from '#data-plane/7-call/pools.ts'
+import { SealStash } from '#data-plane/7-call/seal-stash.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { ActiveRequests, createDataPlane, registerGeminiPaths } from '#data-plane/routes.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
@@ -111,6 +112,7 @@ async function openPlanes(
     ledger,
     requestLog,
     responses,
+    sealStash: new SealStash(),
     pools,
     log,
     localCaller,

@@ -38,8 +38,11 @@ const EXACT_CHARACTERS = 15
 const isRounded = (value: number, source: string): boolean =>
   !Number.isFinite(value) || (source.length > EXACT_CHARACTERS && String(value) !== source)
 
-/** A number with this many digits, exponents and fractions included, may not be what JavaScript makes of it. */
-const LONG_NUMBER = /[0-9][0-9.eE+-]{15}/
+/**
+ * A number with this many digits, exponents and fractions included, may not be what JavaScript makes of it. Asking for each
+ * value's source makes reading ten times slower, so only a text with such a number pays for it.
+ */
+const LONG_NUMBER = /[:,[]\s*-?[0-9][0-9.eE+-]{14}/
 
 /**
  * Parses JSON so that `JSON.stringify` writes every number again as it stood: one that JavaScript would round is kept as

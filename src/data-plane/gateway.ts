@@ -6,6 +6,7 @@ import type { Ledger } from '#ledger/types.ts'
 import type { RequestLog } from '#observe/request-row.ts'
 import type { ResponseState } from '#response-state/types.ts'
 import type { UpstreamPools } from './7-call/pools.ts'
+import type { SealStash } from './7-call/seal-stash.ts'
 
 /** What the data plane stands on. Built once by the composition root; nothing here belongs to one request. */
 export interface Gateway {
@@ -16,6 +17,7 @@ export interface Gateway {
   readonly requestLog: RequestLog
   /** What clients of the Responses API continue. */
   readonly responses: ResponseState
+  readonly sealStash: SealStash
   readonly pools: UpstreamPools
   readonly log: Logger
   /** Who calls when client authentication is off (R16); null: everyone needs a key. */

@@ -49,7 +49,8 @@ export function planTargets(gateway: Gateway, caller: Caller, parsed: Parsed, se
     const protocol = protocolFor(parsed, route)
     if (protocol) targets.push({ route, protocol })
   }
-  targets.sort((left, right) => left.route.priority - right.route.priority || isForeign(left) - isForeign(right))
+  if (targets.length > 1)
+    targets.sort((left, right) => left.route.priority - right.route.priority || isForeign(left) - isForeign(right))
   if (!isFilled(targets)) throw untranslatable(parsed.surface, model, routes)
   return {
     model,

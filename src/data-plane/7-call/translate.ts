@@ -42,5 +42,7 @@ async function translateChat(
     parsed.surface === 'openai-responses'
       ? await readConversation(gateway, caller, exchange, plan, target, body)
       : { body, keep: null }
-  return new ChatTranslator(exchange, parsed, plan, target, conversation, hold.outputTokensMax)
+  const scope = { accountId: caller.account.id, backendId: target.route.backend.id }
+  const seals = { stash: gateway.sealStash, scope }
+  return new ChatTranslator(exchange, parsed, plan, target, conversation, seals, hold.outputTokensMax)
 }

@@ -6,6 +6,13 @@ import { AnswerWatch } from './answer-watch.ts'
 
 const NOTHING = Buffer.alloc(0)
 
+/** Who looks on while an answer passes. */
+export interface Onlooker {
+  see(event: ChatEvent): void
+  /** The answer is whole. */
+  done(): void
+}
+
 /**
  * Reads the upstream's frames and writes the client's: what one frame says goes out with it. The end of the answer is kept
  * for `closing`, because it tells the cost and must not be seen before the settlement.
@@ -20,18 +27,18 @@ export class TranslatedReader extends AnswerWatch implements StreamReader {
   private readonly emulation: Emulation | null
   private readonly encoder: StreamEncoder
 
-  private readonly onShown: ((event: ChatEvent) => void) | null
+  private readonly watch: Onlooker
 
-  /** `onShown` is told each event that the client gets. */
+  /** `watch` is told each event that the client gets, and when the answer is whole. */
   constructor(
     responseId: string,
     decoder: StreamDecoder,
     emulation: Emulation | null,
     encoder: StreamEncoder,
-    onShown: ((event: ChatEvent) => void) | null = null,
+    watch: Onlooker,
   ) {
     super(responseId)
-    this.onShown = onShown
+    this.watch = watch
     this.decoder = decoder
     this.emulation = emulation
     this.encoder = encoder
@@ -61,6 +68,7 @@ export class TranslatedReader extends AnswerWatch implements StreamReader {
   /** Whatever the client has not seen of a complete answer. Called once, when nothing more comes from the upstream. */
   closing(): Buffer {
     this.write(this.decoder.end())
+    this.watch.done()
     return Buffer.concat([this.output, Buffer.from(this.encoder.end())])
   }
 
@@ -78,7 +86,7 @@ export class TranslatedReader extends AnswerWatch implements StreamReader {
       const shown = this.emulation ? this.emulation.push(event) : event
       if (!shown) continue
       text += this.encoder.push(shown)
-      this.onShown?.(shown)
+      this.watch.see(shown)
     }
     this.output = text === '' ? NOTHING : Buffer.from(text)
     return isContent

@@ -17,7 +17,9 @@ import type { Usage } from '#ir/usage.ts'
 import { costOf } from '#ledger/cost.ts'
 import { AnswerWatch } from './answer-watch.ts'
 import type { Conversation } from './conversation.ts'
-import { TranslatedReader } from './translated-reader.ts'
+import type { SealStash, StashScope } from './seal-stash.ts'
+import { SealWatch } from './seal-watch.ts'
+import { type Onlooker, TranslatedReader } from './translated-reader.ts'
 
 /** One request in its target's protocol, and the way its answer goes back. */
 export interface Translation {
@@ -52,6 +54,8 @@ export class ChatTranslator implements Translation {
   private readonly context: AnswerContext
 
   private readonly keep: Conversation['keep']
+  private readonly stash: SealStash
+  private readonly scope: StashScope
   /** The answer's events, when it is to be kept. */
   private readonly kept: ChatEvent[] = []
 
@@ -62,13 +66,17 @@ export class ChatTranslator implements Translation {
     plan: Plan,
     target: Target,
     conversation: Conversation,
+    seals: { readonly stash: SealStash; readonly scope: StashScope },
     outputTokensMax: number | null,
   ) {
+    this.stash = seals.stash
+    this.scope = seals.scope
     const requestBody = conversation.body
     this.keep = conversation.keep
     this.client = codecOf(CLIENT_CODECS, parsed.surface)
     this.upstream = codecOf(UPSTREAM_CODECS, target.protocol)
-    const decoded = this.client.decodeRequest(requestBody, { stream: parsed.stream })
+    const asked = this.client.decodeRequest(requestBody, { stream: parsed.stream })
+    const decoded = this.stash.restore(this.scope, asked)
     this.request = outputTokensMax === null ? decoded : { ...decoded, outputTokensMax }
     const { route, protocol } = target
     const losses = new Losses()
@@ -95,8 +103,21 @@ export class ChatTranslator implements Translation {
       this.upstream.openDecoder(this.decoding),
       Emulation.of(this.request, this.encoded),
       this.client.openEncoder(this.context),
-      this.keep && ((event) => this.kept.push(event)),
+      this.onlooker(),
     )
+  }
+
+  /** Looks on while the answer passes: its seals are kept, and all of it where the client may continue it. */
+  private onlooker(): Onlooker {
+    const seals = new SealWatch(this.stash, this.scope, this.context.id)
+    if (!this.keep) return seals
+    return {
+      see: (event) => {
+        seals.see(event)
+        this.kept.push(event)
+      },
+      done: () => seals.done(),
+    }
   }
 
   /** Keeps the complete answer where the client may continue it; resolves when that is done. */
@@ -109,11 +130,15 @@ export class ChatTranslator implements Translation {
     const { events, failure } = this.upstream.decodeWhole(parseFaithfulJson(body.toString('utf8')), this.decoding)
     const watch = new AnswerWatch(this.client.answerId(this.context.id))
     const emulation = Emulation.of(this.request, this.encoded)
+    const seals = new SealWatch(this.stash, this.scope, this.context.id)
     for (const event of events) {
       watch.see(event)
       const shown = emulation ? emulation.push(event) : event
-      if (shown) this.kept.push(shown)
+      if (!shown) continue
+      this.kept.push(shown)
+      seals.see(shown)
     }
+    seals.done()
     const { usage, finishReason, responseId, toolCallsCount, contentBytes } = watch
     return {
       facts: { ...NO_FACTS, usage, finishReason, responseId, toolCallsCount, contentBytes, failure },

@@ -37,7 +37,9 @@ async function replyWhole(
   tally: Tally,
   settle: Settle,
 ): Promise<void> {
-  await Promise.all([settle('complete'), answer.save?.()])
+  const saved = answer.save?.()
+  await settle('complete')
+  if (saved) await saved
   const { response } = exchange
   if (exchange.departure.gone) return
   const usage = tally.final()

@@ -186,8 +186,10 @@ export class StreamReply implements EventSink {
     if (this.isFinishing) return
     this.isFinishing = true
     clearTimeout(this.lingering)
-    const save = outcome === 'complete' ? this.answer.save?.() : undefined
-    Promise.all([this.settle(outcome, breach), save]).then(
+    const saved = outcome === 'complete' ? this.answer.save?.() : undefined
+    const settled = this.settle(outcome, breach)
+    const done = saved ? Promise.all([settled, saved]) : settled
+    done.then(
       () => {
         // The client may have left meanwhile; what it was sent is booked all the same.
         if (!this.exchange.departure.gone) {
