@@ -66,7 +66,7 @@ const RULES: readonly Rule[] = [
   { model: /^gpt-5[^/]*-chat/, traits: { refusesSampling: false, reasoning: 'none' } },
   { model: /^(?:gpt-4|gpt-3)/, traits: { hasDeveloperRole: true, reasoning: 'none' } },
   // Claude before 3.7 does not think; before 4.5 it has no native JSON schema; from Opus 4.7 it decides itself how much to think.
-  { model: /^(?:anthropic\.)?claude-(?:2|instant|3(?:-5)?-(?:haiku|opus|sonnet)|3-5)/, traits: { reasoning: 'none' } },
+  { model: /claude-(?:2|instant|3(?:-5)?-(?:haiku|opus|sonnet)|3-5)/, traits: { reasoning: 'none' } },
   { model: /claude-(?:2|instant|3|opus-4-(?:2|0)|sonnet-4-(?:2|0)|opus-4-1)/, traits: { hasJsonSchema: false } },
   {
     model: /claude-(?:2|instant|3|(?:opus|sonnet|haiku)-4-(?:2|0|1)|(?:sonnet|haiku)-4-5)/,
@@ -80,7 +80,7 @@ const RULES: readonly Rule[] = [
   // Of the other families on Bedrock some reason when told an effort, the rest refuses to be asked.
   {
     model:
-      /^(?:[a-z]{2,6}\.)?(?:meta|mistral|cohere|ai21|amazon\.titan|amazon\.nova-(?:micro|lite|pro|premier)|stability)/,
+      /^(?:[a-z]{2,6}\.)?(?:meta|mistral|cohere|ai21|amazon\.titan|amazon\.nova-(?:micro|lite|pro|premier)|nvidia|google|moonshot|zai|writer|minimax)\b/,
     protocols: ['bedrock-converse'],
     traits: { reasoning: 'none', takesEffort: false },
   },

@@ -67,9 +67,10 @@ class GrammarWatch {
   private readonly finished = new Set<number>()
 
   take(event: ChatEvent): void {
-    if (event.type === 'response-start') this.refuse(this.hasStarted, 'two response-starts')
-    else this.refuse(!this.hasStarted, `${event.type} before the response-start`)
-    this.hasStarted = true
+    if (event.type === 'response-start') {
+      this.refuse(this.hasStarted, 'two response-starts')
+      this.hasStarted = true
+    } else this.refuse(!this.hasStarted, `${event.type} before the response-start`)
     if (event.type === 'block-start') this.takeStart(event.index, event.candidate)
     else if ('index' in event) this.takeInside(event)
     else if (event.type === 'finish') this.takeFinish(event.candidate)

@@ -28,7 +28,9 @@ function* walk(left: unknown, right: unknown, path: string): Generator<Differenc
 }
 
 const isContainer = (value: unknown): value is Record<string, unknown> =>
-  value !== null && typeof value === 'object' && !(JSON as unknown as { isRawJSON(value: unknown): boolean }).isRawJSON(value)
+  value !== null &&
+  typeof value === 'object' &&
+  !(JSON as unknown as { isRawJSON(value: unknown): boolean }).isRawJSON(value)
 
 const memberOf = (value: Record<string, unknown>, name: string): unknown => (name in value ? value[name] : ABSENT)
 

@@ -54,7 +54,9 @@ function canonicalResponses(body: Members): Members {
 
 /** `custom` is the type of a tool that names none. */
 function canonicalMessages(body: Members): Members {
-  const tools = listOf(body['tools']).map((tool) => (isMembers(tool) && tool['type'] === undefined ? { ...tool, type: 'custom' } : tool))
+  const tools = listOf(body['tools']).map((tool) =>
+    isMembers(tool) && tool['type'] === undefined ? { ...tool, type: 'custom' } : tool,
+  )
   return { ...withoutModel(body), ...(body['tools'] === undefined ? {} : { tools }) }
 }
 
@@ -156,7 +158,14 @@ function mergeAssistants(messages: readonly Members[]): Members[] {
 
 function canonicalGemini(body: Members): Members {
   const named = camelCased(body) as Members
-  const { systemInstruction: system, tools, toolConfig, generationConfig: config, contents, ...rest } = withoutModel(named)
+  const {
+    systemInstruction: system,
+    tools,
+    toolConfig,
+    generationConfig: config,
+    contents,
+    ...rest
+  } = withoutModel(named)
   const parts = partsOf(system).filter((part) => part['text'] !== '')
   return {
     ...rest,

@@ -6,15 +6,7 @@ import { collect, type Collected, type CollectedBlock } from '#ir/collect.ts'
 import type { Usage } from '#ir/usage.ts'
 import { EventFramer } from '#wire/sse.ts'
 import { type Answer, decodeAnswer, decodeStream, faultsOf } from './answers.ts'
-import {
-  answerContext,
-  clientOf,
-  type ClientProtocol,
-  isClient,
-  STREAMED,
-  upstreamOf,
-  WHOLE,
-} from './exchanges.ts'
+import { answerContext, clientOf, type ClientProtocol, isClient, STREAMED, upstreamOf, WHOLE } from './exchanges.ts'
 import { differencesOf, shown } from './differences.ts'
 import { law } from './law.ts'
 import { cut, FACTS, randomOf } from './reading.ts'
@@ -91,7 +83,8 @@ function meaningOf({ candidates, usage }: Collected, protocol: ClientProtocol): 
   return {
     candidates: candidates.map(({ blocks, finish }) => ({
       blocks: protocol === 'openai-chat' ? channelsOf(blocks) : blocks.map(blockMeaning),
-      finish,
+      // The upstream's own word is one of the surface's words in the twin.
+      finish: finish && [finish.reason, finish.stopSequence],
     })),
     usage: usage && countsOf(usage),
   }
@@ -100,10 +93,14 @@ function meaningOf({ candidates, usage }: Collected, protocol: ClientProtocol): 
 /** A whole chat message has one place for each kind of block, whatever their order was. */
 function channelsOf(blocks: readonly CollectedBlock[]): unknown {
   const of = (type: string): CollectedBlock[] => blocks.filter(({ head }) => head.type === type)
-  const textOf = (type: string): string => of(type).map(({ text }) => text).join('')
+  const textOf = (type: string): string =>
+    of(type)
+      .map(({ text }) => text)
+      .join('')
   return {
     texts: ['text', 'refusal', 'reasoning'].map(textOf),
-    seals: blocks.flatMap(({ seal }) => seal ?? []),
+    // The details of all reasoning stand in one list.
+    seals: blocks.flatMap(({ seal }) => (seal ? (JSON.parse(seal.value) as unknown) : [])),
     citations: blocks.flatMap(({ citations }) => citations),
     logprobs: blocks.flatMap(({ logprobs }) => logprobs),
     calls: of('tool-call').map(blockMeaning),
@@ -171,7 +168,8 @@ interface Read {
 
 function compareReadings(read: Read, answer: Answer, source: Buffer, tell: (fault: string) => void): void {
   const { candidates, usage } = collect(answer.events)
-  if ((read.failure === null) !== (answer.failure === null)) tell(`failure ${JSON.stringify([read.failure, answer.failure])}`)
+  if ((read.failure === null) !== (answer.failure === null))
+    tell(`failure ${JSON.stringify([read.failure, answer.failure])}`)
   if (read.failure !== null) return
   // Groq repeats the usage in a member of its own, alone where nobody asked for it: passthrough leaves that to the estimate.
   const isElsewhere = read.usage === null && source.includes('"x_groq"')

@@ -84,7 +84,7 @@ test('tools that were called are told, whatever was chosen', () => {
 
 test('a model that thinks cannot be forced', () => {
   const thinks = { reasoning: reasoning({ enabled: true }), tools: [tool('f')] }
-  const loss = 'dropped! /tool_choice: the model cannot be forced to call a tool while it thinks'
+  const loss = 'narrowed /tool_choice: the model cannot be forced to call a tool while it thinks'
   const tools = { tools: [spec('f')] }
   assert.deepEqual(told({ ...thinks, toolChoice: { type: 'required' } }), [tools, loss])
   assert.deepEqual(told({ ...thinks, toolChoice: { type: 'tool', name: 'f' } }), [tools, loss])

@@ -145,7 +145,7 @@ function encodeChoice(
   const choice = toolChoice ? forcedChoice(toolChoice) : undefined
   if (toolChoice?.type === 'opaque') losses.severe(path, 'Bedrock knows no such choice')
   if (!choice || !context.isThinking) return choice
-  losses.severe(path, 'the model cannot be forced to call a tool while it thinks')
+  losses.narrowed(path, 'the model cannot be forced to call a tool while it thinks')
   return undefined
 }
 

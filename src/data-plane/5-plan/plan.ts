@@ -104,7 +104,7 @@ function untranslatable(surface: Surface, model: Model, routes: readonly Route[]
   const paths = [...new Set(routes.flatMap((route) => route.protocols))].map((protocol) => PATH_OF[protocol])
   const known = paths.filter((path) => path !== undefined)
   const hint = known.length > 0 ? ` Call it at ${known.join(' or ')}.` : ''
-  const message = `"${model.id}" is not served in this protocol (${surface}) and translation is not available yet.${hint}`
+  const message = `"${model.id}" has no backend that a request of this protocol (${surface}) can be translated for.${hint}`
   return new GatewayError('translation_not_available', message, { param: 'model' })
 }
 

@@ -29,7 +29,7 @@ export function refuseLosses(settings: Settings, losses: readonly Loss[]): void 
 }
 
 /** One entry of the client's list of tools (R3). */
-const TOOL_PATH = /^\/tools\/\d+$/
+const TOOL_PATH = /^\/(?:tools\/\d+(?:\/[^/]+)*|web_search_options)$/
 
 /** `param=temperature;action=drop;reason=...`, one per loss (R81). */
 export function lossWarnings(losses: readonly Loss[]): string[] {

@@ -22,7 +22,7 @@ export class SealWatch {
       const { index, block } = event
       if (block.type === 'reasoning') this.reasoning.set(index, { text: '', seal: null, id: block.id })
       else if (block.type === 'tool-call')
-        this.calls.push({ id: block.id ?? `call_${this.answerId}_${index}`, seal: block.seal ?? null, index })
+        this.calls.push({ id: block.id || `call_${this.answerId}_${index}`, seal: block.seal ?? null, index })
     } else if (event.type === 'block-delta') {
       const open = this.reasoning.size > 0 ? this.reasoning.get(event.index) : undefined
       if (open) open.text += event.text

@@ -169,7 +169,9 @@ export function traitsFor({ model }: Plan, { route, protocol }: Target): TargetT
  */
 function withoutSpareTools(request: ChatRequest, losses: readonly Loss[]): readonly Loss[] {
   const { tools, toolChoice } = request
-  const isSpare = toolChoice?.type !== 'opaque' && tools.some((tool) => tool.type !== 'server')
+  const forced = toolChoice?.type === 'tool' ? toolChoice.name : null
+  const isForced = toolChoice?.type === 'opaque' || tools.some((tool) => tool.type === 'server' && tool.name === forced)
+  const isSpare = !isForced && tools.some((tool) => tool.type !== 'server')
   if (!isSpare) return losses
   const spare = new Set(tools.filter((tool) => tool.type === 'server').map((tool) => tool.path))
   return losses.map((loss) => (loss.isSevere && spare.has(loss.path) ? { ...loss, isSevere: false } : loss))
