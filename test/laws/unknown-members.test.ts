@@ -199,7 +199,8 @@ const ANSWERS: Readonly<Record<ClientProtocol, Record<string, unknown>>> = {
     vendorX: 1,
     candidates: [
       {
-        content: { role: 'model', parts: [{ vendorPart: { a: 1 } }, { text: 'so', vendorX: 1 }] },
+        // Beside a text stands nothing: later pieces of the text are joined to it. Passthrough keeps it.
+        content: { role: 'model', parts: [{ vendorPart: { a: 1 } }, { text: 'so' }] },
         finishReason: 'STOP',
         index: 0,
         vendorX: 1,

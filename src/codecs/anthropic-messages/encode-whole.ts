@@ -121,7 +121,7 @@ class WholeContent {
     }
     const before = this.lingering ?? ''
     if (before !== '') this.blocks.pop()
-    this.blocks.push({ type: 'text', text: before + text, ...citationsOf(block), ...members })
+    this.blocks.push({ type: 'text', text: before + text, ...members, ...citationsOf(block) })
     this.lingering = this.isNative ? null : before + text
     if (seal !== null) this.carriers.push(carrierOf(seal, 'text', before === '' ? undefined : text))
     if (this.isNative) this.endText()

@@ -81,7 +81,9 @@ export class AnswerWriter {
 
   usage(value: unknown): void {
     const report = readConverseUsage(value)
-    if (report) this.events.push({ type: 'usage', ...report })
+    if (!report) return
+    this.start()
+    this.events.push({ type: 'usage', ...report })
   }
 
   /** Keeps the finish until no block can follow any more. */

@@ -1,6 +1,6 @@
 import type { Citation, Seal } from '#ir/blocks.ts'
 import type { BlockHead, Finish } from '#ir/chat-event.ts'
-import { sumOf } from '#ir/counts.ts'
+import { fieldsOf, sumOf } from '#ir/counts.ts'
 import type { Usage } from '#ir/usage.ts'
 import { CUSTOM_TOOL_PARAMETER } from '#codecs/emulation.ts'
 import { type CarriedSeal, sealEnvelope } from '#codecs/seal-envelope.ts'
@@ -132,16 +132,39 @@ export function usageMetadataOf(usage: Usage | null): Record<string, unknown> | 
   }
 }
 
+interface OwnFragment {
+  readonly candidates?: readonly ({ index: number } & Record<string, unknown>)[]
+  readonly usageMetadata?: Readonly<Record<string, unknown>>
+  readonly [name: string]: unknown
+}
+
+/** Each event tells the sources of its own text: they are joined, where other members replace what was told before. */
+function joinedSources(known: Readonly<Record<string, unknown>>, members: Readonly<Record<string, unknown>>): object {
+  const [before, now] = [known, members].map((each) => fieldsOf(each['citationMetadata']))
+  const joined = Object.entries(now!).map(([name, list]) => {
+    const earlier = before![name]
+    return [
+      name,
+      Array.isArray(earlier) && Array.isArray(list) ? [...(earlier as unknown[]), ...(list as unknown[])] : list,
+    ]
+  })
+  return joined.length === 0 ? {} : { citationMetadata: { ...before, ...Object.fromEntries(joined) } }
+}
+
 /** Fragments of answers of Gemini's own: what belongs to a candidate, by its number, and what to the answer. */
 export class OwnMembers {
   readonly answer: Record<string, unknown> = {}
+  /** Beside the counts. */
+  readonly usage: Record<string, unknown> = {}
   private readonly candidates = new Map<number, Record<string, unknown>>()
 
   add(value: unknown): void {
-    const { candidates, ...answer } = value as { candidates?: readonly ({ index: number } & Record<string, unknown>)[] }
+    const { candidates, usageMetadata, ...answer } = value as OwnFragment
     Object.assign(this.answer, answer)
+    Object.assign(this.usage, usageMetadata)
     for (const { index, ...members } of candidates ?? []) {
-      this.candidates.set(index, Object.assign(this.candidates.get(index) ?? {}, members))
+      const known = this.candidates.get(index) ?? {}
+      this.candidates.set(index, Object.assign(known, members, joinedSources(known, members)))
     }
   }
 

@@ -66,7 +66,20 @@ export function decodeConfig({ value, path }: Element): DecodedConfig {
     format,
     reasoning: config.has('thinkingConfig') ? reasoningOf(config) : null,
     paths: pathsOf(config),
-    rest: isOwnType ? { ...config.rest, responseMimeType: mimeType } : config.rest,
+    rest: ownMembers(config, isOwnType ? mimeType : null),
+  }
+}
+
+/** What the neutral form has no place for; undefined when there is nothing. */
+function ownMembers(config: Members, mimeType: string | null): Readonly<Record<string, unknown>> | undefined {
+  const thinking = config.has('thinkingConfig')
+    ? new Members(config.get('thinkingConfig'), config.pathOf('thinkingConfig'), THINKING).rest
+    : undefined
+  if (mimeType === null && thinking === undefined) return config.rest
+  return {
+    ...config.rest,
+    ...(mimeType === null ? {} : { responseMimeType: mimeType }),
+    ...(thinking === undefined ? {} : { thinkingConfig: thinking }),
   }
 }
 

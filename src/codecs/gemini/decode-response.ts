@@ -12,6 +12,15 @@ import { isObject } from './members.ts'
 type Fields = Readonly<Record<string, unknown>>
 
 /** Members of an answer that the neutral form has a place for. */
+/** What the neutral usage holds. */
+const COUNTS = new Set([
+  'promptTokenCount',
+  'candidatesTokenCount',
+  'thoughtsTokenCount',
+  'cachedContentTokenCount',
+  'totalTokenCount',
+  'toolUsePromptTokenCount',
+])
 const KNOWN = new Set(['candidates', 'usageMetadata', 'modelVersion', 'responseId', 'createTime'])
 
 /**
@@ -122,7 +131,15 @@ export class GeminiDecoder implements StreamDecoder, EventSink {
     if (usage !== null) {
       const total = countOf(fieldsOf(value['usageMetadata'])['totalTokenCount'])
       this.emit({ type: 'usage', usage, total })
+      this.emitOwnUsage(fieldsOf(value['usageMetadata']))
     }
+  }
+
+  /** Counts that only Gemini breaks down so, and whatever else stands beside them. */
+  private emitOwnUsage(told: Fields): void {
+    const own = Object.entries(told).filter(([name]) => !COUNTS.has(name))
+    if (own.length > 0)
+      this.emit({ type: 'opaque', issuer: 'gemini', value: { usageMetadata: Object.fromEntries(own) } })
   }
 
   private start(value: Fields): void {

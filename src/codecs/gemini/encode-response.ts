@@ -110,7 +110,8 @@ export class GeminiEncoder implements StreamEncoder {
       content: { parts: [lastPart(candidate.seals)], role: 'model' },
       ...endingOf(candidate.number, { ...candidate, members: this.own.ofCandidate(candidate.number) }, this.context),
     }))
-    const usageMetadata = usageMetadataOf(this.usage)
+    const counts = usageMetadataOf(this.usage)
+    const usageMetadata = counts && { ...counts, ...this.own.usage }
     const body = JSON.stringify({
       ...(isBlocked ? {} : { candidates }),
       ...(usageMetadata === null ? {} : { usageMetadata }),
@@ -196,7 +197,8 @@ export function encodeGeminiWhole(events: readonly ChatEvent[], context: AnswerC
   const answer = collect(events)
   const own = new OwnMembers()
   for (const { issuer, value } of answer.opaque) if (issuer === 'gemini') own.add(value)
-  const usageMetadata = usageMetadataOf(answer.usage)
+  const counts = usageMetadataOf(answer.usage)
+  const usageMetadata = counts && { ...counts, ...own.usage }
   const isBlocked = own.tellsBlock(answer.candidates.map(({ finish }) => finish))
   const indexes = indexesOf(events)
   const candidates = answer.candidates.map((candidate, position) =>

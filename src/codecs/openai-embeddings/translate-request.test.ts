@@ -204,7 +204,7 @@ describe('encode', () => {
   })
 
   test('lengths that JavaScript would round are the same when their text is', () => {
-    const exact = () => parseFaithfulJson('9007199254740993')
+    const exact = () => (parseFaithfulJson('[9007199254740993]') as unknown[])[0]
     const { body } = encode(asked([gemini({ dimensions: exact() }), gemini({ dimensions: exact() })]))
     assert.match(JSON.stringify(body), /"dimensions":9007199254740993,/)
   })

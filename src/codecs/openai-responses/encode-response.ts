@@ -106,8 +106,8 @@ export class ResponsesEncoder implements StreamEncoder {
   }
 
   private startBlock({ index, candidate, block }: BlockStart): string {
-    this.block = -1
     if (candidate !== 0) return ''
+    this.block = -1
     switch (block.type) {
       case 'text':
       case 'refusal':
