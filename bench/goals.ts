@@ -32,7 +32,8 @@ export const FIGURE_UNITS: Readonly<Record<Figure, string>> = {
 
 /** Reached so far: `limit` is the bound of the current stage, without one a figure is only reported beside its aim. */
 export const GOALS: readonly Goal[] = [
-  { part: 'B-1', point: 'c=32', figure: 'cpuRatio', limit: 2.5, aim: 2, source: 'R123 (1)' },
+  { part: 'B-1', point: 'both', figure: 'cpuRatio', limit: 2.5, aim: 2, source: 'R123 (1)' },
+  { part: 'B-1', point: 'c=32', figure: 'cpuRatio', aim: 2, source: 'R123 (1)' },
   { part: 'B-1', point: 'c=32', figure: 'cpuUsGateway', aim: 70, source: 'B-1' },
   { part: 'B-3', point: '500/s', figure: 'addedP50Ms', aim: 0.3, source: 'B-3' },
   { part: 'B-3', point: '500/s', figure: 'addedP99Ms', aim: 2, source: 'B-3' },

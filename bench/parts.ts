@@ -130,15 +130,25 @@ export const DEFAULT_PARTS: readonly string[] = ['b1', 'b3', 'b5', 'b9']
 export const PARTS: Readonly<
   Record<string, (pace: Pace, halfOfSaturation: () => Promise<number>) => Promise<Point[]>>
 > = {
-  b1: async (pace) =>
-    [1, 32, 128].map((connections) => ({
+  b1: async (pace) => [
+    ...[1, 32, 128].map((connections) => ({
       part: 'B-1',
       name: `c=${connections}`,
       title: `small chat, ${connections} connection${connections > 1 ? 's' : ''}`,
-      unit: 'request',
-      subjects: ['bare', 'gateway'],
+      unit: 'request' as const,
+      subjects: ['bare', 'gateway'] as const,
       run: unary(pace, { connections }),
     })),
+    {
+      part: 'B-1',
+      name: 'both',
+      title: 'small chat, 32 connections to each at the same time',
+      unit: 'request',
+      subjects: ['bare', 'gateway'],
+      together: true,
+      run: unary(pace, { connections: 32, windowMs: 2 * pace.windowMs }),
+    },
+  ],
   b3: async (pace, halfOfSaturation) => {
     const half = await halfOfSaturation()
     return [

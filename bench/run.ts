@@ -59,7 +59,7 @@ async function halfOfSaturation(subjects: Subjects, points: readonly PointReport
 }
 
 /** Both subjects are compiled by then: what is measured is the code and not its compilation. */
-const WARM_UP_MS = 10_000
+const WARM_UP_MS = 8_000
 /** More than are measured: at their rate an event's code would take half a minute to be compiled. */
 const WARM_UP_STREAMS = 500
 
