@@ -12,3 +12,14 @@ export interface Usage {
   readonly reasoning: number | null
   readonly source: 'upstream' | 'estimated' | 'none'
 }
+
+/** Nothing was reported. */
+export const NO_USAGE: Usage = {
+  input: null,
+  cacheRead: null,
+  cacheWrite: null,
+  cacheWrite1h: null,
+  output: null,
+  reasoning: null,
+  source: 'none',
+}

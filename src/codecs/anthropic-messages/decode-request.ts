@@ -1,3 +1,4 @@
+import { NOTHING_SAID } from '#codecs/effort.ts'
 import type {
   ChatRequest,
   OutputFormat,
@@ -293,15 +294,6 @@ function readChoice(given: Members): ToolChoice | null {
     default:
       return null
   }
-}
-
-const NOTHING_SAID: ReasoningControl = {
-  enabled: null,
-  effort: null,
-  budgetTokens: null,
-  isAdaptive: false,
-  isShown: null,
-  summary: null,
 }
 
 const SHOWN: ReadonlyMap<unknown, boolean> = new Map([

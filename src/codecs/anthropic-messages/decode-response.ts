@@ -4,7 +4,7 @@ import { failureOf } from '#codecs/failure.ts'
 import type { DecodedWhole, StreamDecoder } from '#codecs/translation.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import { fieldsOf } from '#ir/counts.ts'
-import type { Usage } from '#ir/usage.ts'
+import { NO_USAGE, type Usage } from '#ir/usage.ts'
 import { type EventFields, readEvent } from '#wire/sse.ts'
 import { AnswerBlocks } from './answer-blocks.ts'
 import { messageDeltaMembers, messageMembers, pushMembers } from './answer-members.ts'
@@ -13,15 +13,6 @@ import { readStopReason } from './stop-reasons.ts'
 import { readMessagesUsage } from './usage.ts'
 
 const NONE: readonly ChatEvent[] = []
-const NO_USAGE: Usage = {
-  input: null,
-  cacheRead: null,
-  cacheWrite: null,
-  cacheWrite1h: null,
-  output: null,
-  reasoning: null,
-  source: 'none',
-}
 
 /** What streams and whole answers have in common: usage that is merged, and an end that is told after all blocks. */
 class AnswerReader {

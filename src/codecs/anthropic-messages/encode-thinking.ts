@@ -1,3 +1,4 @@
+import { effortOfBudget, shareOfEffort } from '#codecs/effort.ts'
 import type { ReasoningControl } from '#ir/chat-request.ts'
 import type { Encoding } from './encoding.ts'
 import { FOREIGN_REASONING } from './encode-blocks.ts'
@@ -20,15 +21,6 @@ const OUTPUT_TOKENS_DEFAULT = 4096
 const BUDGET_MIN = 1024
 const ANSWER_TOKENS_MIN = 256
 
-/** Shares of the output limit (R85; the outer ones are OpenRouter's). */
-const SHARES: ReadonlyMap<string, number> = new Map([
-  ['minimal', 0.1],
-  ['low', 0.2],
-  ['medium', 0.5],
-  ['high', 0.8],
-  ['xhigh', 0.95],
-  ['max', 0.95],
-])
 const SHARE_DEFAULT = 0.8
 
 export interface ThinkingLimits {
@@ -58,7 +50,7 @@ export function encodeThinking(encoding: Encoding, limits: ThinkingLimits): Thin
 function effortWithout(control: ReasoningControl | null, { target }: Encoding, outputTokensMax: number): string | null {
   if (!target.takesEffort || control === null) return null
   const { effort, budgetTokens } = control
-  return (effort === null ? effortOf(budgetTokens, outputTokensMax) : EFFORTS.get(effort)) ?? EFFORT_DEFAULT
+  return (effort === null ? effortFor(budgetTokens, outputTokensMax) : EFFORTS.get(effort)) ?? EFFORT_DEFAULT
 }
 
 /** The words of a client of the same protocol; null when it left the choice open. */
@@ -107,7 +99,7 @@ function askBudget(control: ReasoningControl, encoding: Encoding, nothing: Think
     losses.rewritten(encoding.pathOf('outputTokensMax'), 'raised so that an answer has room beside the least reasoning')
   if (given === null && (effort !== null || control.isAdaptive))
     losses.rewritten(path, 'told as a budget, a share of the output limit')
-  const share = (effort === null ? undefined : SHARES.get(effort)) ?? SHARE_DEFAULT
+  const share = (effort === null ? undefined : shareOfEffort(effort)) ?? SHARE_DEFAULT
   const wanted = given ?? Math.floor(outputTokensMax * share)
   const bounded = Math.min(Math.max(wanted, least), Math.max(max, least))
   const budget = bounded < outputTokensMax ? bounded : Math.max(least, Math.floor(outputTokensMax * SHARE_DEFAULT))
@@ -134,7 +126,7 @@ const EFFORT_DEFAULT = 'high'
 
 function askAdaptive(control: ReasoningControl, encoding: Encoding, nothing: Thinking): Thinking {
   const { effort: given, budgetTokens, isShown } = control
-  const effort = given === null ? effortOf(budgetTokens, nothing.outputTokensMax) : EFFORTS.get(given)
+  const effort = given === null ? effortFor(budgetTokens, nothing.outputTokensMax) : EFFORTS.get(given)
   if (given === null ? budgetTokens !== null : effort !== given)
     encoding.losses.rewritten(encoding.pathOf('reasoning'), `told as effort ${effort ?? EFFORT_DEFAULT}`)
   // The newest models hide their reasoning unless they are asked to show it.
@@ -142,9 +134,5 @@ function askAdaptive(control: ReasoningControl, encoding: Encoding, nothing: Thi
   return { ...nothing, thinking, effort: effort ?? (given === null ? null : EFFORT_DEFAULT), isOn: true }
 }
 
-/** The effort whose share of the limit is nearest above the budget. */
-function effortOf(budgetTokens: number | null, outputTokensMax: number): string | undefined {
-  if (budgetTokens === null) return undefined
-  const share = budgetTokens / outputTokensMax
-  return share <= 0.2 ? 'low' : share <= 0.5 ? 'medium' : 'high'
-}
+const effortFor = (budgetTokens: number | null, outputTokensMax: number): string | undefined =>
+  budgetTokens === null ? undefined : effortOfBudget(budgetTokens, outputTokensMax)

@@ -1,3 +1,4 @@
+import { effortOfBudget, shareOfEffort } from '#codecs/effort.ts'
 import type { TargetTraits } from '#codecs/translation.ts'
 import type { ChatRequest, ReasoningControl } from '#ir/chat-request.ts'
 import type { Losses } from '#ir/extensions.ts'
@@ -14,16 +15,6 @@ export interface ReasoningPlan {
   /** The client's limit, or the one that the budget needs. */
   readonly outputTokensMax: number | null
 }
-
-/** What an effort is of the output limit (R85; the outer ones are OpenRouter's). */
-const EFFORT_SHARES: ReadonlyMap<string, number> = new Map([
-  ['minimal', 0.1],
-  ['low', 0.2],
-  ['medium', 0.5],
-  ['high', 0.8],
-  ['xhigh', 0.95],
-  ['max', 0.95],
-])
 
 /** Who wants reasoning and says nothing more gets this much (R34). */
 const EFFORT_DEFAULT = 'high'
@@ -77,8 +68,7 @@ export function planReasoning(
 function effortWithout({ outputTokensMax }: ChatRequest, { effort, budgetTokens }: ReasoningControl): string {
   if (effort !== null) return effort === 'minimal' ? 'low' : effort
   if (budgetTokens === null || outputTokensMax === null) return EFFORT_DEFAULT
-  const share = budgetTokens / outputTokensMax
-  return share <= 0.2 ? 'low' : share <= 0.5 ? 'medium' : 'high'
+  return effortOfBudget(budgetTokens, outputTokensMax)
 }
 
 /** Whether anything that was said asks for reasoning, and not only for how it is shown. */
@@ -125,11 +115,11 @@ function planBudget(
 
 function shareOf({ effort, isAdaptive }: ReasoningControl, path: string, losses: Losses): number {
   if (effort !== null || isAdaptive) losses.rewritten(path, 'the model takes a budget of tokens')
-  return EFFORT_SHARES.get(effort ?? EFFORT_DEFAULT) ?? EFFORT_SHARES.get(EFFORT_DEFAULT)!
+  return shareOfEffort(effort ?? EFFORT_DEFAULT) ?? shareOfEffort(EFFORT_DEFAULT)!
 }
 
 function adaptiveFields(control: ReasoningControl, target: TargetTraits, path: string, losses: Losses): Fields {
-  const effort = control.effort ?? effortOfBudget(control, target, path, losses)
+  const effort = control.effort ?? effortFor(control, target, path, losses)
   // Without it the newest models keep their reasoning to themselves (R34).
   const thinking = { type: 'adaptive', ...displayOf(control, true) }
   if (effort === null) return { thinking }
@@ -143,7 +133,7 @@ function displayOf({ isShown }: ReasoningControl, isTold: boolean): Fields {
 }
 
 /** The least effort whose share reaches the budget; null when no budget was said. */
-function effortOfBudget(
+function effortFor(
   { budgetTokens }: ReasoningControl,
   target: TargetTraits,
   path: string,
@@ -151,8 +141,7 @@ function effortOfBudget(
 ): string | null {
   if (budgetTokens === null) return null
   losses.rewritten(path, 'the model takes an effort')
-  const limit = target.outputTokensMax ?? target.reasoningBudget.max
-  return ['low', 'medium', 'high'].find((effort) => budgetTokens <= limit * EFFORT_SHARES.get(effort)!) ?? 'high'
+  return effortOfBudget(budgetTokens, target.outputTokensMax ?? target.reasoningBudget.max)
 }
 
 /** The makers' own spellings; each knows three efforts. */
@@ -163,7 +152,7 @@ function effortFields(
   path: string,
   losses: Losses,
 ): Fields {
-  const wanted = control.effort ?? effortOfBudget(control, target, path, losses) ?? EFFORT_DEFAULT
+  const wanted = control.effort ?? effortFor(control, target, path, losses) ?? EFFORT_DEFAULT
   const effort = EFFORTS.get(wanted) ?? wanted
   if (effort !== wanted) losses.narrowed(path, 'the model knows the efforts low medium and high')
   if (family === 'nova') return { reasoningConfig: { type: 'enabled', maxReasoningEffort: effort } }

@@ -1,18 +1,9 @@
+import { effortOfBudget, shareOfEffort } from '#codecs/effort.ts'
 import type { ChatRequest, ReasoningControl } from '#ir/chat-request.ts'
 import type { Losses } from '#ir/extensions.ts'
 import type { TargetTraits } from '#codecs/translation.ts'
 
 type ThinkingConfig = Readonly<Record<string, unknown>>
-
-/** Share of the output limit that an effort stands for (R85). */
-const SHARES: ReadonlyMap<string, number> = new Map([
-  ['minimal', 0.1],
-  ['low', 0.2],
-  ['medium', 0.5],
-  ['high', 0.8],
-  ['xhigh', 0.95],
-  ['max', 0.95],
-])
 
 /** No effort means less than this, unless the model's own range says so. */
 const BUDGET_MIN = 1024
@@ -53,7 +44,7 @@ function budgetOf(
   }
   if (effort !== null) {
     losses.rewritten(path, 'an effort is asked for as a budget of tokens')
-    const share = SHARES.get(effort)
+    const share = shareOfEffort(effort)
     if (share === undefined) return { thinkingBudget: DYNAMIC }
     return { thinkingBudget: inRange(Math.max(BUDGET_MIN, Math.floor(share * outputLimit(request, target))), target) }
   }
@@ -103,13 +94,8 @@ function levelOf(
   }
   if (budgetTokens === null) return {}
   losses.rewritten(path, 'a budget of tokens is asked for as a level')
-  return { thinkingLevel: levelOfShare(budgetTokens / Math.max(1, outputLimit(request, target))) }
+  return { thinkingLevel: effortOfBudget(budgetTokens, outputLimit(request, target)) }
 }
 
 /** Only the small models know `minimal`; the others refuse it. Source: ai.google.dev/gemini-api/docs/thinking. */
 const lowestLevel = ({ model }: TargetTraits): string => (model.includes('flash') ? 'minimal' : 'low')
-
-function levelOfShare(share: number): string {
-  if (share < 0.35) return 'low'
-  return share < 0.65 ? 'medium' : 'high'
-}

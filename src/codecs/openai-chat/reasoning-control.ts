@@ -1,3 +1,4 @@
+import { effortOfBudget, NOTHING_SAID } from '#codecs/effort.ts'
 import type { ReasoningControl } from '#ir/chat-request.ts'
 import type { Losses } from '#ir/extensions.ts'
 import type { TargetTraits } from '#codecs/translation.ts'
@@ -32,15 +33,6 @@ export function readReasoning(body: Members): ReadReasoning {
     summary: optionalText(object, 'summary', '/reasoning'),
   }
   return { control, path: '/reasoning', rest: restWithin('reasoning', object, MEMBERS) }
-}
-
-const NOTHING_SAID: ReasoningControl = {
-  enabled: null,
-  effort: null,
-  budgetTokens: null,
-  isAdaptive: false,
-  isShown: null,
-  summary: null,
 }
 
 function optionalFlag(members: Members, name: string): boolean | null {
@@ -104,17 +96,6 @@ function asObject(control: ReasoningControl): Members {
   }
 }
 
-/** Effort by the share of the output limit that the budget may take (R85). */
-const EFFORT_SHARES = [
-  ['low', 0.2],
-  ['medium', 0.5],
-] as const
-/** The same where nobody knows the limit, in tokens. */
-const EFFORT_BUDGETS = [
-  ['low', 4096],
-  ['medium', 16_384],
-] as const
-
 /** The effort to ask for; null when the client asked for nothing. */
 function effortOf(
   { enabled, effort, budgetTokens, isAdaptive }: ReasoningControl,
@@ -127,9 +108,7 @@ function effortOf(
   if (budgetTokens !== null && budgetTokens >= 0) {
     losses.rewritten(path, 'the budget became an effort')
     if (budgetTokens === 0) return 'none'
-    const steps = outputTokensMax ? EFFORT_SHARES : EFFORT_BUDGETS
-    const size = outputTokensMax ? budgetTokens / outputTokensMax : budgetTokens
-    return steps.find(([, most]) => size <= most)?.[0] ?? 'high'
+    return effortOfBudget(budgetTokens, outputTokensMax)
   }
   if (isAdaptive || budgetTokens !== null) {
     losses.rewritten(path, 'the model cannot decide on the effort itself')

@@ -1,14 +1,8 @@
+import { effortOfBudget, NOTHING_SAID } from '#codecs/effort.ts'
 import type { ChatRequest, ReasoningControl } from '#ir/chat-request.ts'
 import type { Losses } from '#ir/extensions.ts'
 import type { TargetTraits } from '#codecs/translation.ts'
 import { type Members, ownMembers, revealed } from './members.ts'
-
-/** Share of the output that a budget may have to be called low or medium: halfway between the shares of R85. */
-const LOW_SHARE_MAX = 0.35
-const MEDIUM_SHARE_MAX = 0.65
-/** The same where nobody knows how much the model may answer. */
-const LOW_TOKENS_MAX = 4096
-const MEDIUM_TOKENS_MAX = 16_384
 
 /** The `reasoning` for the upstream; undefined when nothing is to be said. `isOwn`: the client spoke this protocol. */
 export function encodeReasoning(
@@ -44,15 +38,6 @@ function ownReasoning(request: ChatRequest): Members {
   }
 }
 
-const NOTHING_SAID: ReasoningControl = {
-  enabled: null,
-  effort: null,
-  budgetTokens: null,
-  isAdaptive: false,
-  isShown: null,
-  summary: null,
-}
-
 function foreignReasoning(
   control: ReasoningControl,
   request: ChatRequest,
@@ -83,8 +68,5 @@ function isToBeShown({ isShown, enabled, budgetTokens, isAdaptive }: ReasoningCo
 
 function effortOf({ budgetTokens }: ReasoningControl, request: ChatRequest, target: TargetTraits): string {
   if (budgetTokens === null) return 'medium'
-  const limit = request.outputTokensMax ?? target.outputTokensMax
-  const low = limit === null ? LOW_TOKENS_MAX : limit * LOW_SHARE_MAX
-  const medium = limit === null ? MEDIUM_TOKENS_MAX : limit * MEDIUM_SHARE_MAX
-  return budgetTokens <= low ? 'low' : budgetTokens <= medium ? 'medium' : 'high'
+  return effortOfBudget(budgetTokens, request.outputTokensMax ?? target.outputTokensMax)
 }

@@ -1,4 +1,4 @@
-import type { Usage } from '#ir/usage.ts'
+import { NO_USAGE, type Usage } from '#ir/usage.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
 import type { Answer } from '#data-plane/7-call/answer.ts'
@@ -8,16 +8,6 @@ import type { Tally } from './tally.ts'
 
 /** Bytes of text per token where nobody counted: the field's rule of thumb for English prose and JSON. */
 export const BYTES_PER_TOKEN = 4
-
-const NO_USAGE: Usage = {
-  input: null,
-  cacheRead: null,
-  cacheWrite: null,
-  cacheWrite1h: null,
-  output: null,
-  reasoning: null,
-  source: 'none',
-}
 
 /** Measures an answer. Pure; the estimate is the only place where a count is made up, and it says so. */
 export function meter(parsed: Parsed, plan: Plan, answer: Answer): Tally {
