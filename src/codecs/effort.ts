@@ -24,16 +24,16 @@ const SHARES: ReadonlyMap<string, number> = new Map([
 /** Undefined for a word that nobody knows. */
 export const shareOfEffort = (effort: string): number | undefined => SHARES.get(effort)
 
-type CommonEffort = 'low' | 'medium' | 'high'
+type BasicEffort = 'low' | 'medium' | 'high'
 
 /** Budgets up to these, as shares of the limit and, where nobody knows the limit, in tokens. */
-const STEPS: readonly (readonly [effort: CommonEffort, share: number, tokens: number])[] = [
+const STEPS: readonly (readonly [effort: BasicEffort, share: number, tokens: number])[] = [
   ['low', 0.2, 4096],
   ['medium', 0.5, 16_384],
 ]
 
 /** The least effort, of those that every model with efforts knows, that reaches the budget. */
-export function effortOfBudget(budgetTokens: number, outputTokensMax: number | null): CommonEffort {
+export function effortOfBudget(budgetTokens: number, outputTokensMax: number | null): BasicEffort {
   const step = STEPS.find(([, share, tokens]) => budgetTokens <= (outputTokensMax ? outputTokensMax * share : tokens))
   return step?.[0] ?? 'high'
 }

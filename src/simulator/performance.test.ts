@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readImageSize } from './image-size.ts'
+import { readImageSize } from '#wire/image-size.ts'
 import { OUTPUT_TOKENS_MAX } from './models.ts'
 import { perform } from './performance.ts'
 import type { Prompt, Turn } from './prompt.ts'

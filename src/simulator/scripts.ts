@@ -1,4 +1,4 @@
-import { readImageSize } from './image-size.ts'
+import { readImageSize } from '#wire/image-size.ts'
 import { modelName } from './models.ts'
 import type { Part, Prompt, Tool } from './prompt.ts'
 import { turnText } from './prompt.ts'

@@ -1,6 +1,6 @@
 import type { MediaBlock } from '#ir/blocks.ts'
 import type { Family, ImageRule } from './family.ts'
-import { HEADER_CHARACTERS_MAX, type ImageSize, readImageSize } from './image-size.ts'
+import { type ImageSize, readImageSize } from '#wire/image-size.ts'
 import { Pace } from './pace.ts'
 
 /** What one picture, document or recording costs, and how far that may be off. */
@@ -8,6 +8,9 @@ export interface MediaEstimate {
   readonly tokens: number
   readonly errorBoundPercent: number
 }
+
+/** So much base64 text holds the header of any picture that is no photograph with a large preview. */
+const HEADER_CHARACTERS_MAX = 128 * 1024
 
 /** The documented formulas, from pixels that are known. */
 const MEASURED_BOUND_PERCENT = 25

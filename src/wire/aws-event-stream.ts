@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib'
+import { HeldBytes } from './held-bytes.ts'
 import { EventTooLargeError } from './sse.ts'
 
 /**
@@ -20,9 +21,7 @@ export class AwsMessageError extends Error {}
  * never together with messages that stand before it: the result must not depend on how the bytes were cut.
  */
 export class AwsEventFramer {
-  /** Bytes of an unfinished message, `held` of them in use. It grows by doubling, so that a slow drip costs linear time. */
-  private buffer: Buffer = NOTHING
-  private held = 0
+  private readonly rest = new HeldBytes()
   private readonly bytesMax: number
 
   constructor(bytesMax: number) {
@@ -31,16 +30,12 @@ export class AwsEventFramer {
 
   /** Whether no unfinished message is held. */
   get isEmpty(): boolean {
-    return this.held === 0
+    return this.rest.length === 0
   }
 
   push(chunk: Buffer): Buffer[] {
     const messages: Buffer[] = []
-    let data = chunk
-    if (this.held > 0) {
-      this.hold(chunk)
-      data = this.buffer.subarray(0, this.held)
-    }
+    const data = this.rest.joined(chunk)
     let start = 0
     try {
       for (;;) {
@@ -53,21 +48,13 @@ export class AwsEventFramer {
       // It is kept, so that it throws when nothing stands before it: at the next push.
       if (messages.length === 0) throw error
     }
-    if (start > 0 || this.held === 0) {
-      // The messages returned are views into the old buffer, which is therefore never written again.
-      this.buffer = NOTHING
-      this.held = 0
-      if (start < data.length) this.hold(data.subarray(start))
-    }
+    this.rest.keepFrom(data, start)
     return messages
   }
 
   /** What is left when the stream ends: a message that is unfinished or damaged and cannot be read, or null. */
   end(): Buffer | null {
-    const rest = this.held > 0 ? this.buffer.subarray(0, this.held) : null
-    this.buffer = NOTHING
-    this.held = 0
-    return rest
+    return this.rest.take()
   }
 
   /** Offset behind the message that starts at `start`, or -1 when it is not all there. */
@@ -79,20 +66,7 @@ export class AwsEventFramer {
     checkMessage(data, start, total)
     return start + total
   }
-
-  private hold(bytes: Buffer): void {
-    const needed = this.held + bytes.length
-    if (needed > this.buffer.length) {
-      const larger = Buffer.allocUnsafe(Math.max(needed, this.buffer.length * 2))
-      this.buffer.copy(larger, 0, 0, this.held)
-      this.buffer = larger
-    }
-    bytes.copy(this.buffer, this.held)
-    this.held = needed
-  }
 }
-
-const NOTHING = Buffer.alloc(0)
 
 /** Total length of the message at `start`, whose prelude is there and right. */
 function readPrelude(data: Buffer, start: number): number {

@@ -3,6 +3,8 @@
  * (WHATWG HTML section 9.2), also mixed, and an event may be cut anywhere between two chunks.
  */
 
+import { HeldBytes } from './held-bytes.ts'
+
 const LF = 0x0a
 const CR = 0x0d
 
@@ -20,9 +22,7 @@ export class EventTooLargeError extends Error {
  * as views into the chunk where possible; what is unfinished stays until its end arrives.
  */
 export class EventFramer {
-  /** Bytes of an unfinished event, `held` of them in use. It grows by doubling, so that a slow drip costs linear time. */
-  private buffer: Buffer = NOTHING
-  private held = 0
+  private readonly rest = new HeldBytes()
   private readonly bytesMax: number
 
   constructor(bytesMax: number) {
@@ -31,19 +31,14 @@ export class EventFramer {
 
   /** Whether no unfinished event is held. */
   get isEmpty(): boolean {
-    return this.held === 0
+    return this.rest.length === 0
   }
 
   push(chunk: Buffer): Buffer[] {
     const events: Buffer[] = []
     let start = 0
-    let at = 0
-    let data = chunk
-    if (this.held > 0) {
-      at = Math.max(0, this.held - 3)
-      this.hold(chunk)
-      data = this.buffer.subarray(0, this.held)
-    }
+    let at = Math.max(0, this.rest.length - 3)
+    const data = this.rest.joined(chunk)
     for (;;) {
       const end = findEventEnd(data, at)
       if (end < 0) break
@@ -52,36 +47,15 @@ export class EventFramer {
       at = end
     }
     if (data.length - start > this.bytesMax) throw new EventTooLargeError(this.bytesMax)
-    if (start > 0 || this.held === 0) {
-      // The events returned are views into the old buffer, which is therefore never written again.
-      this.buffer = NOTHING
-      this.held = 0
-      if (start < data.length) this.hold(data.subarray(start))
-    }
+    this.rest.keepFrom(data, start)
     return events
   }
 
   /** What is left when the stream ends: an event whose empty line never came, or null. */
   end(): Buffer | null {
-    const rest = this.held > 0 ? this.buffer.subarray(0, this.held) : null
-    this.buffer = NOTHING
-    this.held = 0
-    return rest
-  }
-
-  private hold(bytes: Buffer): void {
-    const needed = this.held + bytes.length
-    if (needed > this.buffer.length) {
-      const larger = Buffer.allocUnsafe(Math.max(needed, this.buffer.length * 2))
-      this.buffer.copy(larger, 0, 0, this.held)
-      this.buffer = larger
-    }
-    bytes.copy(this.buffer, this.held)
-    this.held = needed
+    return this.rest.take()
   }
 }
-
-const NOTHING = Buffer.alloc(0)
 
 /** Offset behind the first empty line at or after `from`, or -1. A CR at the very end waits for the LF that may follow. */
 function findEventEnd(data: Buffer, from: number): number {

@@ -19,7 +19,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
   providers: { base: 'values', catalog: 'types' },
   codecs: { base: 'values', ir: 'values', wire: 'values' },
   simulator: { base: 'values', wire: 'values' },
-  tokens: { base: 'values', ir: 'values' },
+  tokens: { base: 'values', ir: 'values', wire: 'values' },
   observe: { base: 'values', store: 'values' },
   store: { base: 'values', accounts: 'values', ledger: 'values', 'response-state': 'values', observe: 'types' },
   ledger: { base: 'values', store: 'values', accounts: 'types', catalog: 'types', ir: 'types', observe: 'types' },

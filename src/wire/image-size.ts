@@ -4,9 +4,6 @@ export interface ImageSize {
   readonly height: number
 }
 
-/** So much base64 text holds the header of any picture that is no photograph with a large preview. */
-export const HEADER_CHARACTERS_MAX = 128 * 1024
-
 const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
 
 /** Pixels of a PNG, GIF, WebP or JPEG, read from its first bytes; null when they are none of them or end too early. */
