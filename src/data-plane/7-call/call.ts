@@ -15,7 +15,7 @@ import { dispatch, type Sending } from './dispatch.ts'
 import { lossWarnings } from './losses.ts'
 import { translate } from './translate.ts'
 import type { Translation } from './translator.ts'
-import { errorOf } from './upstream-error.ts'
+import { attemptRecord, errorOf } from './upstream-error.ts'
 
 /**
  * Calls the plan's target and returns its answer: a whole one, or a stream at its first content. The only place that
@@ -38,7 +38,7 @@ export async function call(
   const reader = parsed.stream ? (translated ?? PASSTHROUGH[parsed.surface].openStream(parsed.facts)) : null
   const startedAt = performance.now()
   const record = (failure: Failure | null, retryAfter: string | null): readonly AttemptRecord[] => [
-    recordOf(target, startedAt, failure, retryAfter),
+    attemptRecord(target, startedAt, failure, retryAfter),
   ]
   const outcome = await dispatch(
     gateway,
@@ -129,21 +129,6 @@ function readWhole(parsed: Parsed, translator: Translation | null, body: Buffer)
 }
 
 const failedWith = (failure: Failure | null): Whole => ({ facts: { ...NO_FACTS, failure }, render: null })
-
-function recordOf(
-  target: Target,
-  startedAt: number,
-  failure: Failure | null,
-  retryAfter: string | null,
-): AttemptRecord {
-  return {
-    backend: target.route.backend.id,
-    status: failure ? failure.status : 200,
-    error_code: failure ? failure.code : null,
-    latency_ms: Math.round(performance.now() - startedAt),
-    retry_after: retryAfter === null ? null : Number.parseInt(retryAfter, 10) || null,
-  }
-}
 
 function warningsOf(hold: Hold, translator: Translation | null): string[] {
   const lowered =

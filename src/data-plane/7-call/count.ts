@@ -11,11 +11,10 @@ import type { ChatRequest } from '#ir/chat-request.ts'
 import { countOf, fieldsOf } from '#ir/counts.ts'
 import { Losses } from '#ir/extensions.ts'
 import { countTokens } from '#tokens/count-tokens.ts'
-import type { AttemptRecord } from '#observe/request-row.ts'
 import type { WholeAnswer } from './answer.ts'
 import { dispatch } from './dispatch.ts'
 import { traitsFor } from './translator.ts'
-import { errorOf } from './upstream-error.ts'
+import { attemptRecord, errorOf } from './upstream-error.ts'
 
 /**
  * Counts the tokens of a prompt (R5, R6, B4): by the upstream's own counter where it has one and answers, else here, with the
@@ -73,12 +72,12 @@ async function askOwnSurface(
   if (outcome.kind === 'whole') {
     if (tokensIn(outcome.body) !== null) return outcome.body
     const failure = failureIn(outcome.body)
-    if (failure) throw errorOf(gateway, target, failure, null, attemptsOf(target, failure, startedAt))
+    if (failure) throw errorOf(gateway, target, failure, null, [attemptRecord(target, startedAt, failure, null)])
     return null
   }
   if (outcome.kind === 'stream' || NO_COUNTER.has(outcome.failure.status)) return null
   const { failure, retryAfter } = outcome
-  throw errorOf(gateway, target, failure, retryAfter, attemptsOf(target, failure, startedAt))
+  throw errorOf(gateway, target, failure, retryAfter, [attemptRecord(target, startedAt, failure, retryAfter)])
 }
 
 /** What a host answers that speaks the protocol and has no counter. */
@@ -92,18 +91,6 @@ function failureIn(body: Buffer): Failure | null {
   } catch {
     return null
   }
-}
-
-function attemptsOf(target: Target, failure: Failure, startedAt: number): AttemptRecord[] {
-  return [
-    {
-      backend: target.route.backend.id,
-      status: failure.status,
-      error_code: failure.code,
-      latency_ms: Math.round(performance.now() - startedAt),
-      retry_after: null,
-    },
-  ]
 }
 
 /** What the counter of the target's own protocol says of the translated request; null when it has none or does not answer. */

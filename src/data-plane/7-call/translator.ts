@@ -42,6 +42,9 @@ export interface TranslatedWhole {
   readonly render: ((usage: Usage | null) => Buffer) | null
 }
 
+/** Text of an answer that is kept for its continuation; the store's own bound is that of the whole record. */
+export const KEPT_CHARACTERS_MAX = 8 * 1024 * 1024
+
 /** A chat request translated for one target (R86). */
 export class ChatTranslator implements Translation {
   readonly body: Buffer
@@ -58,6 +61,7 @@ export class ChatTranslator implements Translation {
   private readonly scope: StashScope
   /** The answer's events, when it is to be kept. */
   private readonly kept: ChatEvent[] = []
+  private keptCharacters = 0
 
   /** Throws GatewayError (400) for what the client wrote wrongly and for what the target cannot do at all. */
   constructor(
@@ -114,16 +118,26 @@ export class ChatTranslator implements Translation {
     return {
       see: (event) => {
         seals.see(event)
-        this.kept.push(event)
+        this.keepEvent(event)
       },
       done: () => seals.done(),
     }
   }
 
+  private keepEvent(event: ChatEvent): void {
+    if (event.type === 'block-delta') this.keptCharacters += event.text.length
+    // The store takes no such answer, and an answer without end must not fill the memory.
+    if (this.keptCharacters > KEPT_CHARACTERS_MAX) this.kept.length = 0
+    else this.kept.push(event)
+  }
+
   /** Keeps the complete answer where the client may continue it; resolves when that is done. */
   get save(): (() => Promise<void>) | null {
     const { keep } = this
-    return keep && (() => keep(this.client.encodeWhole(this.kept, this.context)))
+    if (!keep) return null
+    return async () => {
+      if (this.keptCharacters <= KEPT_CHARACTERS_MAX) await keep(this.client.encodeWhole(this.kept, this.context))
+    }
   }
 
   readWhole(body: Buffer): TranslatedWhole {

@@ -20,6 +20,22 @@ export function errorOf(
   return new UpstreamError(translate(gateway, target, failure, retryAfter), attempts)
 }
 
+/** One attempt for the log row; `failure` is null for one that was answered. */
+export function attemptRecord(
+  target: Target,
+  startedAt: number,
+  failure: Failure | null,
+  retryAfter: string | null,
+): AttemptRecord {
+  return {
+    backend: target.route.backend.id,
+    status: failure ? failure.status : 200,
+    error_code: failure ? failure.code : null,
+    latency_ms: Math.round(performance.now() - startedAt),
+    retry_after: retryAfter === null ? null : Number.parseInt(retryAfter, 10) || null,
+  }
+}
+
 function translate(gateway: Gateway, target: Target, failure: Failure, retryAfter: string | null): GatewayError {
   const { status } = failure
   const message = gateway.settings.disableAuth ? failure.message : withoutHost(failure.message, target.route.backend)

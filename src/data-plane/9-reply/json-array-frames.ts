@@ -17,7 +17,8 @@ export class JsonArrayFrames {
     return framed.length === 1 ? this.element(framed[0]!) : Buffer.concat(framed.map((event) => this.element(event)))
   }
 
-  private element(event: Buffer): Buffer {
+  /** One whole event as an element. */
+  element(event: Buffer): Buffer {
     const { dataStart, dataEnd, dataText } = readEvent(event, this.fields)
     if (dataStart < 0 && dataText === null) return EMPTY
     const data = dataText === null ? event.subarray(dataStart, dataEnd) : Buffer.from(dataText)

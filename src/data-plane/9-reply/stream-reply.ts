@@ -150,7 +150,9 @@ export class StreamReply implements EventSink {
   }
 
   private frame(event: Buffer): Buffer {
-    return this.arrayFrames ? this.arrayFrames.elements(event) : event
+    if (!this.arrayFrames) return event
+    // A translated frame may be several events; the upstream's own is one.
+    return this.answer.translated ? this.arrayFrames.elements(event) : this.arrayFrames.element(event)
   }
 
   private flush(): void {
