@@ -1,43 +1,45 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { test } from 'node:test'
-import { setTimeout as wait } from 'node:timers/promises'
-import { sweepRegularly } from './sweep.ts'
+import { test, type TestContext } from 'node:test'
+import { SWEEP_INTERVAL_MS, sweepRegularly } from './sweep.ts'
 
-test('sweeps at once and again, never two at a time, and goes on after a failure', async () => {
-  const seen = new EventTarget()
+/** A store whose sweeps end when the test says so. */
+function sweeper(t: TestContext) {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const sweeps: PromiseWithResolvers<number>[] = []
   const failures: unknown[] = []
-  let running = 0
-  let most = 0
-  let count = 0
-  const sweep = async (): Promise<number> => {
-    most = Math.max(most, ++running)
-    count++
-    await wait(15)
-    running--
-    if (count === 1) throw new Error('store')
-    if (count === 3) seen.dispatchEvent(new Event('third'))
-    return 0
+  const sweep = (): Promise<number> => {
+    const next = Promise.withResolvers<number>()
+    sweeps.push(next)
+    return next.promise
   }
-  const third = once(seen, 'third')
-  const stop = sweepRegularly({ sweep }, (cause) => failures.push(cause), 5)
-  assert.equal(count, 1)
-  const alive = setInterval(() => {}, 1000)
-  await third
+  const stop = sweepRegularly({ sweep }, (cause) => failures.push(cause))
+  return { sweeps, failures, stop, interval: () => t.mock.timers.tick(SWEEP_INTERVAL_MS) }
+}
+
+/** Everything that already settled promises bring about. */
+const settled = (): Promise<void> => new Promise((accept) => setImmediate(accept))
+
+test('sweeps at once and at every interval, never two at a time, and goes on after a failure', async (t) => {
+  const { sweeps, failures, stop, interval } = sweeper(t)
+  assert.equal(sweeps.length, 1)
+  interval()
+  assert.equal(sweeps.length, 1, 'the first one is not over')
+  sweeps[0]!.reject(new Error('store'))
+  await settled()
+  assert.deepEqual(failures.map(String), ['Error: store'])
+  interval()
+  assert.equal(sweeps.length, 2)
+  sweeps[1]!.resolve(3)
+  await settled()
   stop()
-  const atStop = count
-  await wait(30)
-  clearInterval(alive)
-  assert.equal(count, atStop)
-  assert.deepEqual([most, failures.map(String)], [1, ['Error: store']])
+  interval()
+  assert.equal(sweeps.length, 2)
 })
 
-test('what fails because the process ends is not told', async () => {
-  const failures: unknown[] = []
-  const { promise, reject } = Promise.withResolvers<number>()
-  const stop = sweepRegularly({ sweep: () => promise }, (cause) => failures.push(cause), 1000)
+test('what fails because the process ends is not told', async (t) => {
+  const { sweeps, failures, stop } = sweeper(t)
   stop()
-  reject(new Error('closed'))
-  await wait(1)
+  sweeps[0]!.reject(new Error('closed'))
+  await settled()
   assert.deepEqual(failures, [])
 })
