@@ -1,3 +1,4 @@
+import { ANSWER_TOKENS_MIN, BUDGET_TOKENS_MIN } from '#codecs/raised-limit.ts'
 import { effortOfBudget, shareOfEffort } from '#codecs/effort.ts'
 import type { ReasoningControl } from '#ir/chat-request.ts'
 import type { Encoding } from './encoding.ts'
@@ -17,9 +18,6 @@ export interface Thinking {
 
 /** The API demands a limit. This one stands in when neither the client nor the catalog knows any. */
 const OUTPUT_TOKENS_DEFAULT = 4096
-/** The least budget that the API takes, and the room for an answer beside it where the limit had none (R34). */
-const BUDGET_MIN = 1024
-const ANSWER_TOKENS_MIN = 256
 
 const SHARE_DEFAULT = 0.8
 
@@ -92,7 +90,7 @@ function askBudget(control: ReasoningControl, encoding: Encoding, nothing: Think
   const { effort, budgetTokens: given } = control
   const path = encoding.pathOf('reasoning')
   const { min, max } = target.reasoningBudget
-  const least = Math.max(BUDGET_MIN, min)
+  const least = Math.max(BUDGET_TOKENS_MIN, min)
   const { outputTokensMax: limit } = nothing
   const outputTokensMax = limit > least ? limit : least + ANSWER_TOKENS_MIN
   if (request.outputTokensMax !== null && outputTokensMax > request.outputTokensMax)

@@ -1,3 +1,4 @@
+import { ANSWER_TOKENS_MIN } from '#codecs/raised-limit.ts'
 import { effortOfBudget, shareOfEffort } from '#codecs/effort.ts'
 import type { TargetTraits } from '#codecs/translation.ts'
 import type { ChatRequest, ReasoningControl } from '#ir/chat-request.ts'
@@ -18,9 +19,6 @@ export interface ReasoningPlan {
 
 /** Who wants reasoning and says nothing more gets this much (R34). */
 const EFFORT_DEFAULT = 'high'
-
-/** Tokens for the answer where the limit does not even hold the least budget (R34: 1280 for a budget of 1024). */
-const ANSWER_TOKENS_MIN = 256
 
 /** `isForeign`: the model cannot go on thinking in the tool turn that is open (B3). */
 export function planReasoning(

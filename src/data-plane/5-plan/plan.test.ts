@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { GatewayError } from '#base/errors.ts'
+import type { Protocol } from '#base/protocols.ts'
 import type { Route } from '#catalog/types.ts'
+import { RAISED_LIMIT_MAX } from '#codecs/raised-limit.ts'
 import {
   type Asked,
   backendOf,
@@ -57,6 +59,18 @@ test("targets are all routes that can be spoken to, the client's own protocol fi
 test('the length of the body bounds the prompt, and the context window bounds everything', () => {
   assert.equal(boundOf({ body: 'x'.repeat(1000) }).inputTokensMax, 1000)
   assert.equal(boundOf({ body: 'x'.repeat(1000) }, modelOf('m', { contextWindow: 999 })).inputTokensMax, 999)
+})
+
+test('a limit that a translation may raise is held as raised', () => {
+  const facts = { outputTokensMax: 100 }
+  const bound = (protocol: Protocol) => {
+    const route = routeOf(modelOf('m'), backendOf('b', { protocols: [protocol] }))
+    return plan([route], { facts }).bound!.outputTokensMax
+  }
+  assert.equal(bound('openai-chat'), 100)
+  assert.equal(bound('gemini'), 100)
+  assert.equal(bound('anthropic-messages'), RAISED_LIMIT_MAX)
+  assert.equal(bound('bedrock-converse'), RAISED_LIMIT_MAX)
 })
 
 test('media that the body only refers to adds an allowance', () => {

@@ -4,6 +4,7 @@ import type { NanoUsd } from '#base/money.ts'
 import type { Protocol, Surface } from '#base/protocols.ts'
 import type { Model, Price, Route } from '#catalog/types.ts'
 import { boundOf as costBound } from '#ledger/cost.ts'
+import { RAISED_LIMIT_MAX, raisesLimit } from '#codecs/raised-limit.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Selection } from '#data-plane/4-resolve/resolve.ts'
@@ -118,7 +119,10 @@ function boundOf(gateway: Gateway, caller: Caller, parsed: Parsed, model: Model,
   const window = model.contextWindow ?? Number.MAX_SAFE_INTEGER
   const visible = body.length + facts.unseen.mediaCount * MEDIA_TOKENS_MAX
   const inputTokensMax = facts.unseen.unbounded && model.contextWindow !== null ? window : Math.min(window, visible)
-  const limit = facts.outputTokensMax ?? model.maxOutput ?? defaultMaxOutput
+  const asked = facts.outputTokensMax ?? model.maxOutput ?? defaultMaxOutput
+  const limit = targets.some(({ protocol }) => raisesLimit(parsed.surface, protocol))
+    ? Math.max(asked, RAISED_LIMIT_MAX)
+    : asked
   const outputTokensMax = parsed.operation === 'embed' ? 0 : limit
   const candidates = Math.max(1, facts.candidates)
   const price = dearest(targets, (each) => costBound({ inputTokensMax, outputTokensMax, n: candidates, price: each }))

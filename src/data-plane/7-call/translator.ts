@@ -6,6 +6,7 @@ import { type AnswerFacts, NO_FACTS } from '#codecs/codec.ts'
 import { Emulation } from '#codecs/emulation.ts'
 import { CLIENT_CODECS, UPSTREAM_CODECS } from '#codecs/index.ts'
 import { traitsOf } from '#codecs/model-traits.ts'
+import { RAISED_LIMIT_MAX, raisesLimit } from '#codecs/raised-limit.ts'
 import type { AnswerContext, ClientCodec, EncodedRequest, TargetTraits, UpstreamCodec } from '#codecs/translation.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
@@ -81,9 +82,12 @@ export class ChatTranslator implements Translation {
     this.upstream = codecOf(UPSTREAM_CODECS, target.protocol)
     const asked = this.client.decodeRequest(requestBody, { stream: parsed.stream })
     const decoded = this.stash.restore(this.scope, asked)
-    this.request = outputTokensMax === null ? decoded : { ...decoded, outputTokensMax }
     const { route, protocol } = target
     const losses = new Losses()
+    this.request =
+      outputTokensMax === null
+        ? decoded
+        : affordable(decoded, outputTokensMax, raisesLimit(parsed.surface, protocol), losses)
     this.encoded = this.upstream.encodeRequest(this.request, traitsFor(plan, target), losses)
     this.losses = withoutSpareTools(this.request, losses.list)
     this.body = Buffer.from(JSON.stringify(this.encoded.body))
@@ -163,6 +167,14 @@ export class ChatTranslator implements Translation {
   private get decoding(): { readonly candidates: number } {
     return { candidates: this.request.candidates ?? 1 }
   }
+}
+
+/** The request within what the balance pays for: where reasoning would raise the limit again, it is left out (R94). */
+function affordable(request: ChatRequest, outputTokensMax: number, mayRaise: boolean, losses: Losses): ChatRequest {
+  if (!mayRaise || request.reasoning === null || outputTokensMax >= RAISED_LIMIT_MAX)
+    return { ...request, outputTokensMax }
+  losses.dropped(request.paths['reasoning'] ?? '/reasoning', 'the balance does not pay for it')
+  return { ...request, outputTokensMax, reasoning: null }
 }
 
 /** How this target's model wants to be asked. */
