@@ -18,6 +18,7 @@ import type { Gateway } from '#data-plane/gateway.ts'
 import { ActiveRequests, createDataPlane, registerGeminiPaths } from '#data-plane/routes.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
+import { RateLimits } from '#limits/rate-limits.ts'
 import { createLog } from '#observe/log.ts'
 import { createRequestLog } from '#observe/request-log.ts'
 import { createResponseState } from '#response-state/response-state.ts'
@@ -25,6 +26,7 @@ import { sweepRegularly } from '#response-state/sweep.ts'
 import type { ResponseState } from '#response-state/types.ts'
 import type { Simulator } from '#simulator/index.ts'
 import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
+import { createLimitHistory } from '#store/limit-history.ts'
 import { storeAt } from '#store/location.ts'
 import { openStore, type Store } from '#store/store.ts'
 import { createFirstKey, masterKeyOf } from './first-start.ts'
@@ -36,6 +38,8 @@ export interface StartOptions {
   readonly flags: Readonly<Record<string, unknown>>
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
+  /** The clock of limits over time; default: the machine's. */
+  readonly now?: () => number
 }
 
 export interface RunningGateway {
@@ -101,6 +105,12 @@ async function openPlanes(
   const reloader = watchConfig(options, loaded, log, (next) => catalog.swap(catalogOf(next.settings, simulator)))
   const requestLog = createRequestLog(store, { onDrop: (count) => log.error({ count }, 'log rows were dropped') })
   const responses = createResponseState(store)
+  const limits = new RateLimits({
+    settings: () => reloader.current.settings.rateLimits,
+    history: createLimitHistory(store),
+    freeModelIds: () => [...catalog.current.models.values()].filter(({ free }) => free).map(({ id }) => id),
+    ...(options.now && { now: options.now }),
+  })
   const pools = new UpstreamPools({ connectMs: settings.timeouts.connectMs })
   const localCaller = settings.disableAuth ? localCallerOf(settings) : null
   const gateway: Gateway = {
@@ -111,6 +121,7 @@ async function openPlanes(
     keyRing,
     ledger,
     requestLog,
+    limits,
     responses,
     sealStash: new SealStash(),
     pools,
@@ -122,7 +133,8 @@ async function openPlanes(
   const gatewayUrl = (): string | null => reloader.current.settings.gatewayUrl
   const requests = createRequestReads(store, requestLog)
   const shared = { accounts, keys, keyRing, catalog, requests, responses, log, localCaller, settings, gatewayUrl }
-  registerControlPlane(app, { ...shared, masterKey: masterKey.value, version: readVersion() })
+  const freeDay = (accountId: string) => limits.freeDay(accountId)
+  registerControlPlane(app, { ...shared, freeDay, masterKey: masterKey.value, version: readVersion() })
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app, settings.host)

@@ -29,13 +29,13 @@ export function createAccounts(
   }
 
   return {
-    async create({ email, mode, creditNano = 0n, creditLimitNano = null, actor }) {
+    async create({ email, mode, creditNano = 0n, creditLimitNano = null, tier = 'default', actor }) {
       const address = checkEmail(email)
       checkAmount(creditNano, 'credit')
       if (creditNano < 0n) throw invalid('credit', 'The initial credit must not be negative.')
       checkCreditLimit(mode, creditLimitNano)
       const id = newId('acc')
-      const account = { id, email: address, mode, tier: 'default', creditLimitNano, creditNano, actor, nowMs: now() }
+      const account = { id, email: address, mode, tier, creditLimitNano, creditNano, actor, nowMs: now() }
       if (!(await store.execute('createAccount', account))) {
         throw new GatewayError('state_conflict', 'An account with this e-mail address exists.', { param: 'email' })
       }
@@ -60,6 +60,11 @@ export function createAccounts(
     credit: (accountId, input) => postCredit(store, accountId, input, now()),
     async setStatus(id, status) {
       if (!(await store.execute('setAccountStatus', { id, status }))) throw missing(id)
+      keyRing?.forget()
+      return (await get(id))!
+    },
+    async setTier(id, tier) {
+      if (!(await store.execute('setAccountTier', { id, tier }))) throw missing(id)
       keyRing?.forget()
       return (await get(id))!
     },

@@ -32,6 +32,13 @@ const updateStatus = statement<'id' | 'status'>()((db, param) =>
     .where('id', '=', param('id')),
 )
 
+const updateTier = statement<'id' | 'tier'>()((db, param) =>
+  db
+    .updateTable('accounts')
+    .set({ tier: param('tier') })
+    .where('id', '=', param('id')),
+)
+
 const findOwner = statement<'id'>()((db, param) => db.selectFrom('accounts').select('id').where('id', '=', param('id')))
 
 type KeyColumn =
@@ -45,6 +52,7 @@ type KeyColumn =
   | 'limit'
   | 'reset'
   | 'expires'
+  | 'rates'
   | 'now'
 
 const insertKey = statement<KeyColumn>()((db, param) =>
@@ -63,6 +71,7 @@ const insertKey = statement<KeyColumn>()((db, param) =>
     created_ms: param('now'),
     updated_ms: param('now'),
     removed_ms: null,
+    rate_limits: param('rates'),
   }),
 )
 
@@ -78,7 +87,7 @@ const findKey = statement<'hash'>()((db, param) =>
   db.selectFrom('api_keys').selectAll().where('hash', '=', param('hash')).where('removed_ms', 'is', null),
 )
 
-const changeKey = statement<'hash' | 'name' | 'disabled' | 'limit' | 'reset' | 'now'>()((db, param) =>
+const changeKey = statement<'hash' | 'name' | 'disabled' | 'limit' | 'reset' | 'rates' | 'now'>()((db, param) =>
   db
     .updateTable('api_keys')
     .set({
@@ -86,6 +95,7 @@ const changeKey = statement<'hash' | 'name' | 'disabled' | 'limit' | 'reset' | '
       disabled: param('disabled'),
       limit_nano: param('limit'),
       limit_reset: param('reset'),
+      rate_limits: param('rates'),
       updated_ms: param('now'),
     })
     .where('hash', '=', param('hash')),
@@ -136,14 +146,24 @@ export const setAccountStatus: Command<{ id: string; status: AccountTable['statu
   repeatable: true,
 }
 
+/** False when there is no such account. */
+export const setAccountTier: Command<{ id: string; tier: string }, boolean> = {
+  *work({ id, tier }) {
+    const { changes } = yield* run(updateTier, { id, tier })
+    return changes > 0
+  },
+  accounts: ({ id }) => [id],
+  repeatable: true,
+}
+
 export const createKey: Command<Omit<ApiKeyTable, 'disabled' | 'removed_ms'>, void> = {
   *work(key) {
     const { rows: owners } = yield* run(findOwner, { id: key.account_id })
     if (owners.length === 0) throw new GatewayError('not_found', `There is no account ${key.account_id}.`)
     const { id, hash, label, name, kind, system, account_id: account, limit_nano: limit, limit_reset: reset } = key
-    const { expires_ms: expires, created_ms: now } = key
+    const { expires_ms: expires, created_ms: now, rate_limits: rates } = key
     yield* runAll([
-      step(insertKey, { id, hash, label, account, name, kind, system, limit, reset, expires, now }),
+      step(insertKey, { id, hash, label, account, name, kind, system, limit, reset, expires, rates, now }),
       step(insertKeyUsage, { id }),
     ])
   },
@@ -157,12 +177,13 @@ export interface KeyChange {
   readonly disabled?: boolean
   readonly limitNano?: bigint | null
   readonly limitReset?: ApiKeyTable['limit_reset']
+  readonly rateLimits?: ApiKeyTable['rate_limits']
   readonly nowMs: number
 }
 
 /** Changes what is named and keeps the rest. Undefined when there is no such key. */
 export const updateKey: Command<KeyChange, ApiKeyTable | undefined> = {
-  *work({ hash, name, disabled, limitNano, limitReset, nowMs }) {
+  *work({ hash, name, disabled, limitNano, limitReset, rateLimits, nowMs }) {
     const { rows } = yield* run(findKey, { hash })
     const key = rows[0]
     if (!key) return undefined
@@ -172,10 +193,11 @@ export const updateKey: Command<KeyChange, ApiKeyTable | undefined> = {
       disabled: disabled === undefined ? key.disabled : Number(disabled),
       limit_nano: limitNano === undefined ? key.limit_nano : limitNano,
       limit_reset: limitReset === undefined ? key.limit_reset : limitReset,
+      rate_limits: rateLimits === undefined ? key.rate_limits : rateLimits,
       updated_ms: nowMs,
     }
-    const { limit_nano: limit, limit_reset: reset } = next
-    yield* run(changeKey, { hash, name: next.name, disabled: next.disabled, limit, reset, now: nowMs })
+    const { limit_nano: limit, limit_reset: reset, rate_limits: rates } = next
+    yield* run(changeKey, { hash, name: next.name, disabled: next.disabled, limit, reset, rates, now: nowMs })
     return next
   },
   accounts: () => [],

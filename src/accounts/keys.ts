@@ -1,6 +1,7 @@
 import { GatewayError } from '#base/errors.ts'
 import { id as newId } from '#base/ids.ts'
 import { currentSums, periodStarts, spentInPeriod } from '#ledger/periods.ts'
+import { isUnlimited, type LimitSet, NO_LIMITS } from '#limits/types.ts'
 import { checkLimit } from '#store/reads.ts'
 import { AMOUNT_NANO_MAX } from '#store/request-columns.ts'
 import type { ApiKeyTable } from '#store/schema.ts'
@@ -46,7 +47,7 @@ export function createKeys(
       return found.map(keyOf)
     },
     async update(hash, change) {
-      const { name, disabled, limitNano, limitReset } = change
+      const { name, disabled, limitNano, limitReset, rateLimits } = change
       if (name !== undefined) checkName(name)
       if (limitNano !== undefined) checkLimitAmount(limitNano)
       const row = await store.execute('updateKey', {
@@ -55,6 +56,7 @@ export function createKeys(
         ...(disabled === undefined ? {} : { disabled }),
         ...(limitNano === undefined ? {} : { limitNano }),
         ...(limitReset === undefined ? {} : { limitReset }),
+        ...(rateLimits === undefined ? {} : { rateLimits: limitsText(rateLimits) }),
         nowMs: now(),
       })
       if (!row) throw missing()
@@ -99,6 +101,7 @@ async function createKey(
     system,
     limit_nano: checkLimitAmount(limitNano ?? null),
     limit_reset: limitReset ?? null,
+    rate_limits: limitsText(input.rateLimits ?? null),
     expires_ms: checkExpiry(expiresMs, nowMs),
     created_ms: nowMs,
     updated_ms: nowMs,
@@ -120,11 +123,19 @@ export function keyOf(row: ApiKeyTable): ApiKey {
     disabled: row.disabled !== 0,
     limitNano: row.limit_nano,
     limitReset: row.limit_reset,
+    rateLimits: limitsOf(row.rate_limits),
     expiresMs: row.expires_ms,
     createdMs: row.created_ms,
     updatedMs: row.updated_ms,
   }
 }
+
+/** Limits that limit nothing are stored as none. */
+const limitsText = (limits: LimitSet | null): string | null =>
+  limits === null || isUnlimited(limits) ? null : JSON.stringify(limits)
+
+const limitsOf = (text: string | null): LimitSet | null =>
+  text === null ? null : { ...NO_LIMITS, ...(JSON.parse(text) as Partial<LimitSet>) }
 
 const missing = (): GatewayError => new GatewayError('not_found', 'There is no such API key.')
 

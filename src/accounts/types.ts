@@ -1,5 +1,6 @@
 import type { NanoUsd } from '#base/money.ts'
 import type { BillingMode, EntryType } from '#ledger/types.ts'
+import type { LimitSet } from '#limits/types.ts'
 
 export const OPERATOR_ACCOUNT_ID = 'acc_operator'
 export const LOCAL_ACCOUNT_ID = 'acc_local'
@@ -33,6 +34,8 @@ export interface ApiKey {
   readonly disabled: boolean
   readonly limitNano: NanoUsd | null
   readonly limitReset: LimitReset | null
+  /** Null: no limit over time. */
+  readonly rateLimits: LimitSet | null
   readonly expiresMs: number | null
   readonly createdMs: number
   readonly updatedMs: number
@@ -79,6 +82,7 @@ export interface Accounts {
     mode: Account['mode']
     creditNano?: NanoUsd
     creditLimitNano?: NanoUsd | null
+    tier?: string
     actor: string
   }): Promise<Account>
   get(id: string): Promise<Account | undefined>
@@ -89,6 +93,7 @@ export interface Accounts {
     input: { amountNano: NanoUsd; type?: EntryType; note?: string; actor: string },
   ): Promise<LedgerEntry>
   setStatus(accountId: string, status: Account['status']): Promise<Account>
+  setTier(accountId: string, tier: string): Promise<Account>
   /** Newest first; `cursor` continues behind the last entry of the page before. */
   entries(query: { accountId?: string; limit: number; cursor?: string }): Promise<Page<LedgerEntry>>
   /** Sum of all topups and grants, and of all usage as a positive number (`GET /api/v1/credits`). */
@@ -111,6 +116,7 @@ export interface NewKey {
   readonly system?: string | null
   readonly limitNano?: NanoUsd | null
   readonly limitReset?: LimitReset | null
+  readonly rateLimits?: LimitSet | null
   readonly expiresMs?: number | null
 }
 
@@ -126,7 +132,13 @@ export interface Keys {
   }): Promise<readonly ApiKey[]>
   update(
     hash: string,
-    change: { name?: string; disabled?: boolean; limitNano?: NanoUsd | null; limitReset?: LimitReset | null },
+    change: {
+      name?: string
+      disabled?: boolean
+      limitNano?: NanoUsd | null
+      limitReset?: LimitReset | null
+      rateLimits?: LimitSet | null
+    },
   ): Promise<ApiKey>
   remove(hash: string): Promise<void>
   usage(key: ApiKey, nowMs: number): Promise<KeyUsage>

@@ -47,6 +47,8 @@ export async function mountAdministration(
     settings,
     version: readVersion(),
     gatewayUrl: () => settings.gatewayUrl,
+    // No command asks for it.
+    freeDay: async () => ({ limit: null, used: 0, resetMs: Date.now() }),
   })
   return app
 }

@@ -227,7 +227,7 @@ test('unknown top level: error with suggestion; unknown nested: warning; wrong t
 })
 
 test('every top-level key of R112 is accepted and kept', () => {
-  const later = ['failover_routes', 'identity', 'tiers', 'free_tier', 'routing', 'failure_handling', 'usage_tracking']
+  const later = ['failover_routes', 'identity', 'routing', 'failure_handling', 'usage_tracking']
   const yaml = [...later, 'budgets', 'alerts', 'portal'].map((key) => `${key}: { a: 1 }`).join('\n')
   const known =
     'auth: {}\ngroups: {}\nroutes: []\nmodels: []\ntimeouts: {}\nbilling: {}\nlogging: {}\ncors: {}\nbackends:\n'

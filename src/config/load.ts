@@ -7,6 +7,7 @@ import { readEnvironment, type Environment } from './environment.ts'
 import { ConfigError } from './error.ts'
 import { mergeOptions, readFlags, type Merged, type Values } from './merge.ts'
 import { CONFIG_OPTION } from './options.ts'
+import { readRateLimits } from './rate-limits.ts'
 import { LATER_SECTIONS, validate, type ConfigFile } from './schema.ts'
 import { pick, readTimeouts } from './sections.ts'
 import type { Settings, Source } from './types.ts'
@@ -179,6 +180,7 @@ function readSettings(
       eventBytesMax: limits?.event_bytes_max ?? 0,
       jsonDepthMax: limits?.json_depth_max ?? 0,
     },
+    rateLimits: readRateLimits(file, errors),
     logLevel: file.logging?.level ?? '',
     corsAllowedOrigins: file.cors?.allowed_origins ?? [],
     sections: pick(file, LATER_SECTIONS),

@@ -21,6 +21,16 @@ const amount = z.custom<number | string>(
   'expected number or decimal string',
 )
 
+/** Time-based limits (R78); 0 is off. */
+const limitSet = z.strictObject({
+  rpm: count.optional(),
+  tpm: count.optional(),
+  rp5h: count.optional(),
+  rpd: count.optional(),
+  rp7d: count.optional(),
+  concurrency: count.optional(),
+})
+
 const timeouts = z.strictObject({
   connect_timeout: seconds.optional(),
   ttft_timeout: seconds.optional(),
@@ -111,13 +121,14 @@ const model = z.strictObject({
     .regex(/^\d{4}-\d{2}-\d{2}/, 'expected an ISO date (2026-01-31)')
     .optional(),
   timeouts: timeouts.optional(),
+  limits: limitSet.optional(),
   thinking: anything.optional(),
   fallbacks: later.optional(),
   deprecation: anything.optional(),
   metadata: anything.optional(),
 })
 
-const group = z.looseObject({ public: z.boolean().optional() })
+const group = z.looseObject({ public: z.boolean().optional(), limits: limitSet.optional() })
 
 export const fileSchema = z.strictObject({
   server: z
@@ -160,6 +171,7 @@ export const fileSchema = z.strictObject({
       upstream_body_bytes_max: count.min(1, 'must be positive').optional(),
       event_bytes_max: count.min(1, 'must be positive').optional(),
       json_depth_max: count.min(1, 'must be positive').optional(),
+      ip: limitSet.optional(),
     })
     .optional(),
   logging: z
@@ -193,8 +205,15 @@ export const fileSchema = z.strictObject({
   model_aliases: later.optional(),
   failover_routes: later.optional(),
   identity: later.optional(),
-  tiers: later.optional(),
-  free_tier: later.optional(),
+  tiers: z.record(filled, limitSet.extend({ models: z.record(filled, limitSet).optional() })).optional(),
+  free_tier: z
+    .strictObject({
+      rpm: count.optional(),
+      rpd: count.optional(),
+      rpd_paid: count.optional(),
+      threshold: amount.optional(),
+    })
+    .optional(),
   routing: later.optional(),
   failure_handling: later.optional(),
   usage_tracking: later.optional(),
@@ -210,6 +229,7 @@ export type BackendFile = NonNullable<ConfigFile['backends']>[string]
 export type ModelFile = NonNullable<ConfigFile['models']>[number]
 export type RouteFile = NonNullable<ConfigFile['routes']>[number]
 export type TimeoutsFile = z.output<typeof timeouts>
+export type LimitsFile = z.output<typeof limitSet>
 
 /** Top-level sections that only later features read; they are kept as written. */
 export const LATER_SECTIONS = [
@@ -217,8 +237,6 @@ export const LATER_SECTIONS = [
   'model_aliases',
   'failover_routes',
   'identity',
-  'tiers',
-  'free_tier',
   'routing',
   'failure_handling',
   'usage_tracking',

@@ -105,7 +105,7 @@ export function offeredRoutes(backend: string, entry: BackendFile): RouteFile[] 
 export function readGroups(file: ConfigFile, routes: readonly RouteSettings[]): Record<string, GroupSettings> {
   const groups: Record<string, GroupSettings> = { [DEFAULT_GROUP]: { public: true, extra: {} } }
   for (const { group } of routes) groups[group] ??= { public: true, extra: {} }
-  for (const [id, { public: open, ...extra }] of Object.entries(file.groups ?? {})) {
+  for (const [id, { public: open, limits: _limits, ...extra }] of Object.entries(file.groups ?? {})) {
     groups[id] = { public: open ?? true, extra }
   }
   return groups

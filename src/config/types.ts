@@ -1,5 +1,6 @@
 import type { Timeouts } from '#catalog/types.ts'
 import type { BillingMode } from '#ledger/types.ts'
+import type { RateLimitSettings } from '#limits/types.ts'
 import type { CatalogSettings } from '#catalog/settings.ts'
 
 /** Where an effective value came from, for `trivium config print` (R112: CLI > env > file > default). */
@@ -30,6 +31,8 @@ export interface Settings {
     readonly eventBytesMax: number
     readonly jsonDepthMax: number
   }
+  /** Time-based limits (R78) and the free tier (R96). */
+  readonly rateLimits: RateLimitSettings
   readonly logLevel: string
   readonly corsAllowedOrigins: readonly string[]
   /** Client keys of single-user mode (API_KEYS). Secrets. */

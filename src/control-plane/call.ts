@@ -1,6 +1,7 @@
 import type { Accounts, Caller, KeyRing, Keys } from '#accounts/types.ts'
 import type { RequestHeaders } from '#codecs/dialect.ts'
 import type { CatalogSource } from '#catalog/types.ts'
+import type { FreeDay } from '#limits/rate-limits.ts'
 import type { Settings } from '#config/types.ts'
 import type { ResponseState } from '#response-state/types.ts'
 import type { RequestReads } from './request-reads.ts'
@@ -22,6 +23,8 @@ export interface ControlPlaneDeps {
   readonly log?: FailureLog
   /** The public root without trailing slash, or null to tell each client the origin it came by (R10). */
   gatewayUrl(): string | null
+  /** Where the free tier's day of an account stands (R96). */
+  freeDay(accountId: string): Promise<FreeDay>
 }
 
 export interface FailureLog {

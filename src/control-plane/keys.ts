@@ -3,6 +3,7 @@ import { type ApiKey, OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { Answer, Call, KeyActor, MasterActor } from './call.ts'
 import { keyObject } from './key-object.ts'
+import { changedLimits, RATE_FIELDS } from './key-limits.ts'
 import { isoTime, queryFlag, queryInteger, usdLimit, validate } from './validate.ts'
 
 type KeyAdministrator = KeyActor | MasterActor
@@ -24,6 +25,7 @@ const NEW_KEY = z.object({
   limit_reset: limitReset.optional(),
   expires_at: isoTime.nullable().optional(),
   system: z.string().trim().max(SYSTEM_LENGTH_MAX).nullable().optional(),
+  ...RATE_FIELDS,
 })
 
 const KEY_CHANGE = z.object({
@@ -31,6 +33,7 @@ const KEY_CHANGE = z.object({
   disabled: z.boolean().optional(),
   limit: usdLimit.nullable().optional(),
   limit_reset: limitReset.optional(),
+  ...RATE_FIELDS,
 })
 
 const KEY_QUERY = z.object({
@@ -59,6 +62,7 @@ export async function createKey(call: Call<KeyAdministrator>): Promise<Answer> {
     limitNano: input.limit ?? null,
     limitReset: input.limit_reset ?? null,
     expiresMs: input.expires_at ?? null,
+    rateLimits: changedLimits(input, null) ?? null,
   })
   return { status: 201, body: { data: await present(call, key), key: plaintext } }
 }
@@ -85,11 +89,13 @@ export async function readKey(call: Call<KeyAdministrator>): Promise<Answer> {
 export async function changeKey(call: Call<KeyAdministrator>): Promise<Answer> {
   const input = validate(KEY_CHANGE, call.body ?? {})
   const key = await ownKey(call)
+  const rateLimits = changedLimits(input, key.rateLimits)
   const changed = await call.deps.keys.update(key.hash, {
     ...(input.name === undefined ? {} : { name: input.name }),
     ...(input.disabled === undefined ? {} : { disabled: input.disabled }),
     ...(input.limit === undefined ? {} : { limitNano: input.limit }),
     ...(input.limit_reset === undefined ? {} : { limitReset: input.limit_reset }),
+    ...(rateLimits === undefined ? {} : { rateLimits }),
   })
   call.deps.keyRing.forget(key.id)
   return { body: { data: await present(call, changed) } }

@@ -77,6 +77,7 @@ export async function startTestbed(change: Partial<ControlPlaneDeps> = {}): Prom
     settings,
     version: '0.0.0-test',
     gatewayUrl: () => settings.gatewayUrl,
+    freeDay: async () => ({ limit: 50, used: 0, resetMs: Date.now() }),
     ...change,
   })
   app.route({

@@ -3,6 +3,7 @@ import type { Caller, KeyRing } from '#accounts/types.ts'
 import type { CatalogSource } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
 import type { Ledger } from '#ledger/types.ts'
+import type { RateLimits } from '#limits/rate-limits.ts'
 import type { RequestLog } from '#observe/request-row.ts'
 import type { ResponseState } from '#response-state/types.ts'
 import type { UpstreamPools } from './7-call/pools.ts'
@@ -15,6 +16,7 @@ export interface Gateway {
   readonly keyRing: KeyRing
   readonly ledger: Ledger
   readonly requestLog: RequestLog
+  readonly limits: RateLimits
   /** What clients of the Responses API continue. */
   readonly responses: ResponseState
   readonly sealStash: SealStash

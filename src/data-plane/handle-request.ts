@@ -1,9 +1,11 @@
 import { asGatewayError } from '#base/errors.ts'
 import type { Exchange } from './1-receive/exchange.ts'
+import { admitAddress } from './2-authenticate/admit-address.ts'
 import { authenticate } from './2-authenticate/authenticate.ts'
 import { parse } from './3-parse/parse.ts'
 import { resolve } from './4-resolve/resolve.ts'
 import { planTargets } from './5-plan/plan.ts'
+import { admit } from './6-reserve/admit.ts'
 import { reserve } from './6-reserve/reserve.ts'
 import { call } from './7-call/call.ts'
 import { meter } from './8-meter/meter.ts'
@@ -24,10 +26,12 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
   const seen: Seen = { exchange }
   const settle = settler(gateway, seen)
   try {
+    const address = (seen.address = admitAddress(gateway, exchange))
     const caller = (seen.caller = await authenticate(gateway, exchange))
     const parsed = (seen.parsed = await parse(gateway, exchange))
     const selection = (seen.selection = resolve(gateway, caller, parsed))
     const plan = (seen.plan = planTargets(gateway, caller, parsed, selection))
+    seen.admission = await admit(gateway, caller, exchange, parsed, plan, address)
     const hold = (seen.hold = await reserve(gateway, caller, exchange, plan))
     const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold))
     const tally = (seen.tally = meter(parsed, plan, answer))

@@ -216,4 +216,5 @@ export const MIGRATIONS: readonly Migration[] = [
     ],
   },
   { id: 5, name: 'responses', statements: responseTables },
+  { id: 6, name: 'rate limits of keys', statements: () => ['alter table api_keys add column rate_limits text'] },
 ]

@@ -25,6 +25,8 @@ export interface Exchange {
   /** Monotonic, for latencies. */
   readonly startedAt: number
   readonly departure: Departure
+  /** Where the limits of this request stand, on every answer to it; null where none hold (R78). */
+  limitHeaders: Readonly<Record<string, string>> | null
   /** Reads the body, decoded, once its caller is known. Throws as `1-receive/read-body.ts` says. */
   readBody(bytesMax: number): Promise<Buffer>
 }
@@ -75,6 +77,7 @@ export function receive(
     startedMs: Date.now(),
     startedAt: performance.now(),
     departure,
+    limitHeaders: null,
     readBody: (bytesMax) => readBody(request, bytesMax),
   }
 }

@@ -24,13 +24,14 @@ function exchangeOf(headers: Record<string, string> = {}, rest: Partial<Exchange
     startedMs: 1000,
     startedAt: performance.now(),
     departure: new Departure(),
+    limitHeaders: null,
     readBody: () => Promise.reject(new Error('read already')),
     ...rest,
   }
 }
 
 /** What all steps have brought about when a whole answer is there. */
-function answered(exchange = exchangeOf()): Required<Omit<Seen, 'error' | 'breach'>> {
+function answered(exchange = exchangeOf()): Required<Omit<Seen, 'error' | 'breach' | 'address' | 'admission'>> {
   const model = modelOf('m')
   const parsed = parsedOf()
   const target = { route: routeOf(model, backendOf('b'), { upstreamModel: 'inner' }), protocol: 'openai-chat' as const }

@@ -1,7 +1,9 @@
 import type { Failure } from '#codecs/codec.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Outcome } from '#data-plane/9-reply/reply.ts'
+import { UpstreamError } from '#data-plane/failures.ts'
 import type { Seen } from '#data-plane/seen.ts'
+import type { Usage } from '#ir/usage.ts'
 import { rowOf } from './row.ts'
 
 /**
@@ -26,9 +28,33 @@ export function settler(gateway: Gateway, seen: Seen): (outcome?: Outcome, breac
 async function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined): Promise<void> {
   const { exchange, tally } = seen
   const usage = outcome === undefined ? null : (tally?.final() ?? null)
+  endLimits(gateway, seen, usage)
   const cost = usage && tally ? tally.costOf(usage) : null
   const row = rowOf(seen, outcome, usage, cost?.nano ?? null)
   if (!seen.hold?.metered) gateway.requestLog.append(row)
   else if (cost === null) await gateway.ledger.void(exchange.id, row)
   else await gateway.ledger.settle({ requestId: exchange.id, costNano: cost.nano, row })
 }
+
+/** Gives the places of a request back that others wait for, and puts its tokens right. Does not wait, and cannot fail. */
+function endLimits(gateway: Gateway, seen: Seen, usage: Usage | null): void {
+  const { address, admission } = seen
+  if (!address && !admission) return
+  const nowMs = gateway.limits.nowMs()
+  // An address counts by what it asks, not by what comes of it.
+  address?.grant?.end(true, null, nowMs)
+  admission?.grant?.end(wasSent(seen), usage && tokensOf(usage), nowMs)
+}
+
+/** Whether an upstream was asked: one that could not be connected to was not (R96). */
+function wasSent({ answer, error }: Seen): boolean {
+  if (answer) return true
+  return error instanceof UpstreamError && error.attempts.some((one) => one.error_code !== 'upstream_unavailable')
+}
+
+const tokensOf = (usage: Usage): number =>
+  (usage.input ?? 0) +
+  (usage.cacheRead ?? 0) +
+  (usage.cacheWrite ?? 0) +
+  (usage.cacheWrite1h ?? 0) +
+  (usage.output ?? 0)
