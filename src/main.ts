@@ -7,6 +7,7 @@ import { ensurePepper } from '#accounts/secrets.ts'
 import { type Caller, LOCAL_ACCOUNT_ID } from '#accounts/types.ts'
 import { readVersion } from '#base/version.ts'
 import { buildCatalog, createCatalogSource } from '#catalog/catalog.ts'
+import type { CatalogSource } from '#catalog/types.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { createReloader, type Reloader } from '#config/reload.ts'
 import type { Settings } from '#config/types.ts'
@@ -96,21 +97,14 @@ async function openPlanes(
   const masterKey = masterKeyOf(settings)
   const pepper = await ensurePepper(store, settings.dataDir)
   const keyRing = createKeyRing(store, pepper, settings.billingMode === 'off' ? { billing: 'off' } : {})
-  const onDelay = (err: unknown) => log.error({ err }, 'a settlement has to be written again')
-  const ledger = openLedger(store, { journalFolder: settings.dataDir, onDelay })
-  await ledger.recover()
+  const ledger = await openRecoveredLedger(store, settings, log)
   const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf })
   const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
   const catalog = createCatalogSource(catalogOf(settings, simulator))
   const reloader = watchConfig(options, loaded, log, (next) => catalog.swap(catalogOf(next.settings, simulator)))
   const requestLog = createRequestLog(store, { onDrop: (count) => log.error({ count }, 'log rows were dropped') })
   const responses = createResponseState(store)
-  const limits = new RateLimits({
-    settings: () => reloader.current.settings.rateLimits,
-    history: createLimitHistory(store),
-    freeModelIds: () => [...catalog.current.models.values()].filter(({ free }) => free).map(({ id }) => id),
-    ...(options.now && { now: options.now }),
-  })
+  const limits = limitsOver(store, catalog, () => reloader.current.settings, options.now)
   const pools = new UpstreamPools({ connectMs: settings.timeouts.connectMs })
   const localCaller = settings.disableAuth ? localCallerOf(settings) : null
   const gateway: Gateway = {
@@ -133,8 +127,7 @@ async function openPlanes(
   const gatewayUrl = (): string | null => reloader.current.settings.gatewayUrl
   const requests = createRequestReads(store, requestLog)
   const shared = { accounts, keys, keyRing, catalog, requests, responses, log, localCaller, settings, gatewayUrl }
-  const freeDay = (accountId: string) => limits.freeDay(accountId)
-  registerControlPlane(app, { ...shared, freeDay, masterKey: masterKey.value, version: readVersion() })
+  registerControlPlane(app, { ...shared, freeDay: limits.freeDay, masterKey: masterKey.value, version: readVersion() })
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app, settings.host)
@@ -217,6 +210,27 @@ function watchConfig(
       reloader.close()
     },
   }
+}
+
+async function openRecoveredLedger(store: Store, settings: Settings, log: Logger): Promise<RecoverableLedger> {
+  const onDelay = (err: unknown) => log.error({ err }, 'a settlement has to be written again')
+  const ledger = openLedger(store, { journalFolder: settings.dataDir, onDelay })
+  await ledger.recover()
+  return ledger
+}
+
+function limitsOver(
+  store: Store,
+  catalog: CatalogSource,
+  settings: () => Settings,
+  now: (() => number) | undefined,
+): RateLimits {
+  return new RateLimits({
+    settings: () => settings().rateLimits,
+    history: createLimitHistory(store),
+    freeModelIds: () => [...catalog.current.models.values()].filter(({ free }) => free).map(({ id }) => id),
+    ...(now && { now }),
+  })
 }
 
 function localCallerOf(settings: Settings): Caller {

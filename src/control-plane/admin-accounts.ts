@@ -12,7 +12,10 @@ export const ADMIN_PAGE_DEFAULT = 50
 export const ADMIN_PAGE_MAX = 500
 export const NOTE_LENGTH_MAX = 500
 
-const tier = z.string().trim().regex(/^\S{1,64}$/, 'expected a name of 1 to 64 characters without white space')
+const tier = z
+  .string()
+  .trim()
+  .regex(/^\S{1,64}$/, 'expected a name of 1 to 64 characters without white space')
 
 const NEW_ACCOUNT = z.object({
   email: z.email('expected an e-mail address').max(254),

@@ -30,8 +30,7 @@ describe('a sliding window', () => {
       const window = new SlidingWindow(windowMs)
       // The naive model keeps every single amount.
       const passed: { ms: number; amount: number }[] = []
-      const sumAfter = (ms: number): number =>
-        passed.reduce((sum, one) => (one.ms > ms ? sum + one.amount : sum), 0)
+      const sumAfter = (ms: number): number => passed.reduce((sum, one) => (one.ms > ms ? sum + one.amount : sum), 0)
       let nowMs = NOON_MS
       for (let step = 0; step < 400; step++) {
         nowMs += next(3) === 0 ? next(windowMs / 3) : next(windowMs / 200)

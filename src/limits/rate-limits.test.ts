@@ -74,7 +74,10 @@ test('every level that limits is a scope of its own; without limits there is non
       ['free acc', 4],
     ],
   )
-  assert.deepEqual(scopesOf(settingsOf(), REQUEST, () => false), [])
+  assert.deepEqual(
+    scopesOf(settingsOf(), REQUEST, () => false),
+    [],
+  )
   const { rates } = limitsOver(settingsOf(), pastOf(0n))
   assert.ok(rates.isOff(REQUEST))
   assert.ok(!rates.isOff(request))

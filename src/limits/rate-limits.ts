@@ -96,7 +96,7 @@ export class RateLimits {
   }
 
   /** Where the free tier's day of an account stands. */
-  async freeDay(accountId: string): Promise<FreeDay> {
+  readonly freeDay = async (accountId: string): Promise<FreeDay> => {
     const nowMs = this.nowMs()
     await this.learnPurchased(accountId, nowMs)
     const { rpd, rpdPaid } = this.options.settings().freeTier
@@ -136,7 +136,7 @@ export class RateLimits {
   private loadPast(scopes: readonly Scope[], nowMs: number): Promise<void> | null {
     const missing = scopes.filter((scope) => this.limiter.unloaded(scope).length > 0)
     if (missing.length === 0) return null
-    return Promise.all(missing.map((scope) => this.once(scope.id, () => this.loadScope(scope, nowMs)))).then(() => {})
+    return Promise.all(missing.map((scope) => this.once(scope.id, () => this.loadScope(scope, nowMs)))).then(() => undefined)
   }
 
   private async loadScope(scope: Scope, nowMs: number): Promise<void> {

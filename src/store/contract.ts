@@ -5,6 +5,7 @@
 import { accountContract } from './contract-accounts.ts'
 import type { Harness } from './contract-books.ts'
 import { ledgerContract } from './contract-ledger.ts'
+import { limitContract } from './contract-limits.ts'
 import { responseContract } from './contract-responses.ts'
 import { rowContract } from './contract-rows.ts'
 
@@ -14,4 +15,5 @@ export function storeContract(harness: Harness): void {
   accountContract(harness)
   rowContract(harness)
   responseContract(harness)
+  limitContract(harness)
 }

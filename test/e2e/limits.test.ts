@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import Anthropic from '@anthropic-ai/sdk'
-import OpenAI from 'openai'
+import Anthropic, { RateLimitError as AnthropicRateLimitError } from '@anthropic-ai/sdk'
+import OpenAI, { RateLimitError } from 'openai'
 import { CONCURRENCY_WAIT_MS } from '#limits/limiter.ts'
 import { configFor, type Json, MODELS, startTestGateway, type TestGateway, type Told } from './gateway.ts'
 import { assertEnvelope, codeOf, NAMES, type Name, SURFACES } from './surfaces.ts'
@@ -128,9 +128,9 @@ describe('a wait that is too long for an SDK', () => {
     const body = { max_tokens: 5, messages: [{ role: 'user' as const, content: 'a' }] }
     await assert.rejects(
       openai.chat.completions.create({ ...body, model: MODELS.chat.id }),
-      (error) => error instanceof OpenAI.RateLimitError && Number(error.headers.get('retry-after')) > 40_000,
+      (error) => error instanceof RateLimitError && Number(error.headers.get('retry-after')) > 40_000,
     )
-    await assert.rejects(anthropic.messages.create({ ...body, model: MODELS.messages.id }), Anthropic.RateLimitError)
+    await assert.rejects(anthropic.messages.create({ ...body, model: MODELS.messages.id }), AnthropicRateLimitError)
     const refused = (await gateway.logs(accountId)).filter((row) => row.status_code === 429)
     assert.equal(refused.length, 2)
     assert.equal((await call('chat', key)).headers.get('x-should-retry'), 'false')
