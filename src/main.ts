@@ -6,8 +6,9 @@ import { createKeys } from '#accounts/keys.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
 import { type Caller, LOCAL_ACCOUNT_ID } from '#accounts/types.ts'
 import { readVersion } from '#base/version.ts'
+import { simulatedBackend } from '#catalog/build-backend.ts'
 import { buildCatalog, createCatalogSource } from '#catalog/catalog.ts'
-import type { CatalogSource } from '#catalog/types.ts'
+import type { Backend, CatalogSource } from '#catalog/types.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { createReloader, type Reloader } from '#config/reload.ts'
 import type { Settings } from '#config/types.ts'
@@ -107,6 +108,7 @@ async function openPlanes(
   const limits = limitsOver(store, catalog, () => reloader.current.settings, options.now)
   const pools = new UpstreamPools({ connectMs: settings.timeouts.connectMs })
   const localCaller = settings.disableAuth ? localCallerOf(settings) : null
+  let lab: Promise<FaultLab> | null = null
   const gateway: Gateway = {
     get settings() {
       return reloader.current.settings
@@ -121,6 +123,7 @@ async function openPlanes(
     pools,
     log,
     localCaller,
+    simulated: () => (lab ??= openFaultLab(settings, simulator)).then(({ backend }) => backend),
   }
   const active = new ActiveRequests()
   const app = createServer(createDataPlane(gateway, active))
@@ -150,6 +153,7 @@ async function openPlanes(
       await requestLog.flush()
       await ledger.close()
       await pools.close()
+      await (await lab)?.close()
       await simulator?.close()
       await store.close()
     },
@@ -169,6 +173,21 @@ async function startSimulatorFor(settings: Settings): Promise<Simulator | null> 
   if (!usesSimulator(settings)) return null
   const { startSimulator } = await import('#simulator/index.ts')
   return startSimulator({})
+}
+
+/** The simulator as a backend that stands in for others. */
+interface FaultLab {
+  readonly backend: Backend
+  close(): Promise<void>
+}
+
+async function openFaultLab(settings: Settings, running: Simulator | null): Promise<FaultLab> {
+  const { startSimulator } = await import('#simulator/index.ts')
+  const simulator = running ?? (await startSimulator({}))
+  return {
+    backend: simulatedBackend(settings.timeouts, simulator.url),
+    close: async () => (running ? undefined : simulator.close()),
+  }
 }
 
 function usesSimulator(settings: Settings): boolean {

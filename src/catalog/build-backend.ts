@@ -33,6 +33,28 @@ export function buildBackend(
   }
 }
 
+/** The built-in simulator where no configuration names it. */
+export function simulatedBackend(timeouts: Timeouts, url: string): Backend {
+  const settings: BackendSettings = {
+    type: 'simulator',
+    apiUrl: null,
+    credentials: [],
+    credentialSource: null,
+    protocols: null,
+    protocolUrls: {},
+    headers: {},
+    timeouts: {},
+    enabled: true,
+    region: null,
+    accessKeyId: null,
+    secretAccessKey: null,
+    sessionToken: null,
+    offersReference: false,
+    extra: {},
+  }
+  return buildBackend('simulator', settings, timeouts, url)
+}
+
 /** Null when the operator gave no keys; a Bedrock API key is sent as a bearer then. */
 function awsOf(settings: BackendSettings): AwsAccess | null {
   const { region, accessKeyId, secretAccessKey, sessionToken } = settings

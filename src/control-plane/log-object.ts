@@ -56,6 +56,7 @@ export function logObject(row: RequestRow, { showBackends, currency }: LogView):
     attempts: row.attempts.map((attempt) => attemptObject(attempt, showBackends)),
     warnings: row.warnings,
     tool_calls_count: row.tool_calls_count,
+    fault: row.fault,
   }
 }
 

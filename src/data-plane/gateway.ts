@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Caller, KeyRing } from '#accounts/types.ts'
-import type { CatalogSource } from '#catalog/types.ts'
+import type { Backend, CatalogSource } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
 import type { Ledger } from '#ledger/types.ts'
 import type { RateLimits } from '#limits/rate-limits.ts'
@@ -22,6 +22,8 @@ export interface Gateway {
   readonly sealStash: SealStash
   readonly pools: UpstreamPools
   readonly log: Logger
+  /** The simulator as a backend, started when it is first asked for; only in single-user mode (B12). */
+  simulated(): Promise<Backend>
   /** Who calls when client authentication is off (R16); null: everyone needs a key. */
   readonly localCaller: Caller | null
 }

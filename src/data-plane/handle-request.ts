@@ -4,6 +4,7 @@ import { admitAddress } from './2-authenticate/admit-address.ts'
 import { authenticate } from './2-authenticate/authenticate.ts'
 import { parse } from './3-parse/parse.ts'
 import { resolve } from './4-resolve/resolve.ts'
+import { planFaults } from './5-plan/fault-lab.ts'
 import { planTargets } from './5-plan/plan.ts'
 import { admit } from './6-reserve/admit.ts'
 import { reserve } from './6-reserve/reserve.ts'
@@ -30,7 +31,8 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const caller = (seen.caller = await authenticate(gateway, exchange))
     const parsed = (seen.parsed = await parse(gateway, exchange))
     const selection = (seen.selection = resolve(gateway, caller, parsed))
-    const plan = (seen.plan = planTargets(gateway, caller, parsed, selection))
+    const routed = planTargets(gateway, caller, parsed, selection)
+    const plan = (seen.plan = await planFaults(gateway, exchange, parsed, routed))
     seen.admission = await admit(gateway, caller, exchange, parsed, plan, address)
     const hold = (seen.hold = await reserve(gateway, caller, exchange, plan))
     const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold))

@@ -136,7 +136,9 @@ export class RateLimits {
   private loadPast(scopes: readonly Scope[], nowMs: number): Promise<void> | null {
     const missing = scopes.filter((scope) => this.limiter.unloaded(scope).length > 0)
     if (missing.length === 0) return null
-    return Promise.all(missing.map((scope) => this.once(scope.id, () => this.loadScope(scope, nowMs)))).then(() => undefined)
+    return Promise.all(missing.map((scope) => this.once(scope.id, () => this.loadScope(scope, nowMs)))).then(
+      () => undefined,
+    )
   }
 
   private async loadScope(scope: Scope, nowMs: number): Promise<void> {

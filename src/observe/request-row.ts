@@ -67,6 +67,8 @@ export interface RequestRow {
   readonly attempts: readonly AttemptRecord[]
   readonly warnings: readonly string[]
   readonly tool_calls_count: number
+  /** What the client asked to go wrong (B12); such a row is no real traffic. */
+  readonly fault: string | null
 }
 
 /** Rows of requests that hold no money (rejections, free calls): written behind, flushed on shutdown. */

@@ -138,6 +138,7 @@ export function sampleRow(change: Partial<RequestRow> & Pick<RequestRow, 'reques
     attempts: [],
     warnings: [],
     tool_calls_count: 0,
+    fault: null,
     ...change,
   }
 }

@@ -59,6 +59,7 @@ const FULL: RequestRow = {
   attempts: [{ backend: 'main', status: 503, error_code: 'x', latency_ms: 3, retry_after: null }],
   warnings: ['one', 'two'],
   tool_calls_count: 0,
+  fault: '429',
 }
 
 export function rowContract(harness: Harness): void {

@@ -69,6 +69,7 @@ const DETAIL_DEFAULTS: Readonly<Record<DetailKey, unknown>> = {
   attempts: [],
   warnings: [],
   tool_calls_count: 0,
+  fault: null,
 }
 
 export const REQUEST_COLUMNS = [...DIRECT_COLUMNS, 'day_key', 'detail'] as const
@@ -209,6 +210,7 @@ function detailOf(row: RequestRow): string {
     attempts: row.attempts.length === 0 ? undefined : row.attempts,
     warnings: row.warnings.length === 0 ? undefined : row.warnings,
     tool_calls_count: row.tool_calls_count === 0 ? undefined : row.tool_calls_count,
+    fault: row.fault ?? undefined,
   }
   return JSON.stringify(detail)
 }

@@ -79,7 +79,8 @@ export function rowOf(
     absorbed_cost_nano: null,
     price_version: tally?.price?.version ?? null,
     attempts: attemptsOf(seen),
-    warnings: answer?.warnings ?? [],
+    warnings: plan?.warnings ? [...plan.warnings, ...(answer?.warnings ?? [])] : (answer?.warnings ?? []),
+    fault: plan?.fault ?? null,
     tool_calls_count: tally?.toolCallsCount() ?? 0,
   }
 }

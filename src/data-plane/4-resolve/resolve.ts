@@ -4,6 +4,7 @@ import type { Catalog, Model, Route } from '#catalog/types.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { nearest } from '#base/nearest.ts'
+import { labModel } from './lab-model.ts'
 
 /** Keys belong to this group until groups are assigned. */
 const GROUP = 'default'
@@ -26,7 +27,7 @@ export function resolve(gateway: Gateway, _caller: Caller, parsed: Parsed): Sele
   const catalog = gateway.catalog.current
   const model = catalog.models.get(parsed.model)
   if (model) return { model, routes: routesOf(catalog, model), group: GROUP }
-  return pinned(catalog, parsed.model) ?? unknown(catalog, parsed.model)
+  return labModel(catalog, parsed.model, GROUP) ?? pinned(catalog, parsed.model) ?? unknown(catalog, parsed.model)
 }
 
 function routesOf(catalog: Catalog, model: Model): readonly Route[] {

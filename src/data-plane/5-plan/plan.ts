@@ -13,6 +13,8 @@ import type { Selection } from '#data-plane/4-resolve/resolve.ts'
 export interface Target {
   readonly route: Route
   readonly protocol: Protocol
+  /** What its upstream, the simulator, is asked to do wrong (B12). */
+  readonly fault?: string
 }
 
 /** Where the request may go, in order, and what it can cost at most. */
@@ -24,6 +26,10 @@ export interface Plan {
   /** `passthrough`, or `<in>-><out>` once a translation is involved (R26). */
   readonly adapter: string
   readonly group: string
+  /** What the client asked to go wrong, and gets (B12). */
+  readonly fault?: string
+  /** Told to the client beside those of the answer. */
+  readonly warnings?: readonly string[]
 }
 
 /** The worst case in tokens. */

@@ -39,6 +39,7 @@ export function dispatch(
     clientQuery: exchange.query,
     credential: route.backend.credentials[0] ?? null,
   })
+  if (target.fault !== undefined) request.headers.push('x-fault', target.fault)
   const running = new Attempt(reader, limitsOf(gateway, target, stream))
   exchange.departure.onGone(() => running.abort())
   const { origin, path } = request

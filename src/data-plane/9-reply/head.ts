@@ -1,4 +1,5 @@
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
+import type { Plan } from '#data-plane/5-plan/plan.ts'
 
 /** Headers that every answer of the data plane carries (R12, attack S33). */
 export function baseHeaders(exchange: Exchange): Record<string, string> {
@@ -15,6 +16,7 @@ export function baseHeaders(exchange: Exchange): Record<string, string> {
 }
 
 /** What was dropped or changed, one value per warning (R81). */
-export function addWarnings(headers: Record<string, string>, warnings: readonly string[]): void {
+export function addWarnings(headers: Record<string, string>, plan: Plan, ofAnswer: readonly string[]): void {
+  const warnings = plan.warnings ? [...plan.warnings, ...ofAnswer] : ofAnswer
   if (warnings.length > 0) headers['x-gateway-warnings'] = warnings.join(', ')
 }

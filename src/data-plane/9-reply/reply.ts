@@ -51,7 +51,7 @@ async function replyWhole(
   headers['x-gateway-adapter'] = plan.adapter
   const cost = usage && plan.bound ? tally.costOf(usage) : null
   if (cost) headers['x-gateway-cost'] = formatUsd(cost.nano)
-  addWarnings(headers, answer.warnings)
+  addWarnings(headers, plan, answer.warnings)
   Object.assign(headers, answer.headers)
   response.writeHead(200, headers)
   response.end(body)

@@ -56,7 +56,7 @@ export class StreamReply implements EventSink {
     headers['x-accel-buffering'] = 'no'
     headers['x-gateway-model'] = plan.model.id
     headers['x-gateway-adapter'] = plan.adapter
-    addWarnings(headers, answer.warnings)
+    addWarnings(headers, plan, answer.warnings)
     this.response.writeHead(200, headers)
   }
 
