@@ -106,9 +106,9 @@ async function openPlanes(
   const requestLog = createRequestLog(store, { onDrop: (count) => log.error({ count }, 'log rows were dropped') })
   const responses = createResponseState(store)
   const limits = limitsOver(store, catalog, () => reloader.current.settings, options.now)
+  const lab = createFaultLab(settings, simulator)
   const pools = new UpstreamPools({ connectMs: settings.timeouts.connectMs })
   const localCaller = settings.disableAuth ? localCallerOf(settings) : null
-  let lab: Promise<FaultLab> | null = null
   const gateway: Gateway = {
     get settings() {
       return reloader.current.settings
@@ -123,7 +123,7 @@ async function openPlanes(
     pools,
     log,
     localCaller,
-    simulated: () => (lab ??= openFaultLab(settings, simulator)).then(({ backend }) => backend),
+    simulated: lab.backend,
   }
   const active = new ActiveRequests()
   const app = createServer(createDataPlane(gateway, active))
@@ -132,8 +132,7 @@ async function openPlanes(
   const shared = { accounts, keys, keyRing, catalog, requests, responses, log, localCaller, settings, gatewayUrl }
   registerControlPlane(app, { ...shared, freeDay: limits.freeDay, masterKey: masterKey.value, version: readVersion() })
   registerGeminiPaths(app)
-  await app.listen({ host: settings.host, port: settings.port })
-  const url = urlOf(app, settings.host)
+  const url = await listen(app, settings)
   const stopRegularWork = workRegularly(store, ledger, responses, log)
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()
@@ -153,11 +152,15 @@ async function openPlanes(
       await requestLog.flush()
       await ledger.close()
       await pools.close()
-      await (await lab)?.close()
-      await simulator?.close()
+      await lab.close()
       await store.close()
     },
   }
+}
+
+async function listen(app: FastifyInstance, { host, port }: Settings): Promise<string> {
+  await app.listen({ host, port })
+  return urlOf(app, host)
 }
 
 /** Takes no new connection, lets what is in flight finish for a while, then ends it. */
@@ -175,18 +178,13 @@ async function startSimulatorFor(settings: Settings): Promise<Simulator | null> 
   return startSimulator({})
 }
 
-/** The simulator as a backend that stands in for others. */
-interface FaultLab {
-  readonly backend: Backend
-  close(): Promise<void>
-}
-
-async function openFaultLab(settings: Settings, running: Simulator | null): Promise<FaultLab> {
-  const { startSimulator } = await import('#simulator/index.ts')
-  const simulator = running ?? (await startSimulator({}))
+/** The simulator that stands in for providers (B12): the one that runs, else one that is started when it is first asked for. */
+function createFaultLab(settings: Settings, running: Simulator | null) {
+  let opening: Promise<Simulator> | null = running && Promise.resolve(running)
+  const open = async (): Promise<Simulator> => (await import('#simulator/index.ts')).startSimulator({})
   return {
-    backend: simulatedBackend(settings.timeouts, simulator.url),
-    close: async () => (running ? undefined : simulator.close()),
+    backend: async (): Promise<Backend> => simulatedBackend(settings.timeouts, (await (opening ??= open())).url),
+    close: async (): Promise<void> => (await opening)?.close(),
   }
 }
 
