@@ -32,7 +32,7 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const parsed = (seen.parsed = await parse(gateway, exchange))
     const selection = (seen.selection = resolve(gateway, caller, parsed))
     const routed = planTargets(gateway, caller, parsed, selection)
-    const plan = (seen.plan = await planFaults(gateway, exchange, parsed, routed))
+    const plan = (seen.plan = await planFaults(gateway, exchange, parsed, selection, routed))
     seen.admission = await admit(gateway, caller, exchange, parsed, plan, address)
     const hold = (seen.hold = await reserve(gateway, caller, exchange, plan))
     const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold))

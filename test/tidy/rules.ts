@@ -161,5 +161,8 @@ export const ALLOWED_LINES: Readonly<Record<string, readonly RegExp[]>> = {
   'src/ledger/periods.ts': [/Math\.floor\(nowMs \/ DAY_MS\)/],
 }
 
+/** Models of the fault lab (B12): their ids look like paths of ours. */
+export const MODEL_IDS = /^test\/(echo|tools|thinking|slow)$/
+
 /** Documents whose paths must exist. */
 export const DOCUMENTS = /^(README|ARCHITECTURE|CONTRIBUTING)\.md$|^docs\/.*\.md$/

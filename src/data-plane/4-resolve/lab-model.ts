@@ -6,7 +6,7 @@ const CARRIER = 'test/echo'
 const FAULT_MODEL = /^(?:sim|test|mock)\/fault-([\w=|-]{1,100})$/
 
 /** What a model's name asks to go wrong (`sim/fault-429` -> `429`), or null. */
-export const faultOfName = (name: string): string | null => FAULT_MODEL.exec(name)?.[1] ?? null
+const faultOfName = (name: string): string | null => FAULT_MODEL.exec(name)?.[1] ?? null
 
 /**
  * Names of the fault lab that no list shows (B12): `mock/x` is `test/x` or `sim/x`, and `sim/fault-x` is an answer that goes
@@ -21,8 +21,9 @@ export function labModel(catalog: Catalog, requested: string, group: string): Se
     }
   }
   const carrier = catalog.models.get(CARRIER)
-  if (!carrier || faultOfName(requested) === null) return null
+  const fault = faultOfName(requested)
+  if (!carrier || fault === null) return null
   const model: Model = { ...carrier, id: requested, displayName: requested }
   const routes = (catalog.routes.get(CARRIER) ?? []).map((route) => ({ ...route, model, upstreamModel: requested }))
-  return routes.length > 0 ? { model, routes, group } : null
+  return routes.length > 0 ? { model, routes, group, fault } : null
 }

@@ -14,6 +14,8 @@ export interface Selection {
   readonly model: Model
   readonly routes: readonly Route[]
   readonly group: string
+  /** What the model's name asks to go wrong (B12). */
+  readonly fault?: string
 }
 
 /** Suggestions in a 404 (R45). */

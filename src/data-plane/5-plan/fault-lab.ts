@@ -2,7 +2,7 @@ import { GatewayError } from '#base/errors.ts'
 import type { Backend } from '#catalog/types.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
-import { faultOfName } from '#data-plane/4-resolve/lab-model.ts'
+import type { Selection } from '#data-plane/4-resolve/resolve.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Plan, Target } from './plan.ts'
 
@@ -17,11 +17,16 @@ export const FAULT_IGNORED = 'header=x-fault;action=ignored;reason=only_in_singl
  * in single-user mode the simulator takes the place of a real upstream, at no cost. Anyone else's are ignored with a
  * warning. Which faults there are is the simulator's to know. Throws 400.
  */
-export function planFaults(gateway: Gateway, exchange: Exchange, parsed: Parsed, plan: Plan): Plan | Promise<Plan> {
+export function planFaults(
+  gateway: Gateway,
+  exchange: Exchange,
+  parsed: Parsed,
+  selection: Selection,
+  plan: Plan,
+): Plan | Promise<Plan> {
   const { headers } = exchange.request
   const asked = headers['x-fault'] ?? headers['x-simulate-fault']
-  const named = faultOfName(plan.model.id)
-  if (asked === undefined) return named === null ? plan : { ...plan, fault: named }
+  if (asked === undefined) return selection.fault === undefined ? plan : { ...plan, fault: selection.fault }
   if (typeof asked !== 'string' || asked.length > FAULT_CHARACTERS_MAX || !/^[\x20-\x7e]*$/.test(asked)) {
     throw invalid('x-fault', `at most ${FAULT_CHARACTERS_MAX} printable characters`)
   }
