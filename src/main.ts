@@ -16,6 +16,8 @@ import { UpstreamPools } from '#data-plane/7-call/pools.ts'
 import { SealStash } from '#data-plane/7-call/seal-stash.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { ActiveRequests, createDataPlane, registerGeminiPaths } from '#data-plane/routes.ts'
+import { RetryBudget } from '#health/retry-budget.ts'
+import { TargetHealth } from '#health/target-health.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
 import { createLog } from '#observe/log.ts'
@@ -97,8 +99,7 @@ async function openPlanes(
   await ledger.recover()
   const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf })
   const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
-  const catalog = createCatalogSource(catalogOf(settings, simulator))
-  const reloader = watchConfig(options, loaded, log, (next) => catalog.swap(catalogOf(next.settings, simulator)))
+  const { catalog, health, reloader } = watchCatalog(options, loaded, log, simulator)
   const requestLog = createRequestLog(store, { onDrop: (count) => log.error({ count }, 'log rows were dropped') })
   const responses = createResponseState(store)
   const pools = new UpstreamPools({ connectMs: settings.timeouts.connectMs })
@@ -114,6 +115,8 @@ async function openPlanes(
     responses,
     sealStash: new SealStash(),
     pools,
+    health,
+    retryBudget: new RetryBudget(),
     log,
     localCaller,
   }
@@ -149,6 +152,17 @@ async function openPlanes(
       await store.close()
     },
   }
+}
+
+/** The catalog and what is known of its backends, which follow the configuration. */
+function watchCatalog(options: StartOptions, loaded: LoadedConfig, log: Logger, simulator: Simulator | null) {
+  const health = new TargetHealth()
+  const catalog = createCatalogSource(catalogOf(loaded.settings, simulator))
+  const reloader = watchConfig(options, loaded, log, (next) => {
+    catalog.swap(catalogOf(next.settings, simulator))
+    health.keepOnly(catalog.current.backends)
+  })
+  return { catalog, health, reloader }
 }
 
 /** Takes no new connection, lets what is in flight finish for a while, then ends it. */

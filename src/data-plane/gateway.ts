@@ -2,6 +2,8 @@ import type { Logger } from 'pino'
 import type { Caller, KeyRing } from '#accounts/types.ts'
 import type { CatalogSource } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
+import type { RetryBudget } from '#health/retry-budget.ts'
+import type { TargetHealth } from '#health/target-health.ts'
 import type { Ledger } from '#ledger/types.ts'
 import type { RequestLog } from '#observe/request-row.ts'
 import type { ResponseState } from '#response-state/types.ts'
@@ -19,6 +21,9 @@ export interface Gateway {
   readonly responses: ResponseState
   readonly sealStash: SealStash
   readonly pools: UpstreamPools
+  /** Which backends and credentials work at the moment. */
+  readonly health: TargetHealth
+  readonly retryBudget: RetryBudget
   readonly log: Logger
   /** Who calls when client authentication is off (R16); null: everyone needs a key. */
   readonly localCaller: Caller | null

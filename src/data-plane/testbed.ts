@@ -90,7 +90,10 @@ export function catalogOf(routes: readonly Route[], rest: Partial<Catalog> = {})
 
 /** As much of a gateway as the pure steps look at. */
 export function gatewayOf(catalog: Catalog): Gateway {
-  const settings = { reservation: { minOutputTokens: 256, defaultMaxOutput: 4096 } }
+  const settings = {
+    reservation: { minOutputTokens: 256, defaultMaxOutput: 4096 },
+    failureHandling: { enabled: true, maxFailoverHops: 5 },
+  }
   return { catalog: { current: catalog }, settings } as unknown as Gateway
 }
 

@@ -101,6 +101,8 @@ export function configFor(upstreamUrl: string, change: Record<string, object> = 
   })
   return {
     logging: { level: 'silent' },
+    // One upstream call per request; what follows a failure has tests of its own (failover.test.ts).
+    failure_handling: { enabled: false },
     models: [
       { id: MODELS.chat.id, vendor: 'openai', ...CHAT },
       { id: MODELS.messages.id, vendor: 'anthropic', ...CHAT },

@@ -18,6 +18,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
   ir: { base: 'values' },
   providers: { base: 'values', catalog: 'types' },
   codecs: { base: 'values', ir: 'values', wire: 'values' },
+  health: {},
   simulator: { base: 'values', wire: 'values' },
   tokens: { base: 'values', ir: 'values', wire: 'values' },
   observe: { base: 'values', store: 'values' },
@@ -29,6 +30,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
   catalog: { base: 'values', config: 'values', providers: 'values', simulator: 'values' },
   'data-plane': {
     base: 'values',
+    health: 'values',
     ir: 'values',
     wire: 'values',
     codecs: 'values',
@@ -49,6 +51,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     store: 'values',
     config: 'values',
     providers: 'values',
+    health: 'types',
     ledger: 'types',
     observe: 'types',
     'response-state': 'types',

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { id } from '#base/ids.ts'
 import type { Surface } from '#base/protocols.ts'
 import type { Dialect } from '#codecs/dialect.ts'
+import { KeepAlive } from './keep-alive.ts'
 import type { Endpoint } from './operations.ts'
 import { readBody } from './read-body.ts'
 
@@ -25,6 +26,7 @@ export interface Exchange {
   /** Monotonic, for latencies. */
   readonly startedAt: number
   readonly departure: Departure
+  readonly keepAlive: KeepAlive
   /** Reads the body, decoded, once its caller is known. Throws as `1-receive/read-body.ts` says. */
   readBody(bytesMax: number): Promise<Buffer>
 }
@@ -75,6 +77,7 @@ export function receive(
     startedMs: Date.now(),
     startedAt: performance.now(),
     departure,
+    keepAlive: new KeepAlive(response),
     readBody: (bytesMax) => readBody(request, bytesMax),
   }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { GatewayError } from '#base/errors.ts'
 import { Departure, type Exchange } from '#data-plane/1-receive/exchange.ts'
+import { KeepAlive } from '#data-plane/1-receive/keep-alive.ts'
 import { UpstreamError } from '#data-plane/failures.ts'
 import type { Seen } from '#data-plane/seen.ts'
 import { backendOf, callerOf, modelOf, parsedOf, PRICE, routeOf } from '#data-plane/testbed.ts'
@@ -24,6 +25,7 @@ function exchangeOf(headers: Record<string, string> = {}, rest: Partial<Exchange
     startedMs: 1000,
     startedAt: performance.now(),
     departure: new Departure(),
+    keepAlive: new KeepAlive({} as Exchange['response']),
     readBody: () => Promise.reject(new Error('read already')),
     ...rest,
   }
@@ -35,7 +37,7 @@ function answered(exchange = exchangeOf()): Required<Omit<Seen, 'error' | 'breac
   const parsed = parsedOf()
   const target = { route: routeOf(model, backendOf('b'), { upstreamModel: 'inner' }), protocol: 'openai-chat' as const }
   const bound = { inputTokensMax: 9, outputTokensMax: 9, outputIsClients: true, candidates: 1, price: PRICE }
-  const plan = { model, targets: [target] as const, bound, adapter: 'passthrough', group: 'default' }
+  const plan = { model, targets: [target] as const, bound, group: 'default', attemptsMax: 1 }
   const attempts = [{ backend: 'b', status: 200, error_code: null, latency_ms: 1, retry_after: null }]
   const facts = {
     usage: null,
@@ -51,6 +53,7 @@ function answered(exchange = exchangeOf()): Required<Omit<Seen, 'error' | 'breac
     kind: 'whole' as const,
     target,
     attempts,
+    health: null,
     warnings: ['w'],
     upstreamRequestId: 'up',
     save: null,

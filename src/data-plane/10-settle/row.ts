@@ -1,4 +1,5 @@
 import { ERRORS, type GatewayError } from '#base/errors.ts'
+import { adapterOf } from '#base/protocols.ts'
 import type { NanoUsd } from '#base/money.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { RequestRow } from '#observe/request-row.ts'
@@ -27,7 +28,8 @@ export function rowOf(
   const now = performance.now()
   const latencyMs = Math.round(now - exchange.startedAt)
   const firstContentAt = answer?.kind === 'stream' ? answer.firstContentAt : null
-  const route = (answer?.target ?? plan?.targets[0])?.route
+  const target = answer?.target ?? plan?.targets[0]
+  const route = target?.route
   const status = statusOf(seen, outcome)
   return {
     request_id: exchange.id,
@@ -51,12 +53,12 @@ export function rowOf(
     requested_model: (seen.parsed?.model ?? exchange.pathModel)?.slice(0, HEADER_CHARACTERS_MAX) ?? null,
     alias_rule: null,
     resolved_model: selection?.model.id ?? null,
-    model_id: plan?.model.id ?? null,
+    model_id: route?.model.id ?? null,
     upstream_model: route?.upstreamModel ?? null,
     vendor: selection?.model.vendor ?? null,
     backend_id: route?.backend.id ?? null,
     group_id: plan?.group ?? null,
-    adapter: plan?.adapter ?? null,
+    adapter: target && seen.parsed ? adapterOf(seen.parsed.surface, target.protocol) : null,
     thinking: false,
     status: status.status,
     status_code: status.status_code,

@@ -21,9 +21,9 @@ export interface Plan {
   readonly targets: readonly [Target, ...Target[]]
   /** Null: counting is free and holds nothing (B4). */
   readonly bound: Bound | null
-  /** `passthrough`, or `<in>-><out>` once a translation is involved (R26). */
-  readonly adapter: string
   readonly group: string
+  /** Attempts that may be made for this request, all targets together; 1 when the client wants no failover. */
+  readonly attemptsMax: number
 }
 
 /** The worst case in tokens. */
@@ -57,8 +57,8 @@ export function planTargets(gateway: Gateway, caller: Caller, parsed: Parsed, se
     model,
     targets,
     bound: parsed.operation === 'count' ? null : boundOf(gateway, caller, parsed, model, targets),
-    adapter: targets[0].protocol === parsed.surface ? 'passthrough' : `${parsed.surface}->${targets[0].protocol}`,
     group: selection.group,
+    attemptsMax: gateway.settings.failureHandling.enabled ? 1 + gateway.settings.failureHandling.maxFailoverHops : 1,
   }
 }
 

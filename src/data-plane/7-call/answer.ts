@@ -1,6 +1,7 @@
 import type { AnswerFacts, EventOffsets, EventRole, Failure, StreamReader } from '#codecs/codec.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { Usage } from '#ir/usage.ts'
+import type { HealthWatch } from '#health/target-health.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
 
 /** What an upstream answered, once it is certain that this attempt is the one the client gets. */
@@ -9,6 +10,8 @@ export type Answer = WholeAnswer | StreamAnswer
 interface AnswerBase {
   readonly target: Target
   readonly attempts: readonly AttemptRecord[]
+  /** Hears how a stream ends; null where health is not concerned (counting). */
+  readonly health: HealthWatch | null
   /** Things the gateway changed or could not do, for `x-gateway-warnings` (R81). */
   readonly warnings: readonly string[]
   readonly upstreamRequestId: string | null

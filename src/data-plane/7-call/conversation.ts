@@ -1,7 +1,7 @@
 import type { Caller } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
-import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
+import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 
 type Body = Readonly<Record<string, unknown>>
@@ -23,7 +23,6 @@ export async function readConversation(
   gateway: Gateway,
   caller: Caller,
   exchange: Exchange,
-  plan: Plan,
   target: Target,
   body: Body,
 ): Promise<Conversation> {
@@ -45,7 +44,7 @@ export async function readConversation(
         accountId,
         createdAtMs: exchange.startedMs,
         previousId,
-        model: plan.model.id,
+        model: target.route.model.id,
         backendId: target.route.backend.id,
         input: body['input'] as string | readonly unknown[],
         response: JSON.stringify(response),

@@ -30,12 +30,12 @@ export async function countPrompt(
   const own = await askOwnSurface(gateway, exchange, parsed, target)
   if (own) return answerOf(target, own, { 'x-gateway-count': 'native' })
   const request = readRequest(parsed)
-  const native = await askOtherProtocol(gateway, exchange, plan, target, request)
+  const native = await askOtherProtocol(gateway, exchange, target, request)
   if (native !== null) return answerOf(target, bodyOf(parsed.surface, native), { 'x-gateway-count': 'native' })
   const { upstreamModel } = target.route
   const { tokens, errorBoundPercent } = await countTokens(request, {
     id: upstreamModel,
-    vendor: plan.model.vendor,
+    vendor: target.route.model.vendor,
     protocol: target.protocol,
   })
   return answerOf(target, bodyOf(parsed.surface, tokens), {
@@ -67,6 +67,7 @@ async function askOwnSurface(
     geminiAction: exchange.endpoint.action,
     isTranslated: false,
     stream: false,
+    credential: 0,
   } as const
   const outcome = await dispatch(gateway, exchange, target, sending, null)
   if (outcome.kind === 'whole') {
@@ -97,20 +98,20 @@ function failureIn(body: Buffer): Failure | null {
 async function askOtherProtocol(
   gateway: Gateway,
   exchange: Exchange,
-  plan: Plan,
   target: Target,
   request: ChatRequest,
 ): Promise<number | null> {
   const codec = UPSTREAM_CODECS[target.protocol]
   if (!codec || !hasCounter(target)) return null
   // What a counter leaves out of account is no loss of the client's.
-  const { body } = codec.encodeRequest(request, traitsFor(plan, target), new Losses())
+  const { body } = codec.encodeRequest(request, traitsFor(target), new Losses())
   const sending = {
     body: Buffer.from(JSON.stringify(countable(target, fieldsOf(body)))),
     operation: 'count',
     geminiAction: 'countTokens',
     isTranslated: true,
     stream: false,
+    credential: 0,
   } as const
   const outcome = await dispatch(gateway, exchange, target, sending, null)
   return outcome.kind === 'whole' ? tokensIn(outcome.body) : null
@@ -165,6 +166,7 @@ function answerOf(target: Target, body: Buffer, headers: Readonly<Record<string,
     kind: 'whole',
     target,
     attempts: [],
+    health: null,
     warnings: [],
     upstreamRequestId: null,
     save: null,

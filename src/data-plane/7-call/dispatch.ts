@@ -16,6 +16,8 @@ export interface Sending {
   /** Whether the client speaks another protocol: then its headers say nothing to this upstream. */
   readonly isTranslated: boolean
   readonly stream: boolean
+  /** Index of the backend's credential to send. */
+  readonly credential: number
 }
 
 /** Makes one attempt. It is given up when the client leaves. */
@@ -37,7 +39,7 @@ export function dispatch(
     stream,
     clientHeaders: exchange.request.headers,
     clientQuery: exchange.query,
-    credential: route.backend.credentials[0] ?? null,
+    credential: route.backend.credentials[sending.credential] ?? null,
   })
   const running = new Attempt(reader, limitsOf(gateway, target, stream))
   exchange.departure.onGone(() => running.abort())

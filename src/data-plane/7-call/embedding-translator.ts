@@ -6,7 +6,7 @@ import { geminiEmbeddings } from '#codecs/gemini-embeddings/translation.ts'
 import { type EmbeddingCodec, openAiEmbeddings } from '#codecs/openai-embeddings/translation.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
-import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
+import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { EmbeddingRequest } from '#ir/embedding.ts'
 import { type Loss, Losses } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
@@ -28,11 +28,11 @@ export class EmbeddingTranslator implements Translation {
   private readonly price: (usage: Usage) => string | null
 
   /** Throws GatewayError (400) for what the client wrote wrongly and for inputs that the target cannot take. */
-  constructor(exchange: Exchange, parsed: Parsed, plan: Plan, target: Target) {
+  constructor(exchange: Exchange, parsed: Parsed, target: Target) {
     const { route, protocol } = target
     this.client = codecOf(parsed.surface)
     this.upstream = codecOf(protocol as Surface)
-    this.model = plan.model.id
+    this.model = target.route.model.id
     this.request = this.client.decodeRequest(parseFaithfulJson(parsed.body.toString('utf8')), exchange.endpoint.action)
     const losses = new Losses()
     const encoded = this.upstream.encodeRequest(this.request, { model: route.upstreamModel }, losses)

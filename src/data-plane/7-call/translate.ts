@@ -2,7 +2,7 @@ import type { Caller } from '#accounts/types.ts'
 import { parseFaithfulJson } from '#base/exact-json.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
-import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
+import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { Hold } from '#data-plane/6-reserve/reserve.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { readConversation } from './conversation.ts'
@@ -16,14 +16,13 @@ export async function translate(
   caller: Caller,
   exchange: Exchange,
   parsed: Parsed,
-  plan: Plan,
   target: Target,
   hold: Hold,
 ): Promise<Translation> {
   const translation =
     parsed.operation === 'embed'
-      ? new EmbeddingTranslator(exchange, parsed, plan, target)
-      : await translateChat(gateway, caller, exchange, parsed, plan, target, hold)
+      ? new EmbeddingTranslator(exchange, parsed, target)
+      : await translateChat(gateway, caller, exchange, parsed, target, hold)
   refuseLosses(gateway.settings, translation.losses)
   return translation
 }
@@ -33,16 +32,15 @@ async function translateChat(
   caller: Caller,
   exchange: Exchange,
   parsed: Parsed,
-  plan: Plan,
   target: Target,
   hold: Hold,
 ): Promise<ChatTranslator> {
   const body = parseFaithfulJson(parsed.body.toString('utf8')) as Readonly<Record<string, unknown>>
   const conversation =
     parsed.surface === 'openai-responses'
-      ? await readConversation(gateway, caller, exchange, plan, target, body)
+      ? await readConversation(gateway, caller, exchange, target, body)
       : { body, keep: null }
   const scope = { accountId: caller.account.id, backendId: target.route.backend.id }
   const seals = { stash: gateway.sealStash, scope }
-  return new ChatTranslator(exchange, parsed, plan, target, conversation, seals, hold.outputTokensMax)
+  return new ChatTranslator(exchange, parsed, target, conversation, seals, hold.outputTokensMax)
 }

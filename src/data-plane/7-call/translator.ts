@@ -10,7 +10,7 @@ import { RAISED_LIMIT_MAX, raisesLimit } from '#codecs/raised-limit.ts'
 import type { AnswerContext, ClientCodec, EncodedRequest, TargetTraits, UpstreamCodec } from '#codecs/translation.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
-import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
+import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import { type Loss, Losses } from '#ir/extensions.ts'
@@ -68,7 +68,6 @@ export class ChatTranslator implements Translation {
   constructor(
     exchange: Exchange,
     parsed: Parsed,
-    plan: Plan,
     target: Target,
     conversation: Conversation,
     seals: { readonly stash: SealStash; readonly scope: StashScope },
@@ -88,13 +87,13 @@ export class ChatTranslator implements Translation {
       outputTokensMax === null
         ? decoded
         : affordable(decoded, outputTokensMax, raisesLimit(parsed.surface, protocol), losses)
-    this.encoded = this.upstream.encodeRequest(this.request, traitsFor(plan, target), losses)
+    this.encoded = this.upstream.encodeRequest(this.request, traitsFor(target), losses)
     this.losses = withoutSpareTools(this.request, losses.list)
     this.body = Buffer.from(JSON.stringify(this.encoded.body))
     const { price } = route
     this.context = {
       id: exchange.id.slice(exchange.id.indexOf('_') + 1),
-      model: plan.model.id,
+      model: target.route.model.id,
       createdAt: Math.floor(exchange.startedMs / 1000),
       upstream: protocol,
       request: this.request,
@@ -178,7 +177,8 @@ function affordable(request: ChatRequest, outputTokensMax: number, mayRaise: boo
 }
 
 /** How this target's model wants to be asked. */
-export function traitsFor({ model }: Plan, { route, protocol }: Target): TargetTraits {
+export function traitsFor({ route, protocol }: Target): TargetTraits {
+  const { model } = route
   return traitsOf({
     protocol,
     backendType: route.backend.type,

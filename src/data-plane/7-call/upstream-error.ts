@@ -82,7 +82,7 @@ function upstreamOf(failure: Failure): { type?: string; code?: string } {
 }
 
 /** `Retry-After` as seconds, from either of its two forms (RFC 9110 section 10.2.3). */
-function secondsOf(retryAfter: string | null): number | undefined {
+export function secondsOf(retryAfter: string | null): number | undefined {
   if (retryAfter === null) return undefined
   if (/^\d{1,9}(?:\.\d+)?$/.test(retryAfter.trim())) return Math.ceil(Number(retryAfter))
   const at = Date.parse(retryAfter)

@@ -23,7 +23,7 @@ function planOf(price: Price | null, inputTokensMax = 1000, isFree = false): Pla
   const model = modelOf('m')
   const bound = { inputTokensMax, outputTokensMax: 10, outputIsClients: true, candidates: 1, price }
   const target = { route: routeOf(model, backendOf('b'), { price }), protocol: 'openai-chat' as const }
-  return { model, targets: [target], bound: isFree ? null : bound, adapter: 'passthrough', group: 'default' }
+  return { model, targets: [target], bound: isFree ? null : bound, group: 'default', attemptsMax: 1 }
 }
 
 const base = (plan: Plan) => ({
@@ -32,6 +32,7 @@ const base = (plan: Plan) => ({
   warnings: [],
   upstreamRequestId: null,
   save: null,
+  health: null,
 })
 
 function wholeTally(facts: Partial<AnswerFacts>, plan = planOf(PRICE), asked: Asked = {}) {

@@ -6,7 +6,8 @@ import type { Plan } from '#data-plane/5-plan/plan.ts'
 import type { Answer, WholeAnswer } from '#data-plane/7-call/answer.ts'
 import type { Tally } from '#data-plane/8-meter/tally.ts'
 import { applyEdits, type Edit } from '#wire/splice.ts'
-import { addWarnings, baseHeaders } from './head.ts'
+import { baseHeaders } from '#data-plane/head.ts'
+import { addFacts } from './facts.ts'
 import { requiredMemberEdits } from './openrouter-shape.ts'
 import { costEdits, modelEdit, publicNameOf } from './rewrite.ts'
 import { StreamReply } from './stream-reply.ts'
@@ -27,11 +28,12 @@ export async function reply(
   settle: Settle,
 ): Promise<void> {
   if (answer.kind === 'stream') await new StreamReply(exchange, parsed, plan, answer, tally, settle).run()
-  else await replyWhole(exchange, plan, answer, tally, settle)
+  else await replyWhole(exchange, parsed, plan, answer, tally, settle)
 }
 
 async function replyWhole(
   exchange: Exchange,
+  parsed: Parsed,
   plan: Plan,
   answer: WholeAnswer,
   tally: Tally,
@@ -43,26 +45,24 @@ async function replyWhole(
   const { response } = exchange
   if (exchange.departure.gone) return
   const usage = tally.final()
-  const body = rewriteWhole(exchange, plan, answer, tally)
+  const body = rewriteWhole(exchange, answer, tally)
   const headers = baseHeaders(exchange)
   headers['content-type'] = 'application/json'
   headers['content-length'] = String(body.length)
-  headers['x-gateway-model'] = plan.model.id
-  headers['x-gateway-adapter'] = plan.adapter
+  addFacts(headers, parsed, plan, answer)
   const cost = usage && plan.bound ? tally.costOf(usage) : null
   if (cost) headers['x-gateway-cost'] = formatUsd(cost.nano)
-  addWarnings(headers, answer.warnings)
   Object.assign(headers, answer.headers)
   response.writeHead(200, headers)
   response.end(body)
 }
 
-function rewriteWhole(exchange: Exchange, plan: Plan, answer: WholeAnswer, tally: Tally): Buffer {
+function rewriteWhole(exchange: Exchange, answer: WholeAnswer, tally: Tally): Buffer {
   const { body, facts } = answer
   if (answer.render) return answer.render(tally.final())
   const edits: Edit[] = []
   if (facts.modelSpan) {
-    const edit = modelEdit(body, facts.modelSpan.start, facts.modelSpan.end, publicNameOf(plan.model.id))
+    const edit = modelEdit(body, facts.modelSpan.start, facts.modelSpan.end, publicNameOf(answer.target.route.model.id))
     if (edit) edits.push(edit)
   }
   const usage = tally.reported()

@@ -8,7 +8,8 @@ import type { EventSink, StreamAnswer } from '#data-plane/7-call/answer.ts'
 import { StreamBrokenError, withoutHost } from '#data-plane/failures.ts'
 import type { Tally } from '#data-plane/8-meter/tally.ts'
 import { applyEdits, type Edit } from '#wire/splice.ts'
-import { addWarnings, baseHeaders } from './head.ts'
+import { addFacts } from './facts.ts'
+import { streamHeaders } from '#data-plane/head.ts'
 import { JsonArrayFrames } from './json-array-frames.ts'
 import type { Outcome, Settle } from './reply.ts'
 import { openRouterFailureEvents, responseEventEdits, withoutNullMembers } from './openrouter-shape.ts'
@@ -47,16 +48,13 @@ export class StreamReply implements EventSink {
     this.answer = answer
     this.tally = tally
     this.settle = settle
-    this.publicName = publicNameOf(plan.model.id)
+    this.publicName = publicNameOf(answer.target.route.model.id)
     this.arrayFrames = parsed.asJsonArray ? new JsonArrayFrames() : null
     this.showsUsage = exchange.openRouter ? parsed.facts.showsUsage !== false : parsed.facts.showsUsage === true
-    const headers = baseHeaders(exchange)
-    headers['content-type'] = this.arrayFrames ? 'application/json' : 'text/event-stream; charset=utf-8'
-    headers['cache-control'] = 'no-cache'
-    headers['x-accel-buffering'] = 'no'
-    headers['x-gateway-model'] = plan.model.id
-    headers['x-gateway-adapter'] = plan.adapter
-    addWarnings(headers, answer.warnings)
+    // A keep-alive has sent the head already, without what was not known then.
+    if (exchange.keepAlive.hasOpened) return
+    const headers = streamHeaders(exchange, parsed.asJsonArray)
+    addFacts(headers, parsed, plan, answer)
     this.response.writeHead(200, headers)
   }
 
