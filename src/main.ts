@@ -124,7 +124,19 @@ async function openPlanes(
   const app = createServer(createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => reloader.current.settings.gatewayUrl
   const requests = createRequestReads(store, requestLog)
-  const shared = { accounts, keys, keyRing, catalog, requests, responses, log, localCaller, settings, gatewayUrl }
+  const shared = {
+    accounts,
+    keys,
+    keyRing,
+    catalog,
+    health,
+    requests,
+    responses,
+    log,
+    localCaller,
+    settings,
+    gatewayUrl,
+  }
   registerControlPlane(app, { ...shared, masterKey: masterKey.value, version: readVersion() })
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })

@@ -1,12 +1,17 @@
 import type { Backend } from '#catalog/types.ts'
+import type { TargetHealth } from '#health/target-health.ts'
 import type { Answer, Call, MasterActor } from './call.ts'
 
 /** `GET /api/admin/backends`: what is configured; of a credential only whether it is there and where it comes from. */
 export function listBackends(call: Call<MasterActor>): Answer {
-  return { body: { data: [...call.deps.catalog.current.backends.values()].map(backendObject) } }
+  return {
+    body: {
+      data: [...call.deps.catalog.current.backends.values()].map((backend) => backendObject(backend, call.deps.health)),
+    },
+  }
 }
 
-function backendObject(backend: Backend): Record<string, unknown> {
+function backendObject(backend: Backend, health: Pick<TargetHealth, 'describe'>): Record<string, unknown> {
   return {
     id: backend.id,
     type: backend.type,
@@ -17,5 +22,6 @@ function backendObject(backend: Backend): Record<string, unknown> {
       count: backend.credentials.length,
       source: backend.credentialSource,
     },
+    health: health.describe(backend),
   }
 }

@@ -1,6 +1,7 @@
 import type { Accounts, Caller, KeyRing, Keys } from '#accounts/types.ts'
 import type { RequestHeaders } from '#codecs/dialect.ts'
 import type { CatalogSource } from '#catalog/types.ts'
+import type { TargetHealth } from '#health/target-health.ts'
 import type { Settings } from '#config/types.ts'
 import type { ResponseState } from '#response-state/types.ts'
 import type { RequestReads } from './request-reads.ts'
@@ -11,6 +12,7 @@ export interface ControlPlaneDeps {
   readonly keys: Keys
   readonly keyRing: KeyRing
   readonly catalog: CatalogSource
+  readonly health: Pick<TargetHealth, 'describe'>
   readonly requests: RequestReads
   readonly responses: Pick<ResponseState, 'find' | 'listInput' | 'remove'>
   /** Who calls when client authentication is off (R16); null: everyone needs a key. */

@@ -129,7 +129,7 @@ export function configFor(upstreamUrl: string, change: Record<string, object> = 
 
 export interface TestGatewayOptions {
   /** Top-level members that replace those of `configFor`; members of `backends` are added. */
-  readonly config?: Record<string, object>
+  readonly config?: Record<string, object> | ((upstreamUrl: string) => Record<string, object>)
   readonly flags?: Readonly<Record<string, unknown>>
   readonly upstream?: UpstreamOptions
 }
@@ -145,7 +145,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const upstream = await startUpstream(options.upstream)
   const folder = mkdtempSync(join(tmpdir(), 'trivium-e2e-'))
   const configFile = join(folder, 'config.yaml')
-  writeFileSync(configFile, JSON.stringify(configFor(upstream.url, options.config)))
+  writeFileSync(configFile, JSON.stringify(configFor(upstream.url, changeOf(options, upstream.url))))
   const masterKey = `mk-${randomBytes(16).toString('hex')}`
   const running = await startGateway({
     flags: { port: 0, ...options.flags },
@@ -169,6 +169,9 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     [Symbol.asyncDispose]: close,
   }
 }
+
+const changeOf = ({ config }: TestGatewayOptions, upstreamUrl: string) =>
+  typeof config === 'function' ? config(upstreamUrl) : config
 
 type Administration = Pick<TestGateway, 'admin' | 'fund' | 'account' | 'ledger' | 'logs' | 'log'>
 

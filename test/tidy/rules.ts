@@ -58,6 +58,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
   },
   cli: {
     base: 'values',
+    health: 'values',
     config: 'values',
     catalog: 'values',
     providers: 'values',
