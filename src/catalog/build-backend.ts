@@ -26,6 +26,7 @@ export function buildBackend(
     credentialSource: settings.credentialSource,
     protocols,
     headers: settings.headers,
+    identity: settings.identity,
     protocolUrls: urlsOf(settings, preset, apiUrl, ownUrl !== null, protocols),
     timeouts: { ...timeouts, ...settings.timeouts },
     enabled:

@@ -159,6 +159,10 @@ const plainRoute = (model: string, backend: string, upstreamModel: string, prior
   weight: 1,
   price: null,
   active: true,
+  defaultParams: {},
+  maxContext: null,
+  minTier: null,
+  factor: null,
   extra: {},
 })
 

@@ -59,6 +59,20 @@ export interface AwsAccess {
   readonly sessionToken: string | null
 }
 
+/** One header that tells an upstream about the calling application (R113). */
+export interface IdentityHeader {
+  /** The client's headers that are passed on, in lower case, the first that is there; empty: never the client's. */
+  readonly from: readonly string[]
+  /** Sent where none of them is there; null: nothing is. */
+  readonly value: string | null
+}
+
+export interface Identity {
+  readonly userAgent: IdentityHeader
+  readonly referer: IdentityHeader
+  readonly title: IdentityHeader
+}
+
 export interface Backend {
   readonly id: string
   /** Preset or generic type: openai, anthropic, gemini, openrouter, openai-compatible, anthropic-compatible, gemini-compatible, bedrock, simulator … */
@@ -79,6 +93,8 @@ export interface Backend {
   readonly protocolUrls?: Readonly<Partial<Record<Protocol, string>>>
   readonly timeouts: Timeouts
   readonly enabled: boolean
+  /** Absent: the client's own names pass. */
+  readonly identity?: Identity
 }
 
 export interface Group {

@@ -1,6 +1,8 @@
 import { findPreset, PRESETS, SERVED_ADAPTERS, type Preset } from '#providers/presets.ts'
 import type { BackendSettings } from '#catalog/settings.ts'
 import { numberedKeys, parseNumber, type Environment } from './environment.ts'
+import type { IdentityFile } from './feature-schema.ts'
+import { readIdentity } from './identity.ts'
 import { PROVIDER_OPTIONS, type ProviderOption } from './options.ts'
 import type { BackendFile } from './schema.ts'
 import { pick, readTimeouts } from './sections.ts'
@@ -95,6 +97,7 @@ export function readBackend(
   entry: BackendFile,
   providers: ReadonlyMap<string, ProviderInput>,
   env: Environment,
+  identity: IdentityFile | undefined,
   findings: Findings,
 ): BackendSettings | undefined {
   const path = `backends.${id}`
@@ -130,19 +133,21 @@ export function readBackend(
     secretAccessKey: entry.secret_access_key ?? null,
     sessionToken: entry.session_token ?? null,
     offersReference: false,
-    extra: pick(entry, [
-      'extra',
-      'identity',
-      'label',
-      'data_policy',
-      'cost_factor',
-      'auto_sync',
-      'api_version',
-      'project',
-      'location',
-    ]),
+    identity: readIdentity(identityBlocks(path, entry, identity), findings.errors, findings.warnings),
+    dataPolicy: entry.data_policy ?? [],
+    billingDomain: entry.billing_domain ?? id,
+    force: entry.extra?.force ?? {},
+    caps: { rpm: entry.rpm || null, concurrency: entry.concurrency || null },
+    autoSync: entry.auto_sync ?? false,
+    extra: pick(entry, ['extra', 'label', 'cost_factor', 'api_version', 'project', 'location']),
   }
 }
+
+/** The backend's own words first; what it does not speak of is said for all. */
+const identityBlocks = (path: string, { identity: own }: BackendFile, shared: IdentityFile | undefined) => [
+  { path: `${path}.identity`, block: own },
+  { path: 'identity', block: shared },
+]
 
 const seconds = (value: number | undefined): number | null => (value === undefined ? null : Math.round(value * 1000))
 

@@ -1,25 +1,13 @@
 import { PRESETS } from '#providers/presets.ts'
+import type { Option } from './option.ts'
+import { IDENTITY_OPTIONS, PORTAL_OPTIONS, USAGE_OPTIONS } from './options-others.ts'
+import { ROUTING_OPTIONS } from './options-routing.ts'
 
-/**
- * Every setting that has an environment variable, a flag or a default: the one table behind the parser, `--help` and the
- * reference page (R110, R111). `path` is its place in the YAML file.
- */
-export interface Option {
-  readonly path: string
-  readonly env?: string
-  /** Without the leading dashes. */
-  readonly flag?: string
-  readonly type: OptionType
-  readonly default?: string | number | boolean | readonly string[]
-  readonly description: string
-  /** Masked wherever the effective configuration is shown. */
-  readonly secret?: true
-}
-
-export type OptionType = 'text' | 'integer' | 'seconds' | 'boolean' | 'list'
+export type { Option, OptionType } from './option.ts'
 
 const MIB = 1024 * 1024
 
+/** Every setting that has a variable, a flag or a default (R110, R111). */
 export const OPTIONS: readonly Option[] = [
   {
     path: 'server.port',
@@ -59,6 +47,13 @@ export const OPTIONS: readonly Option[] = [
     flag: 'gateway-url',
     type: 'text',
     description: 'Public root of the gateway without a path; unset: the listen address.',
+  },
+  {
+    path: 'server.anthropic_port',
+    env: 'ANTHROPIC_PORT',
+    flag: 'anthropic-port',
+    type: 'integer',
+    description: 'A second port that serves only the Anthropic protocol; 0 picks a free one.',
   },
   {
     path: 'auth.master_key',
@@ -151,12 +146,36 @@ export const OPTIONS: readonly Option[] = [
     description: 'fatal, error, warn, info, debug, trace or silent.',
   },
   {
+    path: 'logging.file',
+    env: 'LOG_FILE',
+    flag: 'log',
+    type: 'text',
+    description: 'File the log is appended to; unset: standard error.',
+  },
+  {
+    path: 'logging.capture_file',
+    env: 'CAPTURE_FILE',
+    flag: 'capture-file',
+    type: 'text',
+    description: 'File of one JSON line per request: who asked whom, status, times, tokens; no secrets, no content.',
+  },
+  {
     path: 'cors.allowed_origins',
     type: 'list',
     default: [],
     description: 'Browser origins that may call model endpoints; empty: none.',
   },
+  ...IDENTITY_OPTIONS,
+  ...ROUTING_OPTIONS,
+  ...USAGE_OPTIONS,
+  ...PORTAL_OPTIONS,
 ]
+
+/** A switch that turns something off has the opposite default of what it turns off. */
+export const shownDefault = (option: {
+  readonly default?: Option['default'] | undefined
+  readonly inverted?: true | undefined
+}): Option['default'] => (option.inverted ? !option.default : option.default)
 
 /** Names the file itself, so it cannot stand in it. */
 export const CONFIG_OPTION = {

@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { PROTOCOLS } from '#base/protocols.ts'
+import * as feature from './feature-schema.ts'
 import { nearest } from './suggest.ts'
 
 /**
  * The shape of the file as written (snake_case, seconds, prices in USD). Objects are strict so that a misspelt key is noticed:
- * at the top level it is an error, deeper a warning (R115). Features of later issues are lists or objects kept as written.
+ * at the top level it is an error, deeper a warning (R115). What routing reads is in feature-schema.ts.
  */
 const text = z.string()
 const filled = z.string().min(1, 'must not be empty')
@@ -55,7 +56,7 @@ const route = z.strictObject({
   weight: z.number().min(0, 'must not be negative').optional(),
   price: price.optional(),
   price_override: price.optional(),
-  factor: amount.optional(),
+  factor: feature.decimal.optional(),
   default_params: anything.optional(),
   max_context: count.optional(),
   min_tier: text.optional(),
@@ -86,9 +87,8 @@ const backend = z.strictObject({
   project: text.optional(),
   location: text.optional(),
   label: text.optional(),
-  identity: anything.optional(),
-  extra: anything.optional(),
-  data_policy: later.or(text).optional(),
+  ...feature.backendRouting,
+  extra: z.looseObject({ force: anything.optional() }).optional(),
   cost_factor: amount.optional(),
   auto_sync: z.boolean().optional(),
 })
@@ -112,12 +112,10 @@ const model = z.strictObject({
     .optional(),
   timeouts: timeouts.optional(),
   thinking: anything.optional(),
-  fallbacks: later.optional(),
+  ...feature.modelRouting,
   deprecation: anything.optional(),
   metadata: anything.optional(),
 })
-
-const group = z.looseObject({ public: z.boolean().optional() })
 
 export const fileSchema = z.strictObject({
   server: z
@@ -127,6 +125,7 @@ export const fileSchema = z.strictObject({
       data_dir: filled.optional(),
       database_url: filled.optional(),
       gateway_url: filled.optional(),
+      anthropic_port: count.max(65_535, 'expected a port (0 to 65535)').optional(),
     })
     .optional(),
   auth: z
@@ -143,6 +142,7 @@ export const fileSchema = z.strictObject({
         .string()
         .regex(/^[A-Z]{3}$/, 'expected a currency code such as USD')
         .optional(),
+      ...feature.payments,
     })
     .optional(),
   reservation: z
@@ -170,6 +170,8 @@ export const fileSchema = z.strictObject({
           'expected fatal, error, warn, info, debug, trace or silent',
         )
         .optional(),
+      file: filled.optional(),
+      capture_file: filled.optional(),
     })
     .optional(),
   cors: z.strictObject({ allowed_origins: list.optional() }).optional(),
@@ -187,21 +189,23 @@ export const fileSchema = z.strictObject({
   groups: z
     .record(
       filled,
-      group.nullable().transform((value) => value ?? {}),
+      feature.group.nullable().transform((value) => value ?? {}),
     )
     .optional(),
-  model_aliases: later.optional(),
-  failover_routes: later.optional(),
-  identity: later.optional(),
-  tiers: later.optional(),
-  free_tier: later.optional(),
-  routing: later.optional(),
-  failure_handling: later.optional(),
-  usage_tracking: later.optional(),
+  force_model: filled.optional(),
+  static_route: filled.optional(),
+  model_aliases: feature.aliasRules.optional(),
+  failover_routes: feature.failoverRoutes.optional(),
+  identity: feature.identity.optional(),
+  tiers: feature.tiers.optional(),
+  free_tier: feature.freeTier.optional(),
+  routing: feature.routing.optional(),
+  failure_handling: feature.failureHandling.optional(),
+  usage_tracking: feature.usageTracking.optional(),
   budgets: later.optional(),
   alerts: later.optional(),
-  portal: later.optional(),
-  thinking: later.optional(),
+  portal: feature.portal.optional(),
+  thinking: feature.thinking.optional(),
   anthropic: later.optional(),
 })
 
@@ -212,22 +216,7 @@ export type RouteFile = NonNullable<ConfigFile['routes']>[number]
 export type TimeoutsFile = z.output<typeof timeouts>
 
 /** Top-level sections that only later features read; they are kept as written. */
-export const LATER_SECTIONS = [
-  'default_backend',
-  'model_aliases',
-  'failover_routes',
-  'identity',
-  'tiers',
-  'free_tier',
-  'routing',
-  'failure_handling',
-  'usage_tracking',
-  'budgets',
-  'alerts',
-  'portal',
-  'thinking',
-  'anthropic',
-] as const satisfies readonly (keyof ConfigFile)[]
+export const LATER_SECTIONS = ['budgets', 'alerts', 'anthropic'] as const satisfies readonly (keyof ConfigFile)[]
 
 export interface Validated {
   readonly file: ConfigFile | null

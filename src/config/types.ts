@@ -1,6 +1,16 @@
 import type { Timeouts } from '#catalog/types.ts'
 import type { BillingMode } from '#ledger/types.ts'
 import type { CatalogSettings } from '#catalog/settings.ts'
+import type {
+  FailoverRoute,
+  FailureHandlingSettings,
+  FreeTierSettings,
+  HybridSettings,
+  PortalSettings,
+  RoutingSettings,
+  ThinkingSettings,
+  TierSettings,
+} from './routing-types.ts'
 
 /** Where an effective value came from, for `trivium config print` (R112: CLI > env > file > default). */
 export type Source = 'flag' | 'env' | 'file' | 'default'
@@ -35,7 +45,23 @@ export interface Settings {
   readonly corsAllowedOrigins: readonly string[]
   /** Client keys of single-user mode (API_KEYS). Secrets. */
   readonly apiKeys: readonly string[]
-  /** File sections that later features read (aliases, identity, routing …): checked to be a list or an object, as written. */
+  /** Port that serves only the Anthropic protocol; null: none. */
+  readonly anthropicPort: number | null
+  /** Absolute path; null: standard error. */
+  readonly logFile: string | null
+  /** Absolute path of the file of one line per request; null: none. */
+  readonly captureFile: string | null
+  /** Whether rows and costs of requests are kept (R108). */
+  readonly accounting: boolean
+  readonly routing: RoutingSettings
+  readonly failureHandling: FailureHandlingSettings
+  readonly failoverRoutes: Readonly<Record<string, FailoverRoute>>
+  readonly hybrid: HybridSettings
+  readonly thinking: ThinkingSettings
+  readonly freeTier: FreeTierSettings
+  readonly tiers: readonly TierSettings[]
+  readonly portal: PortalSettings
+  /** File sections that later features read: checked to be a list or an object, as written. */
   readonly sections: Readonly<Record<string, unknown>>
   /** Validated file sections the catalog is built from. */
   readonly catalog: CatalogSettings

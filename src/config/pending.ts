@@ -1,0 +1,77 @@
+import { leaves, type Merged } from './merge.ts'
+
+/**
+ * Settings that are read, checked and shown while nothing acts on them yet: `--help` and the reference mark them, and a
+ * start that is given one says so. A place in the file, with all below it; `[]` and `*` stand for any entry.
+ */
+export const PENDING: readonly string[] = [
+  'default_backend',
+  'force_model',
+  'static_route',
+  'model_aliases',
+  'routing',
+  'thinking',
+  'failure_handling',
+  'failover_routes',
+  'tiers',
+  'free_tier',
+  'budgets',
+  'alerts',
+  'anthropic',
+  'portal',
+  'billing.stripe_secret_key',
+  'billing.stripe_webhook_secret',
+  'billing.signup_bonus',
+  'usage_tracking.persistence_path',
+  'usage_tracking.flush_interval_seconds',
+  'usage_tracking.max_records_in_memory',
+  'cors.allowed_origins',
+  'models[].fallbacks',
+  'models[].context_fallbacks',
+  'models[].larger',
+  'models[].strategy',
+  'models[].cache',
+  'models[].min_tier',
+  'models[].free_tier',
+  'models[].thinking',
+  'models[].deprecation',
+  'routes[].default_params',
+  'routes[].max_context',
+  'routes[].min_tier',
+  'routes[].factor',
+  'backends.*.data_policy',
+  'backends.*.billing_domain',
+  'backends.*.rpm',
+  'backends.*.concurrency',
+  'backends.*.cost_factor',
+  'backends.*.extra.force',
+  'groups.*.allow_default_backend',
+  'groups.*.default_backend',
+  'groups.*.default_model',
+  'groups.*.strategy',
+  'groups.*.vendor_prefix_policy',
+  'groups.*.backends',
+  'groups.*.fallbacks',
+  'groups.*.regions',
+  'groups.*.data_policy',
+]
+
+const PATTERNS = PENDING.map((path) => {
+  const source = path.replaceAll('.', '\\.').replaceAll('[]', '\\[\\d+\\]').replaceAll('*', '[^.]+')
+  return { path, pattern: new RegExp(`^${source}($|[.[])`) }
+})
+
+/** Whether nothing acts on the setting at this place yet. */
+export const isPending = (path: string): boolean => PATTERNS.some(({ pattern }) => pattern.test(path))
+
+/** One line for each pending setting that somebody gave a value. */
+export function pendingWarnings({ values, sources }: Pick<Merged, 'values' | 'sources'>): string[] {
+  const given: string[] = []
+  for (const [path, value] of leaves(values)) {
+    // An empty block says nothing.
+    if (sources[path] !== 'default' && !(typeof value === 'object' && value !== null)) given.push(path)
+  }
+  return PATTERNS.filter(({ pattern }) => given.some((path) => pattern.test(path))).map(
+    ({ path }) => `${path}: accepted, but not yet in effect`,
+  )
+}
