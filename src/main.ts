@@ -104,40 +104,24 @@ async function openPlanes(
   const responses = createResponseState(store)
   const pools = new UpstreamPools({ connectMs: settings.timeouts.connectMs })
   const localCaller = settings.disableAuth ? localCallerOf(settings) : null
+  const shared = { catalog, keyRing, health, responses, log, localCaller }
   const gateway: Gateway = {
     get settings() {
       return reloader.current.settings
     },
-    catalog,
-    keyRing,
+    ...shared,
     ledger,
     requestLog,
-    responses,
     sealStash: new SealStash(),
     pools,
-    health,
     retryBudget: new RetryBudget(),
-    log,
-    localCaller,
   }
   const active = new ActiveRequests()
   const app = createServer(createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => reloader.current.settings.gatewayUrl
   const requests = createRequestReads(store, requestLog)
-  const shared = {
-    accounts,
-    keys,
-    keyRing,
-    catalog,
-    health,
-    requests,
-    responses,
-    log,
-    localCaller,
-    settings,
-    gatewayUrl,
-  }
-  registerControlPlane(app, { ...shared, masterKey: masterKey.value, version: readVersion() })
+  const own = { accounts, keys, requests, settings, gatewayUrl, masterKey: masterKey.value, version: readVersion() }
+  registerControlPlane(app, { ...shared, ...own })
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app, settings.host)

@@ -159,7 +159,6 @@ function readSettings(
     billingMode: billing?.mode ?? (disableAuth ? 'off' : 'prepaid'),
     currency: billing?.currency ?? '',
     timeouts: { connectMs: 0, ttftMs: 0, streamIdleMs: 0, totalMs: 0, requestMs: 0, ...readTimeouts(file.timeouts) },
-    failureHandling: readFailureHandling(file.failure_handling),
     reservation: {
       minOutputTokens: reservation?.min_output_tokens ?? 0,
       defaultMaxOutput: reservation?.default_max_output ?? 0,
@@ -216,17 +215,4 @@ function readGatewayUrl(text: string | undefined, path: string, errors: string[]
     return null
   }
   return url.origin
-}
-
-function readFailureHandling(section: unknown): Settings['failureHandling'] {
-  const file = (section ?? {}) as Readonly<Record<string, number | boolean | undefined>>
-  const ms = (name: string, fallback: number): number => Number(file[name] ?? fallback) * 1000
-  return {
-    enabled: file['enabled'] !== false,
-    maxSilentWaitMs: ms('max_silent_wait', 30),
-    totalTimeoutBudgetMs: ms('total_timeout_budget', 90),
-    keepaliveIntervalMs: ms('keepalive_interval', 8),
-    maxFailoverHops: Number(file['max_failover_hops'] ?? 5),
-    minRetryWaitMs: ms('min_retry_wait', 1),
-  }
 }

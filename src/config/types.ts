@@ -32,7 +32,6 @@ export interface Settings {
   readonly currency: string
   readonly timeouts: Timeouts
   readonly reservation: { readonly minOutputTokens: number; readonly defaultMaxOutput: number }
-  readonly failureHandling: FailureHandling
   /** Whether a parameter that a translation has to drop is told of or refused (R81). */
   readonly unsupportedParams: 'lenient' | 'strict'
   readonly limits: {
@@ -65,21 +64,6 @@ export interface Settings {
   readonly sections: Readonly<Record<string, unknown>>
   /** Validated file sections the catalog is built from. */
   readonly catalog: CatalogSettings
-}
-
-/** What is done when a backend fails (R67-R71). */
-export interface FailureHandling {
-  /** False: the first failure is the client's. */
-  readonly enabled: boolean
-  /** A wait for the only backend there is, at most. */
-  readonly maxSilentWaitMs: number
-  /** No attempt begins later than this after the request came. */
-  readonly totalTimeoutBudgetMs: number
-  /** A stream that says nothing for so long is kept alive by a comment. */
-  readonly keepaliveIntervalMs: number
-  /** Attempts after the first one. */
-  readonly maxFailoverHops: number
-  readonly minRetryWaitMs: number
 }
 
 /** Opaque to everyone but `config/` and `catalog/`. */
