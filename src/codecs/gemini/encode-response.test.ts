@@ -101,7 +101,7 @@ test('reasons are words of Gemini', () => {
     length: 'MAX_TOKENS',
     'tool-calls': 'STOP',
     'content-filter': 'SAFETY',
-    pause: 'STOP',
+    pause: 'MAX_TOKENS',
     error: 'MALFORMED_FUNCTION_CALL',
   }
   for (const [reason, word] of Object.entries(expected))

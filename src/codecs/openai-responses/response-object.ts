@@ -15,6 +15,8 @@ export interface Ending {
 export function endingOf(finish: Finish | null): Ending {
   switch (finish?.reason) {
     case 'length':
+    // A turn that was paused is not done, and there is no other word for that (R87).
+    case 'pause':
       return { status: 'incomplete', incompleteReason: 'max_output_tokens', error: null }
     case 'content-filter':
       return { status: 'incomplete', incompleteReason: 'content_filter', error: null }
