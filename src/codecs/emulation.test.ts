@@ -2,31 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import type { ChatRequest, Tool } from '#ir/chat-request.ts'
+import { BLANK_REQUEST } from '#ir/testbed.ts'
 import { Emulation } from './emulation.ts'
 import type { EncodedRequest } from './translation.ts'
 
-const request = (tools: readonly Tool[] = []): ChatRequest => ({
-  instructions: [],
-  turns: [],
-  tools,
-  toolChoice: null,
-  parallelToolCalls: null,
-  sampling: {},
-  outputTokensMax: null,
-  stopSequences: null,
-  candidates: null,
-  logprobs: null,
-  format: null,
-  reasoning: null,
-  verbosity: null,
-  serviceTier: null,
-  endUser: null,
-  metadata: null,
-  promptCacheKey: null,
-  stream: false,
-  paths: {},
-  ext: {},
-})
+const request = (tools: readonly Tool[] = []): ChatRequest => ({ ...BLANK_REQUEST, tools })
 
 const encoded = (rest: Partial<EncodedRequest> = {}): EncodedRequest => ({
   body: {},

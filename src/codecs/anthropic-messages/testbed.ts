@@ -3,6 +3,7 @@ import type { ChatEvent } from '#ir/chat-event.ts'
 import type { Block, MediaBlock, Seal, TextBlock } from '#ir/blocks.ts'
 import type { ChatRequest, Turn } from '#ir/chat-request.ts'
 import { type Loss, Losses } from '#ir/extensions.ts'
+import { BLANK_REQUEST } from '#ir/testbed.ts'
 import { messagesClient, messagesUpstream } from './translation.ts'
 
 /** Drives the translating codec in tests. */
@@ -22,32 +23,8 @@ export const TARGET: TargetTraits = {
   takesReasoningContent: false,
 }
 
-/** A request that says nothing, from a client of another protocol. */
-const REQUEST: ChatRequest = {
-  instructions: [],
-  turns: [],
-  tools: [],
-  toolChoice: null,
-  parallelToolCalls: null,
-  sampling: {},
-  outputTokensMax: null,
-  stopSequences: null,
-  candidates: null,
-  logprobs: null,
-  format: null,
-  reasoning: null,
-  verbosity: null,
-  serviceTier: null,
-  endUser: null,
-  metadata: null,
-  promptCacheKey: null,
-  stream: false,
-  paths: {},
-  ext: {},
-}
-
 export function requestOf(members: Partial<ChatRequest>): ChatRequest {
-  return { ...REQUEST, ...members }
+  return { ...BLANK_REQUEST, ...members }
 }
 
 export interface Encoded {

@@ -5,6 +5,7 @@ import type { ChatRequest } from '#ir/chat-request.ts'
 import { Losses } from '#ir/extensions.ts'
 import type { AnswerContext, TargetTraits } from '#codecs/translation.ts'
 import { dataOf } from '#codecs/testbed.ts'
+import { BLANK_REQUEST } from '#ir/testbed.ts'
 import { geminiClient, geminiUpstream } from './translation.ts'
 
 /** Drives the translating half of Gemini's codec in tests. */
@@ -30,29 +31,6 @@ export function assertInvalid(body: unknown, param: string, code = 'invalid_para
       return true
     },
   )
-}
-
-export const EMPTY_REQUEST: ChatRequest = {
-  instructions: [],
-  turns: [],
-  tools: [],
-  toolChoice: null,
-  parallelToolCalls: null,
-  sampling: {},
-  outputTokensMax: null,
-  stopSequences: null,
-  candidates: null,
-  logprobs: null,
-  format: null,
-  reasoning: null,
-  verbosity: null,
-  serviceTier: null,
-  endUser: null,
-  metadata: null,
-  promptCacheKey: null,
-  stream: false,
-  paths: {},
-  ext: {},
 }
 
 /** A model such as Gemini 2.5. */
@@ -85,7 +63,7 @@ export interface Sent {
 /** What the upstream gets, as JSON tells it. */
 export function sent(request: Partial<ChatRequest>, target: TargetTraits = BUDGET_TARGET): Sent {
   const losses = new Losses()
-  const encoded = geminiUpstream.encodeRequest({ ...EMPTY_REQUEST, ...request }, target, losses)
+  const encoded = geminiUpstream.encodeRequest({ ...BLANK_REQUEST, ...request }, target, losses)
   const text = JSON.stringify(encoded.body)
   return {
     text,
@@ -125,7 +103,7 @@ export function contextOf(change: Partial<AnswerContext> = {}): AnswerContext {
     model: 'public-model',
     createdAt: 1_700_000_000,
     upstream: 'anthropic-messages',
-    request: EMPTY_REQUEST,
+    request: BLANK_REQUEST,
     requestBody: {},
     showsUsage: true,
     isOpenRouter: false,

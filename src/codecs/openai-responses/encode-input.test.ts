@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Block, Seal } from '#ir/blocks.ts'
 import type { Turn } from '#ir/chat-request.ts'
-import { encode, FOREIGN } from './testbed.ts'
+import { BLANK_REQUEST } from '#ir/testbed.ts'
+import { encode } from './testbed.ts'
 
 /** The items for turns of a client of another protocol. */
 function itemsOf(...turns: Turn[]) {
-  const { body, losses } = encode({ ...FOREIGN, turns })
+  const { body, losses } = encode({ ...BLANK_REQUEST, turns })
   return { items: body['input'], losses: losses.map(({ path, reason, isSevere }) => [path, reason, isSevere]) }
 }
 

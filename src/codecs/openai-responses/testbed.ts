@@ -45,30 +45,6 @@ export function encode(request: ChatRequest, traits: Partial<TargetTraits> = {})
 /** What the upstream gets for this body of a client of the same protocol. */
 export const again = (body: Body, traits?: Partial<TargetTraits>): Body => encode(decode(body), traits).body
 
-/** A request of a client of another protocol that says no more than this. */
-export const FOREIGN: ChatRequest = {
-  instructions: [],
-  turns: [],
-  tools: [],
-  toolChoice: null,
-  parallelToolCalls: null,
-  sampling: {},
-  outputTokensMax: null,
-  stopSequences: null,
-  candidates: null,
-  logprobs: null,
-  format: null,
-  reasoning: null,
-  verbosity: null,
-  serviceTier: null,
-  endUser: null,
-  metadata: null,
-  promptCacheKey: null,
-  stream: false,
-  paths: {},
-  ext: {},
-}
-
 export const openDecoder = (): StreamDecoder => responsesUpstream.openDecoder({ candidates: 1 })
 
 export const frameOf = (data: unknown): Buffer => Buffer.from(`data: ${JSON.stringify(data)}\n\n`)
