@@ -4,8 +4,22 @@
  */
 import { formatUsd, type NanoUsd } from './money.ts'
 
-interface RawJson {
-  rawJSON(text: string): unknown
+/** A number that is kept as its source text; `JSON.stringify` writes it as it stood. */
+export interface RawNumber {
+  readonly rawJSON: string
+}
+
+/** The types of the library do not know these yet. */
+const RAW = JSON as unknown as { rawJSON(text: string): RawNumber; isRawJSON(value: unknown): value is RawNumber }
+
+/** Decimal text that `JSON.stringify` writes as a number, digit for digit. Throws SyntaxError for what is no JSON. */
+export function rawNumber(text: string): RawNumber {
+  return RAW.rawJSON(text)
+}
+
+/** Whether this is a number that is kept as its source text. It is an object to `typeof`. */
+export function isRawNumber(value: unknown): value is RawNumber {
+  return RAW.isRawJSON(value)
 }
 
 interface ReviverContext {
@@ -24,7 +38,7 @@ export function parseExactJson(text: string, exactKeys: ReadonlySet<string>): un
 
 /** An amount that `JSON.stringify` writes as a plain JSON number in USD, digit for digit. */
 export function usdNumber(amount: NanoUsd): unknown {
-  return (JSON as unknown as RawJson).rawJSON(formatUsd(amount))
+  return rawNumber(formatUsd(amount))
 }
 
 /** As `usdNumber`; null stays null. */
@@ -52,7 +66,7 @@ export function parseFaithfulJson(text: string): unknown {
   if (!LONG_NUMBER.test(text)) return JSON.parse(text)
   const revive: Reviver = (_key, value, context) =>
     typeof value === 'number' && context.source !== undefined && isRounded(value, context.source)
-      ? (JSON as unknown as RawJson).rawJSON(context.source)
+      ? rawNumber(context.source)
       : value
   return JSON.parse(text, revive as (key: string, value: unknown) => unknown)
 }

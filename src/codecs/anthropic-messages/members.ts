@@ -1,5 +1,5 @@
 import { GatewayError } from '#base/errors.ts'
-import { parseFaithfulJson } from '#base/exact-json.ts'
+import { isRawNumber, parseFaithfulJson } from '#base/exact-json.ts'
 import type { Protocol } from '#base/protocols.ts'
 import type { Citation } from '#ir/blocks.ts'
 import { fieldsOf } from '#ir/counts.ts'
@@ -16,8 +16,6 @@ export type Members = Readonly<Record<string, unknown>>
 export function isObject(value: unknown): value is Members {
   return value !== null && typeof value === 'object' && !Array.isArray(value) && !isRawNumber(value)
 }
-
-const { isRawJSON: isRawNumber } = JSON as unknown as { isRawJSON(value: unknown): boolean }
 
 /** A complaint about the client's body. `param` names the member as the API does: `messages.0.content`. */
 export function malformed(param: string, what: string): GatewayError {
