@@ -1,3 +1,4 @@
+import { argumentObject } from '#codecs/argument-object.ts'
 import type { AnswerContext } from '#codecs/translation.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import { collect, type CollectedBlock } from '#ir/collect.ts'
@@ -14,7 +15,7 @@ import {
   UNSIGNED,
 } from './answer-heads.ts'
 import { readMembers } from './answer-members.ts'
-import { inputOf, isObject, type Members, nativeCitation, PROTOCOL } from './members.ts'
+import { isObject, type Members, nativeCitation, PROTOCOL } from './members.ts'
 import { writeStopReason } from './stop-reasons.ts'
 import { AnswerToolIds } from './tool-ids.ts'
 import { writeUsage } from './write-usage.ts'
@@ -90,7 +91,7 @@ class WholeContent {
       case 'tool-call': {
         this.hasToolCalls = true
         if (head.seal !== undefined) this.blocks.push(carrierOf(head.seal, 'tool-call'))
-        const input = head.kind === 'custom' ? { input: text } : inputOf(text)
+        const input = head.kind === 'custom' ? { input: text } : argumentObject(text)
         this.blocks.push({
           type: 'tool_use',
           id: this.toolIds.idOf(head.id, index),

@@ -2,11 +2,11 @@ import type { Citation, Seal } from '#ir/blocks.ts'
 import type { BlockHead, Finish } from '#ir/chat-event.ts'
 import { fieldsOf, sumOf } from '#ir/counts.ts'
 import type { Usage } from '#ir/usage.ts'
+import { argumentObject } from '#codecs/argument-object.ts'
 import { CUSTOM_TOOL_PARAMETER } from '#codecs/emulation.ts'
 import { type CarriedSeal, sealEnvelope } from '#codecs/seal-envelope.ts'
 import type { AnswerContext } from '#codecs/translation.ts'
 import { callIdOf } from './call-ids.ts'
-import { argumentsObject } from './encode-parts.ts'
 import { finishWordFor } from './finish-reasons.ts'
 import { logprobsResultOf } from './logprobs.ts'
 
@@ -54,7 +54,7 @@ export function callPart(
   signature: string | null,
   context: AnswerContext,
 ): Record<string, unknown> {
-  const args = head.kind === 'custom' ? { [CUSTOM_TOOL_PARAMETER]: text } : argumentsObject(text)
+  const args = head.kind === 'custom' ? { [CUSTOM_TOOL_PARAMETER]: text } : argumentObject(text)
   const functionCall = { id: head.id ?? callIdOf(context.id, index), name: head.name, args }
   return { functionCall, ...(signature === null ? {} : { thoughtSignature: signature }) }
 }
