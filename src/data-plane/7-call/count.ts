@@ -3,6 +3,7 @@ import type { Protocol, Surface } from '#base/protocols.ts'
 import { type Failure, NO_FACTS } from '#codecs/codec.ts'
 import { failureOf } from '#codecs/failure.ts'
 import { CLIENT_CODECS, PASSTHROUGH, UPSTREAM_CODECS } from '#codecs/index.ts'
+import { ToolNames } from '#codecs/tool-names.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
@@ -104,7 +105,9 @@ async function askOtherProtocol(
   const codec = UPSTREAM_CODECS[target.protocol]
   if (!codec || !hasCounter(target)) return null
   // What a counter leaves out of account is no loss of the client's.
-  const { body } = codec.encodeRequest(request, traitsFor(plan, target), new Losses())
+  const losses = new Losses()
+  const named = new ToolNames(request, target.protocol).rename(request, losses)
+  const { body } = codec.encodeRequest(named, traitsFor(plan, target), losses)
   const sending = {
     body: Buffer.from(JSON.stringify(countable(target, fieldsOf(body)))),
     operation: 'count',

@@ -7,6 +7,7 @@ import { Emulation } from '#codecs/emulation.ts'
 import { CLIENT_CODECS, UPSTREAM_CODECS } from '#codecs/index.ts'
 import { traitsOf } from '#codecs/model-traits.ts'
 import { RAISED_LIMIT_MAX, raisesLimit } from '#codecs/raised-limit.ts'
+import { ToolNames } from '#codecs/tool-names.ts'
 import type { AnswerContext, ClientCodec, EncodedRequest, TargetTraits, UpstreamCodec } from '#codecs/translation.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
@@ -54,6 +55,7 @@ export class ChatTranslator implements Translation {
   private readonly client: ClientCodec
   private readonly upstream: UpstreamCodec
   private readonly request: ChatRequest
+  private readonly names: ToolNames
   private readonly encoded: EncodedRequest
   private readonly context: AnswerContext
 
@@ -88,7 +90,9 @@ export class ChatTranslator implements Translation {
       outputTokensMax === null
         ? decoded
         : affordable(decoded, outputTokensMax, raisesLimit(parsed.surface, protocol), losses)
-    this.encoded = this.upstream.encodeRequest(this.request, traitsFor(plan, target), losses)
+    this.names = new ToolNames(this.request, protocol)
+    const named = this.names.rename(this.request, losses)
+    this.encoded = this.upstream.encodeRequest(named, traitsFor(plan, target), losses)
     this.losses = withoutSpareTools(this.request, losses.list)
     this.body = Buffer.from(JSON.stringify(this.encoded.body))
     const { price } = route
@@ -109,7 +113,7 @@ export class ChatTranslator implements Translation {
     return new TranslatedReader(
       this.client.answerId(this.context.id),
       this.upstream.openDecoder(this.decoding),
-      Emulation.of(this.request, this.encoded),
+      Emulation.of(this.names, this.encoded),
       this.client.openEncoder(this.context),
       this.onlooker(),
     )
@@ -147,7 +151,7 @@ export class ChatTranslator implements Translation {
   readWhole(body: Buffer): TranslatedWhole {
     const { events, failure } = this.upstream.decodeWhole(parseFaithfulJson(body.toString('utf8')), this.decoding)
     const watch = new AnswerWatch(this.client.answerId(this.context.id))
-    const emulation = Emulation.of(this.request, this.encoded)
+    const emulation = Emulation.of(this.names, this.encoded)
     const seals = new SealWatch(this.stash, this.scope, this.context.id)
     for (const event of events) {
       watch.see(event)
