@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Protocol } from '#base/protocols.ts'
+import { MISTRAL_CALL_IDS } from './legal-call-id.ts'
 import { traitsOf } from './model-traits.ts'
 
 const of = (upstreamModel: string, protocol: Protocol, backendType = 'openai-compatible') =>
@@ -44,6 +45,10 @@ test('what the families refuse or call otherwise', () => {
   assert.equal(of('claude-opus-4-1', 'anthropic-messages').hasJsonSchema, false)
   assert.equal(of('claude-sonnet-4-5', 'anthropic-messages').hasJsonSchema, true)
   assert.deepEqual(of('gemini-2.5-pro', 'gemini').reasoningBudget, { min: 128, max: 32_768 })
+  for (const model of ['mistral-large-latest', 'mistralai/ministral-8b', 'codestral-2508', 'open-mixtral-8x22b'])
+    assert.equal(of(model, 'openai-chat').callIds, MISTRAL_CALL_IDS, model)
+  assert.equal(of('mistral.mistral-large-2407-v1:0', 'bedrock-converse').callIds, undefined)
+  assert.equal(of('gpt-4o', 'openai-chat').callIds, undefined)
   assert.equal(of('x', 'openai-chat').outputTokensMax, 100)
   assert.equal(of('x', 'openai-chat').model, 'x')
 })

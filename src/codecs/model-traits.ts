@@ -1,4 +1,5 @@
 import type { Protocol } from '#base/protocols.ts'
+import { MISTRAL_CALL_IDS } from './legal-call-id.ts'
 import type { TargetTraits } from './translation.ts'
 
 /** What is known of a target before its traits are looked up. */
@@ -97,6 +98,11 @@ const RULES: readonly Rule[] = [
   { model: /^gemini-(?:1|2\.0)/, traits: { reasoning: 'none' } },
   { model: /^gemini-2\.5-pro/, traits: { reasoningBudget: { min: 128, max: 32_768 } } },
   { model: /^gemini-(?:[3-9])/, traits: { reasoning: 'level' } },
+  {
+    model: /^(?:(?:open-)?mi[sx]tral|ministral|magistral|codestral|devstral|pixtral|voxtral)/,
+    protocols: ['openai-chat'],
+    traits: { callIds: MISTRAL_CALL_IDS },
+  },
   // These want their own reasoning back between tool calls.
   { model: /^(?:deepseek-(?:reasoner|v4|v3\.2)|kimi-k2|glm-4\.[6-9]|glm-5)/, traits: { takesReasoningContent: true } },
 ]

@@ -4,6 +4,7 @@ import type { ChatRequest } from '#ir/chat-request.ts'
 import type { Losses } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { Failure } from './codec.ts'
+import type { CallIdRule } from './legal-call-id.ts'
 
 /**
  * The translating half of a codec: its protocol's messages to and from the neutral form. Pure and synchronous, without
@@ -68,6 +69,8 @@ export interface TargetTraits {
   readonly hasDeveloperRole: boolean
   /** Whether a chat host wants earlier reasoning back as `reasoning_content`. OpenAI refuses the member. */
   readonly takesReasoningContent: boolean
+  /** What the ids of calls may be where a family of models wants less than its protocol; absent: what the protocol says. */
+  readonly callIds?: CallIdRule
 }
 
 /** What a decoder needs to know of the request. */

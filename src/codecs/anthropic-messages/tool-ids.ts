@@ -1,17 +1,8 @@
-import { createHash } from 'node:crypto'
+import { CALL_IDS, legalCallId } from '#codecs/legal-call-id.ts'
 import type { ToolCallBlock, ToolResultBlock } from '#ir/blocks.ts'
 
-/** What an id of a tool call may be, on both sides. Source: the API's own complaint, `String should match pattern '^[a-zA-Z0-9_-]+$'`. */
-const LEGAL = /^[a-zA-Z0-9_-]+$/
-const ILLEGAL_CHARACTERS = /[^a-zA-Z0-9_-]/g
-const HASH_CHARACTERS = 8
-
-/** The id itself where it is legal; else one that is legal, readable and the same whenever the same id comes. */
-export function legalToolId(id: string): string {
-  if (LEGAL.test(id)) return id
-  const hash = createHash('sha256').update(id).digest('hex').slice(0, HASH_CHARACTERS)
-  return `${id.replace(ILLEGAL_CHARACTERS, '_')}_${hash}`
-}
+/** The id itself where the API takes it; else one that it does. */
+export const legalToolId = (id: string): string => legalCallId(id, CALL_IDS['anthropic-messages'])
 
 /** Ids of the calls of one answer: legal, unique, and made where the upstream gave none. */
 export class AnswerToolIds {
