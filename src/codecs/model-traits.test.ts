@@ -5,7 +5,15 @@ import { MISTRAL_CALL_IDS } from './legal-call-id.ts'
 import { traitsOf } from './model-traits.ts'
 
 const of = (upstreamModel: string, protocol: Protocol, backendType = 'openai-compatible') =>
-  traitsOf({ protocol, backendType, upstreamModel, vendor: 'v', capabilities: new Set(), outputTokensMax: 100 })
+  traitsOf({
+    protocol,
+    backendType,
+    upstreamModel,
+    vendor: 'v',
+    capabilities: new Set(),
+    outputTokensMax: 100,
+    anthropicVersion: '2023-06-01',
+  })
 
 test('how each family is asked to reason', () => {
   const styles: [model: string, protocol: Protocol, style: string][] = [
@@ -51,4 +59,20 @@ test('what the families refuse or call otherwise', () => {
   assert.equal(of('gpt-4o', 'openai-chat').callIds, undefined)
   assert.equal(of('x', 'openai-chat').outputTokensMax, 100)
   assert.equal(of('x', 'openai-chat').model, 'x')
+})
+
+test('a version of the API without sampling values refuses them for every model there', () => {
+  const at = (anthropicVersion: string, protocol: Protocol) =>
+    traitsOf({
+      protocol,
+      backendType: 'b',
+      upstreamModel: 'claude-sonnet-4-5',
+      vendor: 'v',
+      capabilities: new Set(),
+      outputTokensMax: null,
+      anthropicVersion,
+    }).refusesSampling
+  assert.equal(at('2023-06-01', 'anthropic-messages'), false)
+  assert.equal(at('2026-10-21', 'anthropic-messages'), true)
+  assert.equal(at('2026-10-21', 'bedrock-converse'), false)
 })

@@ -1,4 +1,5 @@
 import type { Protocol } from '#base/protocols.ts'
+import { refusesSampling } from './anthropic-messages/versions.ts'
 import { MISTRAL_CALL_IDS } from './legal-call-id.ts'
 import type { TargetTraits } from './translation.ts'
 
@@ -11,6 +12,8 @@ export interface TargetFacts {
   readonly vendor: string
   readonly capabilities: ReadonlySet<string>
   readonly outputTokensMax: number | null
+  /** The version that Anthropic's API is asked in (R88). */
+  readonly anthropicVersion: string
 }
 
 type Traits = Omit<TargetTraits, 'model' | 'outputTokensMax'>
@@ -117,5 +120,7 @@ export function traitsOf(facts: TargetFacts): TargetTraits {
   }
   if (facts.backendType === 'openrouter' && facts.protocol === 'openai-chat')
     found = { ...found, reasoning: 'openrouter' }
+  if (facts.protocol === 'anthropic-messages' && refusesSampling(facts.anthropicVersion))
+    found = { ...found, refusesSampling: true }
   return { ...found, model: facts.upstreamModel, outputTokensMax: facts.outputTokensMax }
 }

@@ -36,6 +36,8 @@ export interface UpstreamCodec {
 export interface ClientContext {
   /** Gemini says it in its path. */
   readonly stream: boolean
+  /** The version of its API that the client speaks, where its header names one (Messages). */
+  readonly version?: string | undefined
 }
 
 export interface EncodedRequest {

@@ -116,6 +116,12 @@ export const OPTIONS: readonly Option[] = [
     default: 'lenient',
     description: 'What a translation drops: lenient tells of it in x-gateway-warnings, strict answers 400.',
   },
+  {
+    path: 'anthropic.upstream_version',
+    type: 'text',
+    default: '2023-06-01',
+    description: 'anthropic-version of translated requests; from 2026-10-21 on sampling values are dropped.',
+  },
   { path: 'timeouts.connect_timeout', type: 'seconds', default: 10, description: 'Connecting to an upstream.' },
   { path: 'timeouts.ttft_timeout', type: 'seconds', default: 60, description: 'First content of a stream.' },
   {

@@ -202,7 +202,14 @@ export const fileSchema = z.strictObject({
   alerts: later.optional(),
   portal: later.optional(),
   thinking: later.optional(),
-  anthropic: later.optional(),
+  anthropic: z
+    .strictObject({
+      upstream_version: z
+        .string()
+        .regex(/^\d{4}-\d{2}-\d{2}$/, 'expected a version such as 2023-06-01')
+        .optional(),
+    })
+    .optional(),
 })
 
 export type ConfigFile = z.output<typeof fileSchema>
@@ -226,7 +233,6 @@ export const LATER_SECTIONS = [
   'alerts',
   'portal',
   'thinking',
-  'anthropic',
 ] as const satisfies readonly (keyof ConfigFile)[]
 
 export interface Validated {

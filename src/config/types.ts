@@ -24,6 +24,8 @@ export interface Settings {
   readonly reservation: { readonly minOutputTokens: number; readonly defaultMaxOutput: number }
   /** Whether a parameter that a translation has to drop is told of or refused (R81). */
   readonly unsupportedParams: 'lenient' | 'strict'
+  /** `anthropic-version` of requests that are translated (R88). */
+  readonly anthropicUpstreamVersion: string
   readonly limits: {
     readonly bodyBytesMax: number
     readonly upstreamBodyBytesMax: number

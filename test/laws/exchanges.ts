@@ -127,6 +127,7 @@ export function traitsFor(protocol: ChatProtocol, model: string, backendType = '
     vendor: '',
     capabilities: new Set(),
     outputTokensMax: null,
+    anthropicVersion: '2023-06-01',
   })
 }
 

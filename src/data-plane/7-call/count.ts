@@ -14,7 +14,7 @@ import { Losses } from '#ir/extensions.ts'
 import { countTokens } from '#tokens/count-tokens.ts'
 import type { WholeAnswer } from './answer.ts'
 import { dispatch } from './dispatch.ts'
-import { traitsFor } from './translator.ts'
+import { traitsFor, versionOf } from './translator.ts'
 import { attemptRecord, errorOf } from './upstream-error.ts'
 
 /**
@@ -30,7 +30,7 @@ export async function countPrompt(
   const [target] = plan.targets
   const own = await askOwnSurface(gateway, exchange, parsed, target)
   if (own) return answerOf(target, own, { 'x-gateway-count': 'native' })
-  const request = readRequest(parsed)
+  const request = readRequest(exchange, parsed)
   const native = await askOtherProtocol(gateway, exchange, plan, target, request)
   if (native !== null) return answerOf(target, bodyOf(parsed.surface, native), { 'x-gateway-count': 'native' })
   const { upstreamModel } = target.route
@@ -107,7 +107,11 @@ async function askOtherProtocol(
   // What a counter leaves out of account is no loss of the client's.
   const losses = new Losses()
   const named = new ToolNames(request, target.protocol).rename(request, losses)
-  const { body } = codec.encodeRequest(named, traitsFor(plan, target), losses)
+  const { body } = codec.encodeRequest(
+    named,
+    traitsFor(plan, target, gateway.settings.anthropicUpstreamVersion),
+    losses,
+  )
   const sending = {
     body: Buffer.from(JSON.stringify(countable(target, fieldsOf(body)))),
     operation: 'count',
@@ -144,12 +148,13 @@ function tokensIn(body: Buffer): number | null {
   }
 }
 
-function readRequest(parsed: Parsed): ChatRequest {
+function readRequest(exchange: Exchange, parsed: Parsed): ChatRequest {
   const body = fieldsOf(parseFaithfulJson(parsed.body.toString('utf8')))
   // Gemini's counter takes the contents alone, or a whole request within the request.
   const asked = parsed.surface === 'gemini' ? (body['generateContentRequest'] ?? body) : body
   return CLIENT_CODECS[parsed.surface as Exclude<Protocol, 'openai-embeddings'>]!.decodeRequest(asked, {
     stream: false,
+    version: versionOf(exchange),
   })
 }
 

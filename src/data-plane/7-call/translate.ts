@@ -43,6 +43,10 @@ async function translateChat(
       ? await readConversation(gateway, caller, exchange, plan, target, body)
       : { body, keep: null }
   const scope = { accountId: caller.account.id, backendId: target.route.backend.id }
-  const seals = { stash: gateway.sealStash, scope }
-  return new ChatTranslator(exchange, parsed, plan, target, conversation, seals, hold.outputTokensMax)
+  return new ChatTranslator(exchange, parsed, plan, target, conversation, {
+    stash: gateway.sealStash,
+    scope,
+    outputTokensMax: hold.outputTokensMax,
+    anthropicVersion: gateway.settings.anthropicUpstreamVersion,
+  })
 }

@@ -47,6 +47,16 @@ export interface TranslatedWhole {
 /** Text of an answer that is kept for its continuation; the store's own bound is that of the whole record. */
 export const KEPT_CHARACTERS_MAX = 8 * 1024 * 1024
 
+/** What a translation goes by besides the request and its target. */
+export interface TranslationTerms {
+  readonly stash: SealStash
+  readonly scope: StashScope
+  /** What the balance pays for; null: as much as was asked. */
+  readonly outputTokensMax: number | null
+  /** `anthropic.upstream_version`. */
+  readonly anthropicVersion: string
+}
+
 /** A chat request translated for one target (R86). */
 export class ChatTranslator implements Translation {
   readonly body: Buffer
@@ -73,16 +83,16 @@ export class ChatTranslator implements Translation {
     plan: Plan,
     target: Target,
     conversation: Conversation,
-    seals: { readonly stash: SealStash; readonly scope: StashScope },
-    outputTokensMax: number | null,
+    terms: TranslationTerms,
   ) {
-    this.stash = seals.stash
-    this.scope = seals.scope
+    const { outputTokensMax } = terms
+    this.stash = terms.stash
+    this.scope = terms.scope
     const requestBody = conversation.body
     this.keep = conversation.keep
     this.client = codecOf(CLIENT_CODECS, parsed.surface)
     this.upstream = codecOf(UPSTREAM_CODECS, target.protocol)
-    const asked = this.client.decodeRequest(requestBody, { stream: parsed.stream })
+    const asked = this.client.decodeRequest(requestBody, { stream: parsed.stream, version: versionOf(exchange) })
     const decoded = this.stash.restore(this.scope, asked)
     const { route, protocol } = target
     const losses = new Losses()
@@ -92,7 +102,7 @@ export class ChatTranslator implements Translation {
         : affordable(decoded, outputTokensMax, raisesLimit(parsed.surface, protocol), losses)
     this.names = new ToolNames(this.request, protocol)
     const named = this.names.rename(this.request, losses)
-    this.encoded = this.upstream.encodeRequest(named, traitsFor(plan, target), losses)
+    this.encoded = this.upstream.encodeRequest(named, traitsFor(plan, target, terms.anthropicVersion), losses)
     this.losses = withoutSpareTools(this.request, losses.list)
     this.body = Buffer.from(JSON.stringify(this.encoded.body))
     const { price } = route
@@ -181,8 +191,14 @@ function affordable(request: ChatRequest, outputTokensMax: number, mayRaise: boo
   return { ...request, outputTokensMax, reasoning: null }
 }
 
+/** The version of its API that the client speaks; only Messages has one. */
+export function versionOf({ request }: Exchange): string | undefined {
+  const version = request.headers['anthropic-version']
+  return typeof version === 'string' ? version : undefined
+}
+
 /** How this target's model wants to be asked. */
-export function traitsFor({ model }: Plan, { route, protocol }: Target): TargetTraits {
+export function traitsFor({ model }: Plan, { route, protocol }: Target, anthropicVersion: string): TargetTraits {
   return traitsOf({
     protocol,
     backendType: route.backend.type,
@@ -190,6 +206,7 @@ export function traitsFor({ model }: Plan, { route, protocol }: Target): TargetT
     vendor: model.vendor,
     capabilities: model.capabilities,
     outputTokensMax: model.maxOutput,
+    anthropicVersion,
   })
 }
 
