@@ -28,6 +28,7 @@ export function buildBackend(
     headers: settings.headers,
     protocolUrls: urlsOf(settings, preset, apiUrl, ownUrl !== null, protocols),
     timeouts: { ...timeouts, ...settings.timeouts },
+    ...(settings.paramRules.length === 0 ? {} : { paramRules: settings.paramRules }),
     enabled:
       settings.enabled && SERVED_ADAPTERS.has(preset.adapter) && apiUrl !== '' && hasAccess(settings, preset, aws),
   }

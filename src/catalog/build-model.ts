@@ -36,6 +36,7 @@ export function buildModel(settings: ModelSettings, fallback: PriceNumbers | nul
     releasedAt: settings.releasedAt ?? known?.releasedAt ?? null,
     free: settings.free || (price !== null && price.source !== 'fallback' && isFree(price)),
     price,
+    ...(settings.paramRules.length === 0 ? {} : { paramRules: settings.paramRules }),
   }
 }
 

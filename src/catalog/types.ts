@@ -39,7 +39,31 @@ export interface Model {
   readonly releasedAt: string | null
   readonly free: boolean
   readonly price: Price | null
+  /** The operator's rules for its parameters; absent when there are none. */
+  readonly paramRules?: readonly ParamRule[]
 }
+
+/** What the operator says of one parameter of an upstream's body (R81). */
+export interface ParamRule {
+  /** Names of the members that lead to it, from the body's top. */
+  readonly path: readonly string[]
+  /** Which values it is about; absent: all. */
+  readonly when?: ParamCondition
+  readonly action: ParamAction
+}
+
+/** All that is said must hold. Numbers alone are above or below something. */
+export interface ParamCondition {
+  readonly equals?: unknown
+  readonly not?: unknown
+  readonly above?: number | undefined
+  readonly below?: number | undefined
+}
+
+export type ParamAction =
+  | { readonly type: 'drop' | 'error' }
+  /** Another name in the same object, another value, or both. */
+  | { readonly type: 'adapt'; readonly name?: string; readonly value?: unknown }
 
 export interface Timeouts {
   readonly connectMs: number
@@ -79,6 +103,8 @@ export interface Backend {
   readonly protocolUrls?: Readonly<Partial<Record<Protocol, string>>>
   readonly timeouts: Timeouts
   readonly enabled: boolean
+  /** As of a model, and applied before its own. */
+  readonly paramRules?: readonly ParamRule[]
 }
 
 export interface Group {

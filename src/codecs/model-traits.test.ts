@@ -57,6 +57,8 @@ test('what the families refuse or call otherwise', () => {
     assert.equal(of(model, 'openai-chat').callIds, MISTRAL_CALL_IDS, model)
   assert.equal(of('mistral.mistral-large-2407-v1:0', 'bedrock-converse').callIds, undefined)
   assert.equal(of('gpt-4o', 'openai-chat').callIds, undefined)
+  assert.equal(of('gemini-2.5-pro', 'gemini').alwaysReasons, true)
+  assert.deepEqual(of('gemini-2.5-flash-lite', 'gemini').reasoningBudget, { min: 512, max: 24_576 })
   assert.equal(of('x', 'openai-chat').outputTokensMax, 100)
   assert.equal(of('x', 'openai-chat').model, 'x')
 })

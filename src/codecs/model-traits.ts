@@ -99,7 +99,9 @@ const RULES: readonly Rule[] = [
     traits: { reasoning: 'adaptive', refusesSampling: true },
   },
   { model: /^gemini-(?:1|2\.0)/, traits: { reasoning: 'none' } },
-  { model: /^gemini-2\.5-pro/, traits: { reasoningBudget: { min: 128, max: 32_768 } } },
+  // The smallest budgets and what can be turned off: ai.google.dev/gemini-api/docs/thinking.
+  { model: /^gemini-2\.5-pro/, traits: { reasoningBudget: { min: 128, max: 32_768 }, alwaysReasons: true } },
+  { model: /^gemini-2\.5-flash-lite/, traits: { reasoningBudget: { min: 512, max: 24_576 } } },
   { model: /^gemini-(?:[3-9])/, traits: { reasoning: 'level' } },
   {
     model: /^(?:(?:open-)?mi[sx]tral|ministral|magistral|codestral|devstral|pixtral|voxtral)/,

@@ -61,6 +61,8 @@ export interface TargetTraits {
   readonly takesEffort: boolean
   /** Range of the reasoning budget where it is one. */
   readonly reasoningBudget: { readonly min: number; readonly max: number }
+  /** Reasoning cannot be turned off: the least stands for none. */
+  readonly alwaysReasons?: boolean
   /** Sampling values are refused (o-series, GPT-5, Claude from 4.7) or free. */
   readonly refusesSampling: boolean
   /** The output limit is called `max_completion_tokens` (OpenAI's own models since o1) and not `max_tokens`. */

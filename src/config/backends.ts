@@ -1,6 +1,7 @@
 import { findPreset, PRESETS, SERVED_ADAPTERS, type Preset } from '#providers/presets.ts'
 import type { BackendSettings } from '#catalog/settings.ts'
 import { numberedKeys, parseNumber, type Environment } from './environment.ts'
+import { readParamRules } from './param-rules.ts'
 import { PROVIDER_OPTIONS, type ProviderOption } from './options.ts'
 import type { BackendFile } from './schema.ts'
 import { pick, readTimeouts } from './sections.ts'
@@ -124,6 +125,7 @@ export function readBackend(
     protocolUrls: readProtocolUrls(entry, path, findings),
     headers: readHeaders(entry.headers ?? {}, `${path}.headers`, findings),
     timeouts: { ...(requestMs === null ? {} : { requestMs }), ...readTimeouts(entry.timeouts) },
+    paramRules: readParamRules(entry.params, `${path}.params`, findings.errors),
     enabled: entry.enabled ?? true,
     region: entry.region ?? null,
     accessKeyId: entry.access_key_id ?? null,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { PROTOCOLS } from '#base/protocols.ts'
+import { paramRule } from './param-rules.ts'
 import { nearest } from './suggest.ts'
 
 /**
@@ -78,6 +79,7 @@ const backend = z.strictObject({
   models: z.array(offered).optional(),
   headers: z.record(text, secret).optional(),
   enabled: z.boolean().optional(),
+  params: z.array(paramRule).optional(),
   region: filled.optional(),
   access_key_id: secret.optional(),
   secret_access_key: secret.optional(),
@@ -105,6 +107,7 @@ const model = z.strictObject({
   output_modalities: list.optional(),
   price: price.optional(),
   free: z.boolean().optional(),
+  params: z.array(paramRule).optional(),
   tags: list.optional(),
   released_at: z
     .string()

@@ -6,13 +6,15 @@ import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
 import type { Hold } from '#data-plane/6-reserve/reserve.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
+import type { Loss } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
 import { JsonError } from '#wire/json-scan.ts'
 import type { Answer } from './answer.ts'
 import { countPrompt } from './count.ts'
 import { dispatch, type Sending } from './dispatch.ts'
-import { lossWarnings } from './losses.ts'
+import { lossWarnings, refuseLosses } from './losses.ts'
+import { applyParamRules, paramRulesOf } from './param-rules.ts'
 import { translate } from './translate.ts'
 import type { Translation } from './translator.ts'
 import { attemptRecord, errorOf } from './upstream-error.ts'
@@ -40,14 +42,11 @@ export async function call(
   const record = (failure: Failure | null, retryAfter: string | null): readonly AttemptRecord[] => [
     attemptRecord(target, startedAt, failure, retryAfter),
   ]
-  const outcome = await dispatch(
-    gateway,
-    exchange,
-    target,
-    sendingOf(exchange, parsed, target, hold, translator),
-    reader,
-  )
-  const warnings = warningsOf(hold, translator)
+  const sending = sendingOf(exchange, parsed, target, hold, translator)
+  const ruled = applyParamRules(paramRulesOf(target), sending.body, translator?.paths ?? {})
+  refuseLosses(gateway.settings, ruled.losses)
+  const outcome = await dispatch(gateway, exchange, target, { ...sending, body: ruled.body }, reader)
+  const warnings = warningsOf(hold, [...(translator?.losses ?? []), ...ruled.losses])
   const { upstreamRequestId } = outcome
   switch (outcome.kind) {
     case 'failed':
@@ -130,10 +129,10 @@ function readWhole(parsed: Parsed, translator: Translation | null, body: Buffer)
 
 const failedWith = (failure: Failure | null): Whole => ({ facts: { ...NO_FACTS, failure }, render: null })
 
-function warningsOf(hold: Hold, translator: Translation | null): string[] {
+function warningsOf(hold: Hold, losses: readonly Loss[]): string[] {
   const lowered =
     hold.outputTokensMax === null ? [] : [`param=max_tokens;action=lowered;to=${hold.outputTokensMax};reason=balance`]
-  return translator ? [...lowered, ...lossWarnings(translator.losses)] : lowered
+  return losses.length === 0 ? lowered : [...lowered, ...lossWarnings(losses)]
 }
 
 function bad(message: string): Failure {

@@ -19,6 +19,7 @@ const codecOf = (protocol: Surface): EmbeddingCodec => (protocol === 'gemini' ? 
 export class EmbeddingTranslator implements Translation {
   readonly body: Buffer
   readonly losses: readonly Loss[]
+  readonly paths = {}
   readonly geminiAction: string | null
   readonly save = null
   private readonly client: EmbeddingCodec

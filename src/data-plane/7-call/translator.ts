@@ -28,6 +28,8 @@ export interface Translation {
   /** For the upstream. */
   readonly body: Buffer
   readonly losses: readonly Loss[]
+  /** Where each neutral setting stood in the client's body. */
+  readonly paths: ChatRequest['paths']
   /** The method in a Gemini target's path; null: the usual one. */
   readonly geminiAction: string | null
   /** Keeps the complete answer where the client may continue it; null when it is not to be kept. */
@@ -61,6 +63,7 @@ export interface TranslationTerms {
 export class ChatTranslator implements Translation {
   readonly body: Buffer
   readonly losses: readonly Loss[]
+  readonly paths: ChatRequest['paths']
   readonly geminiAction = null
   private readonly client: ClientCodec
   private readonly upstream: UpstreamCodec
@@ -103,6 +106,7 @@ export class ChatTranslator implements Translation {
     this.names = new ToolNames(this.request, protocol)
     const named = this.names.rename(this.request, losses)
     this.encoded = this.upstream.encodeRequest(named, traitsFor(plan, target, terms.anthropicVersion), losses)
+    this.paths = this.request.paths
     this.losses = withoutSpareTools(this.request, losses.list)
     this.body = Buffer.from(JSON.stringify(this.encoded.body))
     const { price } = route
