@@ -3,6 +3,7 @@ import type { ChatEvent } from '#ir/chat-event.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import type { Losses } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
+import type { AnswerLosses } from './answer-losses.ts'
 import type { Failure } from './codec.ts'
 
 /**
@@ -112,6 +113,8 @@ export interface AnswerContext {
   readonly showsUsage: boolean
   /** Under `/api/v1`: OpenRouter's members as well. */
   readonly isOpenRouter: boolean
+  /** Takes what the client's protocol has no place for. */
+  readonly losses: AnswerLosses
   /** What the answer costs, in USD as decimal text; asked once, after the last usage. Null when it has no price. */
   costOf(usage: Usage): string | null
 }

@@ -85,8 +85,10 @@ export function endingOf(number: number, ending: CandidateEnding, context: Answe
   // A refusal has no field of its own here.
   const meant = hasRefusal && reason === 'stop' ? 'content-filter' : reason
   const ownWord = context.upstream === 'gemini' ? (finish?.raw ?? null) : null
+  const word = finishWordFor(meant, ownWord)
+  context.losses.finish(finish, word)
   return {
-    finishReason: finishWordFor(meant, ownWord),
+    finishReason: word,
     index: number,
     // An upstream of Gemini's own tells its sources and probabilities in its members.
     ...(sources.length > 0 && context.upstream !== 'gemini' ? { citationMetadata: { citationSources: sources } } : {}),

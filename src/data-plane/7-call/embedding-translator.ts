@@ -20,6 +20,7 @@ export class EmbeddingTranslator implements Translation {
   readonly body: Buffer
   readonly losses: readonly Loss[]
   readonly geminiAction: string | null
+  readonly answerLosses = null
   readonly save = null
   private readonly client: EmbeddingCodec
   private readonly upstream: EmbeddingCodec
