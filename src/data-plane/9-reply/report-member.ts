@@ -1,5 +1,5 @@
 import type { Surface } from '#base/protocols.ts'
-import { quoted, valueOf } from '#codecs/event-text.ts'
+import { quoted, stringAt, valueOf } from '#codecs/event-text.ts'
 import { isObject, valueEnd } from '#wire/json-scan.ts'
 import { applyEdits, type Edit } from '#wire/splice.ts'
 
@@ -26,6 +26,13 @@ export function responseReportEdits(event: Buffer, report: string): Edit[] {
   const start = valueOf(event, RESPONSE)
   if (start < 0 || !isObject(event, start)) return []
   return [appendEdit(event, valueEnd(event, start) - 1, report)]
+}
+
+const FINISH = quoted('finish_reason')
+
+/** Whether a chat chunk ends a candidate. */
+export function tellsFinish(event: Buffer): boolean {
+  return stringAt(event, valueOf(event, FINISH)) !== null
 }
 
 /** The last events of a translated stream, with the report in the last that says something. */

@@ -12,7 +12,7 @@ import { addWarnings, baseHeaders } from './head.ts'
 import { JsonArrayFrames } from './json-array-frames.ts'
 import type { Outcome, Settle } from './reply.ts'
 import { openRouterFailureEvents, responseEventEdits, withoutNullMembers } from './openrouter-shape.ts'
-import { closingWithReport, hasReportMember, reportEdits, responseReportEdits } from './report-member.ts'
+import { closingWithReport, hasReportMember, reportEdits, responseReportEdits, tellsFinish } from './report-member.ts'
 import { costEdits, modelEdit, publicNameOf } from './rewrite.ts'
 
 /** How long an upstream may keep its connection open behind its last event before the answer is ended without it. */
@@ -146,7 +146,7 @@ export class StreamReply implements EventSink {
     const { answer } = this
     if (this.parsed.surface === 'openai-responses')
       return role === 'terminal' ? responseReportEdits(event, answer.report.json()) : []
-    const isFinish = !this.hasReported && role === 'content' && answer.reader.finishReason !== null
+    const isFinish = !this.hasReported && role === 'content' && tellsFinish(event)
     if (!isFinish && role !== 'usage') return []
     this.hasReported = true
     return reportEdits(event, answer.report.json())
