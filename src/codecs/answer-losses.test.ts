@@ -113,8 +113,12 @@ describe('members that only the upstream tells', () => {
 
   test('what Gemini also says in its blocks is no loss, or not all of it', () => {
     const value = { candidates: [{ index: 0, groundingMetadata: {}, logprobsResult: {} }] }
-    assert.deepEqual(members('gemini', 'openai-chat', value), ['rewritten /response/candidates/0/groundingMetadata'])
-    assert.equal(members('gemini', 'anthropic-messages', value).length, 2)
+    const retold = ['groundingMetadata', 'logprobsResult']
+    const lost = (client: Surface, names: readonly string[]) =>
+      told('gemini', client, (losses) => losses.opaque({ type: 'opaque', issuer: 'gemini', value, retold: names }))
+    assert.match(lost('openai-chat', retold).join(), /^rewritten \/response\/candidates\/0\/groundingMetadata[^,]*$/)
+    assert.equal(lost('openai-chat', []).length, 2)
+    assert.equal(lost('anthropic-messages', retold).length, 2)
   })
 })
 
@@ -141,5 +145,5 @@ test('sources and counts that are told in another way', () => {
   } as const
   const counted = (client: Surface, changed = {}) =>
     told('anthropic-messages', client, (losses) => losses.usage({ ...usage, ...changed })).length
-  assert.deepEqual([counted('openai-chat'), counted('openai-chat', { cacheWrite: 0 }), counted('gemini')], [1, 0, 1])
+  assert.deepEqual([counted('openai-chat'), counted('openai-chat', { cacheWrite1h: 0 }), counted('gemini')], [1, 0, 1])
 })

@@ -37,7 +37,13 @@ export class AnswerLosses extends Losses {
 
   /** A refusal goes out as text. */
   refusal({ index, candidate, block }: BlockStart): void {
-    this.rewritten(this.placeOf(block, candidate, index), `${this.name} tells a refusal as text`)
+    this.rewritten(this.placeOf(block, candidate, index), `${this.name} tells a refusal as text and by its finish`)
+  }
+
+  /** Arguments that are cut off or are no object, where the protocol has objects only. */
+  arguments(candidate: number, index: number): void {
+    const path = this.placeOf({ type: 'tool-call', id: null, name: '', kind: 'function' }, candidate, index)
+    this.rewritten(path, `${this.name} has arguments as objects only: others stand in __invalid_json`)
   }
 
   /** Another answer than the first. */
@@ -82,16 +88,16 @@ export class AnswerLosses extends Losses {
     const path = `/response/${USAGES[this.upstream]}`
     if (this.client === 'gemini') {
       if (cacheWrite || cacheWrite1h) this.narrowed(path, 'Gemini counts cache writes as prompt')
-    } else if (cacheWrite && cacheWrite1h) this.narrowed(path, `${this.name} counts both kinds of cache writes as one`)
+    } else if (cacheWrite1h) this.narrowed(path, `${this.name} counts both kinds of cache writes as one`)
   }
 
   /** What only the upstream's protocol tells beside its blocks. */
-  opaque({ issuer, value }: OpaqueEvent): void {
+  opaque({ issuer, value, retold }: OpaqueEvent): void {
     for (const [path, member] of membersOf(issuer, fieldsOf(value))) {
       if (member === null || member === undefined || ECHOED.has(path)) continue
-      const converted = this.conversionOf(path)
-      if (converted === 'told') continue
-      if (converted === 'partly') this.rewritten(`/response${path}`, `${this.name} tells of it the sources of the text`)
+      const isRetold = this.client !== 'anthropic-messages' && retold?.some((name) => path.endsWith(`/${name}`))
+      if (isRetold && path.endsWith('/logprobsResult')) continue
+      if (isRetold) this.rewritten(`/response${path}`, `${this.name} tells of it the sources of the text`)
       else this.dropped(`/response${path}`, `${this.name} has no such member`)
     }
   }
@@ -109,13 +115,6 @@ export class AnswerLosses extends Losses {
 
   private get name(): string {
     return NAMES[this.client]
-  }
-
-  /** What Gemini's members say also stands in the events of the blocks. */
-  private conversionOf(path: string): 'told' | 'partly' | null {
-    if (this.client === 'anthropic-messages' || this.upstream !== 'gemini') return null
-    if (path.endsWith('/logprobsResult')) return 'told'
-    return path.endsWith('/groundingMetadata') || path.endsWith('/citationMetadata') ? 'partly' : null
   }
 
   private placeOf(head: BlockHead, candidate: number, index: number): string {

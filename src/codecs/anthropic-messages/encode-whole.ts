@@ -15,7 +15,7 @@ import {
   UNSIGNED,
 } from './answer-heads.ts'
 import { readMembers } from './answer-members.ts'
-import { inputOf, isObject, type Members, nativeCitation, PROTOCOL } from './members.ts'
+import { INVALID_JSON, inputOf, isObject, type Members, nativeCitation, PROTOCOL } from './members.ts'
 import { writeStopReason } from './stop-reasons.ts'
 import { AnswerToolIds } from './tool-ids.ts'
 import { writeUsage } from './write-usage.ts'
@@ -105,6 +105,7 @@ class WholeContent {
         this.hasToolCalls = true
         if (head.seal !== undefined) this.blocks.push(carrierOf(head.seal, 'tool-call'))
         const input = head.kind === 'custom' ? { input: text } : inputOf(text)
+        if (INVALID_JSON in input) this.losses.arguments(0, index)
         this.blocks.push({
           type: 'tool_use',
           id: this.toolIds.idOf(head.id, index),

@@ -50,11 +50,13 @@ type CallHead = Extract<BlockHead, { type: 'tool-call' }>
 export function callPart(
   head: CallHead,
   text: string,
+  candidate: number,
   index: number,
   signature: string | null,
   context: AnswerContext,
 ): Record<string, unknown> {
   const args = head.kind === 'custom' ? { [CUSTOM_TOOL_PARAMETER]: text } : argumentsObject(text)
+  if ('__invalid_json' in args) context.losses.arguments(candidate, index)
   const functionCall = { id: head.id ?? callIdOf(context.id, index), name: head.name, args }
   return { functionCall, ...(signature === null ? {} : { thoughtSignature: signature }) }
 }

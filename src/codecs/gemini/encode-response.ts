@@ -166,7 +166,10 @@ export class GeminiEncoder implements StreamEncoder {
   private endBlock({ head, candidate, text }: OpenBlock, index: number): string {
     if (head.type === 'text') candidate.text += text
     if (head.type !== 'tool-call') return ''
-    return this.write(candidate, callPart(head, text, index, candidate.seals.signCall(head.seal), this.context))
+    return this.write(
+      candidate,
+      callPart(head, text, candidate.number, index, candidate.seals.signCall(head.seal), this.context),
+    )
   }
 
   private write(candidate: OpenCandidate, part: Part): string {
@@ -302,7 +305,7 @@ function wholeParts(
       return [{ text: shown, thought: true, ...(isOwn ? { thoughtSignature: seal.value } : {}) }]
     }
     case 'tool-call':
-      return [callPart(head, text, index, seals.signCall(head.seal), context)]
+      return [callPart(head, text, candidate, index, seals.signCall(head.seal), context)]
     case 'media':
       return [mediaPart(head)]
     case 'opaque':
