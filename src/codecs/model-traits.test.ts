@@ -46,4 +46,8 @@ test('what the families refuse or call otherwise', () => {
   assert.deepEqual(of('gemini-2.5-pro', 'gemini').reasoningBudget, { min: 128, max: 32_768 })
   assert.equal(of('x', 'openai-chat').outputTokensMax, 100)
   assert.equal(of('x', 'openai-chat').model, 'x')
+  assert.deepEqual(
+    ['openai', 'azure', 'vllm', 'openrouter'].map((backend) => of('x', 'openai-chat', backend).takesVideo),
+    [false, false, true, true],
+  )
 })

@@ -69,6 +69,8 @@ export interface TargetTraits {
   readonly hasDeveloperRole: boolean
   /** Whether a chat host wants earlier reasoning back as `reasoning_content`. OpenAI refuses the member. */
   readonly takesReasoningContent: boolean
+  /** Whether a chat host takes `video_url`, which OpenAI refuses. */
+  readonly takesVideo: boolean
 }
 
 /** What a decoder needs to know of the request. */

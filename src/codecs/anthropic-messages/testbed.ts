@@ -21,6 +21,7 @@ export const TARGET: TargetTraits = {
   hasJsonSchema: true,
   hasDeveloperRole: false,
   takesReasoningContent: false,
+  takesVideo: true,
 }
 
 /** A request that says nothing, from a client of another protocol. */

@@ -46,6 +46,7 @@ const TRAITS: TargetTraits = {
   hasJsonSchema: false,
   hasDeveloperRole: false,
   takesReasoningContent: false,
+  takesVideo: true,
 }
 
 export interface Encoded extends EncodedRequest {

@@ -68,6 +68,7 @@ export const BUDGET_TARGET: TargetTraits = {
   hasJsonSchema: true,
   hasDeveloperRole: false,
   takesReasoningContent: false,
+  takesVideo: true,
 }
 
 /** A model such as Gemini 3. */

@@ -270,3 +270,21 @@ test('what other protocols alone know is told', () => {
   const { losses } = write([{ ...turn('user', block), ext: { 'openai-responses': { id: 'msg_1' } } }])
   assert.deepEqual(losses, ['/turn/id: dropped', '/b/odd: dropped', '/b/citations: dropped'])
 })
+
+test('a video goes to hosts that take one, and is refused for OpenAI', () => {
+  const video: Block = {
+    type: 'media',
+    path: '/v',
+    kind: 'video',
+    source: { type: 'url', mimeType: null, url: 'https://a.example/v.mp4' },
+  }
+  const turns: Turn[] = [{ role: 'user', path: '/t', blocks: [video] }]
+  const taken = write(turns)
+  assert.deepEqual(taken.losses, [])
+  assert.match(JSON.stringify(taken.messages), /video_url/)
+  const refused = write(turns, { takesVideo: false })
+  assert.deepEqual(refused.losses, [
+    { path: '/v', action: 'dropped', reason: 'the upstream takes no video', isSevere: true },
+  ])
+  assert.doesNotMatch(JSON.stringify(refused.messages), /video_url/)
+})

@@ -18,6 +18,7 @@ export const TRAITS: TargetTraits = {
   hasJsonSchema: true,
   hasDeveloperRole: false,
   takesReasoningContent: false,
+  takesVideo: true,
 }
 
 /** OpenAI's own models that reason. */

@@ -21,6 +21,7 @@ export const TRAITS: TargetTraits = {
   hasJsonSchema: true,
   hasDeveloperRole: true,
   takesReasoningContent: false,
+  takesVideo: true,
 }
 
 export const decode = (body: unknown): ChatRequest => responsesClient.decodeRequest(body, { stream: false })
