@@ -61,6 +61,10 @@ test('what the families refuse or call otherwise', () => {
   assert.deepEqual(of('gemini-2.5-flash-lite', 'gemini').reasoningBudget, { min: 512, max: 24_576 })
   assert.equal(of('x', 'openai-chat').outputTokensMax, 100)
   assert.equal(of('x', 'openai-chat').model, 'x')
+  assert.deepEqual(
+    ['openai', 'azure', 'vllm', 'openrouter'].map((backend) => of('x', 'openai-chat', backend).takesVideo),
+    [false, false, true, true],
+  )
 })
 
 test('a version of the API without sampling values refuses them for every model there', () => {

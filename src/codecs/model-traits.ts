@@ -52,6 +52,7 @@ function traits(some: Partial<Traits>): Traits {
     hasJsonSchema: true,
     hasDeveloperRole: false,
     takesReasoningContent: false,
+    takesVideo: true,
     ...some,
   }
 }
@@ -112,6 +113,9 @@ const RULES: readonly Rule[] = [
   { model: /^(?:deepseek-(?:reasoner|v4|v3\.2)|kimi-k2|glm-4\.[6-9]|glm-5)/, traits: { takesReasoningContent: true } },
 ]
 
+/** OpenAI's own hosts refuse parts of other hosts' making. */
+const OPENAI_BACKENDS: ReadonlySet<string> = new Set(['openai', 'azure'])
+
 /** The rules of one target. */
 export function traitsOf(facts: TargetFacts): TargetTraits {
   const name = facts.upstreamModel.slice(facts.upstreamModel.lastIndexOf('/') + 1).toLowerCase()
@@ -124,5 +128,6 @@ export function traitsOf(facts: TargetFacts): TargetTraits {
     found = { ...found, reasoning: 'openrouter' }
   if (facts.protocol === 'anthropic-messages' && refusesSampling(facts.anthropicVersion))
     found = { ...found, refusesSampling: true }
+  if (OPENAI_BACKENDS.has(facts.backendType)) found = { ...found, takesVideo: false }
   return { ...found, model: facts.upstreamModel, outputTokensMax: facts.outputTokensMax }
 }

@@ -3,6 +3,7 @@ import type { ChatEvent } from '#ir/chat-event.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import type { Losses } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
+import type { AnswerLosses } from './answer-losses.ts'
 import type { Failure } from './codec.ts'
 import type { CallIdRule } from './legal-call-id.ts'
 
@@ -75,6 +76,8 @@ export interface TargetTraits {
   readonly takesReasoningContent: boolean
   /** What the ids of calls may be where a family of models wants less than its protocol; absent: what the protocol says. */
   readonly callIds?: CallIdRule
+  /** Whether a chat host takes `video_url`, which OpenAI refuses. */
+  readonly takesVideo: boolean
 }
 
 /** What a decoder needs to know of the request. */
@@ -119,6 +122,8 @@ export interface AnswerContext {
   readonly showsUsage: boolean
   /** Under `/api/v1`: OpenRouter's members as well. */
   readonly isOpenRouter: boolean
+  /** Takes what the client's protocol has no place for. */
+  readonly losses: AnswerLosses
   /** What the answer costs, in USD as decimal text; asked once, after the last usage. Null when it has no price. */
   costOf(usage: Usage): string | null
 }

@@ -127,6 +127,7 @@ export function parsedOf(asked: Asked = {}): Parsed {
     model: asked.model ?? 'm',
     stream: false,
     asJsonArray: false,
+    reportsLosses: false,
     body: Buffer.from(asked.body ?? 'x'.repeat(100)),
     facts: { ...FACTS, ...asked.facts },
   }

@@ -1,6 +1,7 @@
-import { argumentObject } from '#codecs/argument-object.ts'
+import { argumentObject, invalidArguments } from '#codecs/argument-object.ts'
+import type { AnswerLosses } from '#codecs/answer-losses.ts'
 import type { AnswerContext } from '#codecs/translation.ts'
-import type { ChatEvent } from '#ir/chat-event.ts'
+import type { BlockHead, BlockStart, ChatEvent } from '#ir/chat-event.ts'
 import { collect, type CollectedBlock } from '#ir/collect.ts'
 import { fieldsOf } from '#ir/counts.ts'
 import { brokenAnswer } from './answer-failure.ts'
@@ -34,7 +35,13 @@ export function encodeWhole(events: readonly ChatEvent[], context: AnswerContext
       content.add(blocks[++index]!, event.index, blockMembers)
       blockMembers = {}
     }
-    if (event.type !== 'opaque' || event.issuer !== PROTOCOL) continue
+    if (event.type === 'block-start' && event.candidate !== 0) context.losses.candidate(event.candidate)
+    if (event.type === 'block-logprobs') context.losses.logprobs(0)
+    if (event.type !== 'opaque') continue
+    if (event.issuer !== PROTOCOL) {
+      context.losses.opaque(event)
+      continue
+    }
     const kept = readMembers(event.value)
     if (kept?.at === 'content_block') blockMembers = kept.members
     if (kept?.at !== 'message' && kept?.at !== 'message_delta') continue
@@ -42,8 +49,10 @@ export function encodeWhole(events: readonly ChatEvent[], context: AnswerContext
     members = { ...members, ...others, ...fieldsOf(delta) }
     usageMembers = { ...usageMembers, ...fieldsOf(more) }
   }
+  content.end()
   const reason = writeStopReason(finish, content)
   if (reason === null) return brokenAnswer(finish?.raw ?? null)
+  context.losses.finish(finish, reason)
   return {
     ...messageHead(context),
     content: content.blocks,
@@ -66,8 +75,12 @@ class WholeContent {
   readonly isNative: boolean
   private readonly hidesReasoning: boolean
   private readonly toolIds: AnswerToolIds
+  private readonly losses: AnswerLosses
+  /** Index of the text that was sealed last. */
+  private sealedText = -1
 
   constructor(context: AnswerContext) {
+    this.losses = context.losses
     this.isNative = context.upstream === PROTOCOL
     this.hidesReasoning = hidesReasoning(context)
     this.toolIds = new AnswerToolIds(context.id)
@@ -79,10 +92,11 @@ class WholeContent {
     if (head.type !== 'text' || this.carriers.length > 0) this.endText()
     switch (head.type) {
       case 'text':
-        this.addText(block, members)
+        this.addText(block, index, members)
         break
       case 'refusal':
         this.hasRefusal = true
+        this.losses.refusal(startOf(head, index))
         if (text !== '') this.blocks.push({ type: 'text', text })
         break
       case 'reasoning':
@@ -92,6 +106,7 @@ class WholeContent {
         this.hasToolCalls = true
         if (head.seal !== undefined) this.blocks.push(carrierOf(head.seal, 'tool-call'))
         const input = head.kind === 'custom' ? { input: text } : argumentObject(text)
+        if (invalidArguments(input) !== null) this.losses.arguments(0, index)
         this.blocks.push({
           type: 'tool_use',
           id: this.toolIds.idOf(head.id, index),
@@ -103,9 +118,11 @@ class WholeContent {
       }
       case 'opaque':
         if (head.issuer === PROTOCOL && isObject(head.value)) this.blocks.push(head.value)
+        else this.losses.block(startOf(head, index))
         break
       // The API has no images or sounds in an answer.
       case 'media':
+        this.losses.block(startOf(head, index))
         break
       default: {
         const missed: never = head
@@ -114,8 +131,15 @@ class WholeContent {
     }
   }
 
-  private addText(block: CollectedBlock, members: Members): void {
+  /** The answer is whole: a seal behind its last text has no place. */
+  end(): void {
+    if (this.carriers.length > 0) this.losses.seal(0, this.sealedText)
+  }
+
+  private addText(block: CollectedBlock, index: number, members: Members): void {
     const { text, seal } = block
+    if (seal !== null) this.sealedText = index
+    for (const citation of block.citations) this.losses.citation(citation, 0, index, nativeCitation(citation) !== null)
     if (text === '' && !this.isNative) {
       if (seal !== null) this.carriers.push(carrierOf(seal, 'text', ''))
       return
@@ -144,6 +168,8 @@ class WholeContent {
     else this.blocks.push({ type: 'thinking', thinking, signature: signatureOf(seal, head), ...members })
   }
 }
+
+const startOf = (block: BlockHead, index: number): BlockStart => ({ type: 'block-start', index, candidate: 0, block })
 
 function citationsOf({ citations }: CollectedBlock): { citations?: readonly unknown[] } {
   const native = citations.map(nativeCitation).filter((citation) => citation !== null)

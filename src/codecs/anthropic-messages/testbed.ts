@@ -1,3 +1,4 @@
+import { AnswerLosses } from '#codecs/answer-losses.ts'
 import type { AnswerContext, StreamDecoder, TargetTraits } from '#codecs/translation.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import type { Block, MediaBlock, Seal, TextBlock } from '#ir/blocks.ts'
@@ -21,6 +22,7 @@ export const TARGET: TargetTraits = {
   hasJsonSchema: true,
   hasDeveloperRole: false,
   takesReasoningContent: false,
+  takesVideo: true,
 }
 
 export function requestOf(members: Partial<ChatRequest>): ChatRequest {
@@ -88,6 +90,7 @@ export function contextOf(members: Partial<AnswerContext> = {}): AnswerContext {
     requestBody: {},
     showsUsage: true,
     isOpenRouter: false,
+    losses: new AnswerLosses(members.upstream ?? 'openai-chat', 'anthropic-messages'),
     costOf: () => null,
     ...members,
   }

@@ -24,6 +24,7 @@ const TRAITS: TargetTraits = {
   hasJsonSchema: false,
   hasDeveloperRole: false,
   takesReasoningContent: false,
+  takesVideo: true,
 }
 
 export interface Encoded extends EncodedRequest {

@@ -1,5 +1,5 @@
 import type { Citation } from '#ir/blocks.ts'
-import type { BlockHead, BlockStart, ChatEvent, Finish } from '#ir/chat-event.ts'
+import type { BlockCitation, BlockHead, BlockStart, ChatEvent, Finish } from '#ir/chat-event.ts'
 import { collect, type Candidate, type CollectedBlock } from '#ir/collect.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { Failure } from '#codecs/codec.ts'
@@ -76,7 +76,7 @@ export class GeminiEncoder implements StreamEncoder {
       case 'block-seal':
         return this.seal(this.blocks[event.index]!, event)
       case 'block-citation':
-        this.cite(this.blocks[event.index]!, event.citation)
+        this.cite(this.blocks[event.index]!, event)
         return ''
       case 'block-logprobs':
         this.blocks[event.index]!.candidate.tokens.push(...event.tokens)
@@ -91,6 +91,7 @@ export class GeminiEncoder implements StreamEncoder {
         return ''
       case 'opaque':
         if (event.issuer === 'gemini') this.own.add(event.value)
+        else this.context.losses.opaque(event)
         return ''
       case 'response-start':
         return ''
@@ -110,6 +111,7 @@ export class GeminiEncoder implements StreamEncoder {
       content: { parts: [lastPart(candidate.seals)], role: 'model' },
       ...endingOf(candidate.number, { ...candidate, members: this.own.ofCandidate(candidate.number) }, this.context),
     }))
+    this.context.losses.usage(this.usage)
     const counts = usageMetadataOf(this.usage)
     const usageMetadata = counts && { ...counts, ...this.own.usage }
     const body = JSON.stringify({
@@ -124,13 +126,20 @@ export class GeminiEncoder implements StreamEncoder {
     return geminiPassthrough.failureEvents(failure)
   }
 
-  private start({ index, candidate: number, block: head }: BlockStart): string {
+  private start(start: BlockStart): string {
+    const { index, candidate: number, block: head } = start
     const candidate = this.candidate(number)
     const block: OpenBlock = { head, candidate, text: '', ...this.framesOf(head, candidate) }
     this.blocks[index] = block
-    if (head.type === 'refusal') candidate.hasRefusal = true
+    if (head.type === 'refusal') {
+      candidate.hasRefusal = true
+      this.context.losses.refusal(start)
+    }
     if (head.type === 'media') return this.write(candidate, mediaPart(head))
-    return head.type === 'opaque' && head.issuer === 'gemini' ? this.write(candidate, head.value as Part) : ''
+    if (head.type !== 'opaque') return ''
+    if (head.issuer === 'gemini') return this.write(candidate, head.value as Part)
+    this.context.losses.block(start)
+    return ''
   }
 
   private framesOf(head: BlockHead, { before, after }: OpenCandidate): Pick<OpenBlock, 'before' | 'after'> {
@@ -148,15 +157,19 @@ export class GeminiEncoder implements StreamEncoder {
     return ''
   }
 
-  private cite({ candidate, text }: OpenBlock, citation: Citation): void {
+  private cite({ candidate, text }: OpenBlock, { index, citation }: BlockCitation): void {
     const source = citationSource(citation, candidate.text, text)
+    this.context.losses.citation(citation, candidate.number, index, source !== null)
     if (source) candidate.sources.push(source)
   }
 
   private endBlock({ head, candidate, text }: OpenBlock, index: number): string {
     if (head.type === 'text') candidate.text += text
     if (head.type !== 'tool-call') return ''
-    return this.write(candidate, callPart(head, text, index, candidate.seals.signCall(head.seal), this.context))
+    return this.write(
+      candidate,
+      callPart(head, text, candidate.number, index, candidate.seals.signCall(head.seal), this.context),
+    )
   }
 
   private write(candidate: OpenCandidate, part: Part): string {
@@ -196,7 +209,11 @@ function lastPart(seals: SealCarrier): Part {
 export function encodeGeminiWhole(events: readonly ChatEvent[], context: AnswerContext): unknown {
   const answer = collect(events)
   const own = new OwnMembers()
-  for (const { issuer, value } of answer.opaque) if (issuer === 'gemini') own.add(value)
+  for (const event of answer.opaque) {
+    if (event.issuer === 'gemini') own.add(event.value)
+    else context.losses.opaque(event)
+  }
+  context.losses.usage(answer.usage)
   const counts = usageMetadataOf(answer.usage)
   const usageMetadata = counts && { ...counts, ...own.usage }
   const isBlocked = own.tellsBlock(answer.candidates.map(({ finish }) => finish))
@@ -226,7 +243,7 @@ function wholeCandidate(
   context: AnswerContext,
 ): Record<string, unknown> {
   const seals = new SealCarrier()
-  const parts = blocks.flatMap((block) => wholeParts(block, indexes.get(block.head) ?? 0, seals, context))
+  const parts = blocks.flatMap((block) => wholeParts(block, number, indexes.get(block.head) ?? 0, seals, context))
   const signature = seals.takeRest()
   const lastCall = parts.findLastIndex((part) => 'functionCall' in part)
   const thought = parts.slice(lastCall + 1).findLast((part) => part['thought'] === true)
@@ -237,7 +254,9 @@ function wholeCandidate(
   const ending = {
     finish,
     hasRefusal: blocks.some(({ head }) => head.type === 'refusal'),
-    sources: sourcesOf(blocks),
+    sources: sourcesOf(blocks, (block, citation, isKept) =>
+      context.losses.citation(citation, number, indexes.get(block.head) ?? 0, isKept),
+    ),
     tokens: blocks.flatMap(({ logprobs }) => logprobs),
     members: own.ofCandidate(number),
   }
@@ -245,12 +264,17 @@ function wholeCandidate(
   return { content, ...endingOf(number, ending, context) }
 }
 
-function sourcesOf(blocks: readonly CollectedBlock[]): CitationSource[] {
+function sourcesOf(
+  blocks: readonly CollectedBlock[],
+  tell: (block: CollectedBlock, citation: Citation, isKept: boolean) => void,
+): CitationSource[] {
   let before = ''
   const sources: CitationSource[] = []
-  for (const { head, text, citations } of blocks) {
+  for (const block of blocks) {
+    const { head, text, citations } = block
     for (const citation of citations) {
       const source = citationSource(citation, before, text)
+      tell(block, citation, source !== null)
       if (source) sources.push(source)
     }
     if (head.type === 'text') before += text
@@ -258,13 +282,20 @@ function sourcesOf(blocks: readonly CollectedBlock[]): CitationSource[] {
   return sources
 }
 
-function wholeParts(block: CollectedBlock, index: number, seals: SealCarrier, context: AnswerContext): Part[] {
+function wholeParts(
+  block: CollectedBlock,
+  candidate: number,
+  index: number,
+  seals: SealCarrier,
+  context: AnswerContext,
+): Part[] {
   const { head, text, seal } = block
   switch (head.type) {
     case 'text':
       if (text === '' && seal === null) return []
       return [{ text, ...(seal === null ? {} : { thoughtSignature: textSignature(seal) }) }]
     case 'refusal':
+      context.losses.refusal({ type: 'block-start', index, candidate, block: head })
       return text === '' ? [] : [{ text }]
     case 'reasoning': {
       const shown = hidesThoughts(context) ? '' : text
@@ -274,11 +305,13 @@ function wholeParts(block: CollectedBlock, index: number, seals: SealCarrier, co
       return [{ text: shown, thought: true, ...(isOwn ? { thoughtSignature: seal.value } : {}) }]
     }
     case 'tool-call':
-      return [callPart(head, text, index, seals.signCall(head.seal), context)]
+      return [callPart(head, text, candidate, index, seals.signCall(head.seal), context)]
     case 'media':
       return [mediaPart(head)]
     case 'opaque':
-      return head.issuer === 'gemini' ? [head.value as Part] : []
+      if (head.issuer === 'gemini') return [head.value as Part]
+      context.losses.block({ type: 'block-start', index, candidate, block: head })
+      return []
     default: {
       const missed: never = head
       throw new Error(`no part for ${String(missed)}`)

@@ -3,6 +3,7 @@ import { GatewayError } from '#base/errors.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import { Losses } from '#ir/extensions.ts'
+import { AnswerLosses } from '#codecs/answer-losses.ts'
 import type { AnswerContext, TargetTraits } from '#codecs/translation.ts'
 import { dataOf } from '#codecs/testbed.ts'
 import { BLANK_REQUEST } from '#ir/testbed.ts'
@@ -45,6 +46,7 @@ export const BUDGET_TARGET: TargetTraits = {
   hasJsonSchema: true,
   hasDeveloperRole: false,
   takesReasoningContent: false,
+  takesVideo: true,
 }
 
 /** A model such as Gemini 3. */
@@ -107,6 +109,7 @@ export function contextOf(change: Partial<AnswerContext> = {}): AnswerContext {
     requestBody: {},
     showsUsage: true,
     isOpenRouter: false,
+    losses: new AnswerLosses(change.upstream ?? 'anthropic-messages', 'gemini'),
     costOf: () => '1',
     ...change,
   }

@@ -91,6 +91,11 @@ export function ownBlockMembers(issuer: Protocol, value: unknown): Members {
   return members
 }
 
+/** Whether a message has a place for the block. */
+export function hasPlace(head: BlockHead): boolean {
+  return head.type === 'media' ? head.kind !== 'video' : head.type !== 'opaque' || head.issuer === PROTOCOL
+}
+
 /** What a host of this protocol wants back with the call. */
 export function sealedCallMembers(seal: Seal | undefined): Members {
   const value = seal?.issuer === PROTOCOL ? sealedValue(seal) : null

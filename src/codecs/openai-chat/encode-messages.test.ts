@@ -287,3 +287,19 @@ test('a host that takes nine letters and digits gets such ids, alike for call an
   assert.deepEqual(ids.slice(3), [ids[0], ids[2]])
   assert.equal(ids[2], 'D681PevKs')
 })
+
+test('a video goes to hosts that take one, and is refused for OpenAI', () => {
+  const video: Block = {
+    type: 'media',
+    path: '/v',
+    kind: 'video',
+    source: { type: 'url', mimeType: null, url: 'https://a.example/v.mp4' },
+  }
+  const turns: Turn[] = [{ role: 'user', path: '/t', blocks: [video] }]
+  const taken = write(turns)
+  assert.deepEqual(taken.losses, [])
+  assert.match(JSON.stringify(taken.messages), /video_url/)
+  const refused = write(turns, { takesVideo: false })
+  assert.deepEqual(refused.losses, ['/v: dropped!'])
+  assert.doesNotMatch(JSON.stringify(refused.messages), /video_url/)
+})

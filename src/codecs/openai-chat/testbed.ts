@@ -1,6 +1,7 @@
 import type { ChatEvent } from '#ir/chat-event.ts'
 import { type ChatRequest } from '#ir/chat-request.ts'
 import { type Loss, Losses } from '#ir/extensions.ts'
+import { AnswerLosses } from '#codecs/answer-losses.ts'
 import type { AnswerContext, TargetTraits } from '#codecs/translation.ts'
 import { chatClient, chatUpstream } from './translation.ts'
 
@@ -17,6 +18,7 @@ export const TRAITS: TargetTraits = {
   hasJsonSchema: true,
   hasDeveloperRole: false,
   takesReasoningContent: false,
+  takesVideo: true,
 }
 
 /** OpenAI's own models that reason. */
@@ -89,6 +91,7 @@ export function contextOf(some: Partial<AnswerContext> = {}): AnswerContext {
     requestBody: {},
     showsUsage: true,
     isOpenRouter: false,
+    losses: new AnswerLosses(some.upstream ?? 'anthropic-messages', 'openai-chat'),
     costOf: () => '0.0000010',
     ...some,
   }

@@ -232,7 +232,7 @@ test('sampling that the model or the API does not take is declared', () => {
   assert.deepEqual([refusing.body['temperature'], refusing.body['top_p']], [undefined, undefined])
   assert.deepEqual(
     refusing.losses.map(({ path, reason }) => [path, reason]),
-    [['/temperature', 'model_refuses_sampling']],
+    [['/temperature', 'the model refuses it']],
   )
   assert.deepEqual(encode({ ...BLANK_REQUEST, candidates: 1, stopSequences: [] }).losses, [])
 })

@@ -54,7 +54,9 @@ export class ResponsesEncoder implements StreamEncoder {
         return this.pushCitation(event)
       case 'block-logprobs': {
         const part = this.partOf(event.index)
-        return part ? part.addLogprobs(event.tokens) : ''
+        if (part?.kind === 'text') return part.addLogprobs(event.tokens)
+        this.context.losses.logprobs(0)
+        return ''
       }
       case 'response-start':
         return this.start()
@@ -66,6 +68,7 @@ export class ResponsesEncoder implements StreamEncoder {
         return ''
       case 'opaque':
         if (event.issuer === PROTOCOL && isRecord(event.value)) this.told = event.value
+        else this.context.losses.opaque(event)
         return ''
       default: {
         const missed: never = event
@@ -94,6 +97,9 @@ export class ResponsesEncoder implements StreamEncoder {
   }
 
   private responseOf(ending: Ending): Members {
+    const { losses } = this.context
+    losses.finish(this.finish, ending.incompleteReason ?? ending.status)
+    losses.usage(this.usage)
     return endedResponse(this.context, this.told, ending, this.output, this.usage)
   }
 
@@ -105,8 +111,12 @@ export class ResponsesEncoder implements StreamEncoder {
     return this.writer.raw('response.created', members) + this.writer.raw('response.in_progress', members)
   }
 
-  private startBlock({ index, candidate, block }: BlockStart): string {
-    if (candidate !== 0) return ''
+  private startBlock(start: BlockStart): string {
+    const { index, candidate, block } = start
+    if (candidate !== 0) {
+      this.context.losses.candidate(candidate)
+      return ''
+    }
     this.block = -1
     switch (block.type) {
       case 'text':
@@ -120,16 +130,21 @@ export class ResponsesEncoder implements StreamEncoder {
         this.block = index
         return this.closeMessage() + this.startCall(block, index)
       case 'media':
-        return block.kind === 'image' ? this.closeMessage() + this.writeImage(block) : ''
+        return block.kind === 'image' ? this.closeMessage() + this.writeImage(block) : this.lose(start)
       case 'opaque':
         return block.issuer === PROTOCOL && isRecord(block.value)
           ? this.closeMessage() + this.writeOpaque(block.value)
-          : ''
+          : this.lose(start)
       default: {
         const missed: never = block
         throw new Error(`unknown block ${String(missed)}`)
       }
     }
+  }
+
+  private lose(start: BlockStart): string {
+    this.context.losses.block(start)
+    return ''
   }
 
   private pushDelta(text: string, startsPart: boolean): string {
@@ -239,6 +254,7 @@ export class ResponsesEncoder implements StreamEncoder {
   private pushCitation({ index, citation }: Extract<ChatEvent, { readonly type: 'block-citation' }>): string {
     const part = this.partOf(index)
     const annotation = part && annotationOf(citation, part.length)
+    if (this.block >= 0) this.context.losses.citation(citation, 0, index, annotation !== null)
     return part && annotation !== null ? part.addAnnotation(annotation) : ''
   }
 

@@ -1,3 +1,4 @@
+import { AnswerLosses } from '#codecs/answer-losses.ts'
 import type { AnswerContext, StreamDecoder, TargetTraits } from '#codecs/translation.ts'
 import type { BlockHead, ChatEvent, FinishReason } from '#ir/chat-event.ts'
 import { collect } from '#ir/collect.ts'
@@ -20,6 +21,7 @@ export const TRAITS: TargetTraits = {
   hasJsonSchema: true,
   hasDeveloperRole: true,
   takesReasoningContent: false,
+  takesVideo: true,
 }
 
 export const decode = (body: unknown): ChatRequest => responsesClient.decodeRequest(body, { stream: false })
@@ -75,6 +77,7 @@ export function contextOf(requestBody: Body = {}, more: Partial<AnswerContext> =
     requestBody,
     showsUsage: true,
     isOpenRouter: false,
+    losses: new AnswerLosses(more.upstream ?? 'anthropic-messages', 'openai-responses'),
     costOf: () => null,
     ...more,
   }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { GatewayError } from '#base/errors.ts'
 import { Departure, type Exchange } from '#data-plane/1-receive/exchange.ts'
 import { UpstreamError } from '#data-plane/failures.ts'
+import { Report } from '#data-plane/report.ts'
 import type { Seen } from '#data-plane/seen.ts'
 import { backendOf, callerOf, modelOf, parsedOf, PRICE, routeOf } from '#data-plane/testbed.ts'
 import { meter } from '#data-plane/8-meter/meter.ts'
@@ -47,11 +48,13 @@ function answered(exchange = exchangeOf()): Required<Omit<Seen, 'error' | 'breac
     contentBytes: 0,
     failure: null,
   }
+  const report = new Report()
+  report.limit('openai-chat', 'openai-chat', 300)
   const answer = {
     kind: 'whole' as const,
     target,
     attempts,
-    warnings: ['w'],
+    report,
     upstreamRequestId: 'up',
     save: null,
     body: Buffer.from('{}'),
@@ -60,7 +63,8 @@ function answered(exchange = exchangeOf()): Required<Omit<Seen, 'error' | 'breac
   }
   const selection = { model, routes: [target.route], group: 'default' }
   const hold = { metered: true, amountNano: 5n, outputTokensMax: null }
-  return { exchange, caller: callerOf(), parsed, selection, plan, hold, answer, tally: meter(parsed, plan, answer) }
+  const tally = meter(parsed, plan, answer)
+  return { exchange, caller: callerOf(), parsed, selection, plan, hold, report, answer, tally }
 }
 
 const KEYS = Object.keys(rowOf(answered(), 'complete', null, null)).toSorted()
@@ -101,7 +105,7 @@ test('a complete answer is told with what it used and cost', () => {
   assert.deepEqual([row.usage_source, row.list_cost_nano, row.charged_cost_nano], ['estimated', 7n, 7n])
   assert.deepEqual([row.model_id, row.upstream_model, row.backend_id, row.response_id], ['m', 'inner', 'b', 'resp'])
   assert.deepEqual([row.finish_reason, row.tool_calls_count, row.price_version], ['stop', 1, 'v1'])
-  assert.deepEqual([row.attempts.length, row.warnings, row.upstream_request_id], [1, ['w'], 'up'])
+  assert.deepEqual([row.attempts.length, row.warnings[0]?.path, row.upstream_request_id], [1, '/max_tokens', 'up'])
   assert.deepEqual([row.ttft_ms, row.gen_ms], [null, null])
 })
 

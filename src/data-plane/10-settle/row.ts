@@ -29,6 +29,7 @@ export function rowOf(
   const firstContentAt = answer?.kind === 'stream' ? answer.firstContentAt : null
   const route = (answer?.target ?? plan?.targets[0])?.route
   const status = statusOf(seen, outcome)
+  const kept = seen.report?.kept()
   return {
     request_id: exchange.id,
     client_request_id: header(headers['x-request-id'], CLIENT_ID_CHARACTERS_MAX),
@@ -79,7 +80,8 @@ export function rowOf(
     absorbed_cost_nano: null,
     price_version: tally?.price?.version ?? null,
     attempts: attemptsOf(seen),
-    warnings: answer?.warnings ?? [],
+    warnings: kept?.warnings ?? [],
+    warnings_more: kept?.warnings_more ?? 0,
     tool_calls_count: tally?.toolCallsCount() ?? 0,
   }
 }

@@ -15,14 +15,17 @@ export interface Parsed {
   readonly stream: boolean
   /** A Gemini stream without `alt=sse` is one JSON array (R6). */
   readonly asJsonArray: boolean
+  /** Whether the answer is to say all that was lost on the way (B2). */
+  readonly reportsLosses: boolean
   readonly body: Buffer
   readonly facts: RequestFacts
 }
 
-/** Reads and checks the body. Throws 400, 408, 413, 415. */
+/** Reads and checks the body and what goes with it. Throws 400, 408, 413, 415. */
 export async function parse(gateway: Gateway, exchange: Exchange): Promise<Parsed> {
   const { endpoint } = exchange
   const { limits } = gateway.settings
+  const reportsLosses = readReportHeader(exchange.request.headers['x-gateway-report'])
   const body = await exchange.readBody(limits.bodyBytesMax)
   if (body.length === 0) throw new GatewayError('invalid_json', 'The body is empty; a JSON object is expected.')
   if (!isUtf8(body)) throw new GatewayError('invalid_json', 'The body is not valid UTF-8.')
@@ -36,7 +39,17 @@ export async function parse(gateway: Gateway, exchange: Exchange): Promise<Parse
     model,
     stream: isGeminiStream || (facts.stream && endpoint.operation === 'generate'),
     asJsonArray: isGeminiStream && new URLSearchParams(exchange.query).get('alt') !== 'sse',
+    reportsLosses,
     body,
     facts,
   }
+}
+
+/** A value that nobody knows would be a report that nobody sends. */
+function readReportHeader(value: string | string[] | undefined): boolean {
+  if (value === undefined) return false
+  if (value === 'full') return true
+  throw new GatewayError('invalid_parameter', "The header x-gateway-report can only be 'full'.", {
+    param: 'x-gateway-report',
+  })
 }

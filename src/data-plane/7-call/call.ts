@@ -6,14 +6,14 @@ import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
 import type { Hold } from '#data-plane/6-reserve/reserve.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
-import type { Loss } from '#ir/extensions.ts'
+import type { Report } from '#data-plane/report.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
 import { JsonError } from '#wire/json-scan.ts'
 import type { Answer } from './answer.ts'
 import { countPrompt } from './count.ts'
 import { dispatch, type Sending } from './dispatch.ts'
-import { lossWarnings, refuseLosses } from './losses.ts'
+import { refuseLosses } from './losses.ts'
 import { applyParamRules, paramRulesOf } from './param-rules.ts'
 import { translate } from './translate.ts'
 import type { Translation } from './translator.ts'
@@ -21,7 +21,8 @@ import { attemptRecord, errorOf } from './upstream-error.ts'
 
 /**
  * Calls the plan's target and returns its answer: a whole one, or a stream at its first content. The only place that
- * would try a second target, because here nothing has been sent to the client yet. Throws GatewayError with every failure.
+ * would try a second target, because here nothing has been sent to the client yet. What is lost on the way goes to `report`,
+ * also when it fails. Throws GatewayError with every failure.
  */
 export async function call(
   gateway: Gateway,
@@ -30,11 +31,15 @@ export async function call(
   parsed: Parsed,
   plan: Plan,
   hold: Hold,
+  report: Report,
 ): Promise<Answer> {
-  if (parsed.operation === 'count') return countPrompt(gateway, exchange, parsed, plan)
+  if (parsed.operation === 'count') return countPrompt(gateway, exchange, parsed, plan, report)
   const [target] = plan.targets
+  if (hold.outputTokensMax !== null) report.limit(parsed.surface, target.protocol, hold.outputTokensMax)
   const translator =
-    target.protocol === parsed.surface ? null : await translate(gateway, caller, exchange, parsed, plan, target, hold)
+    target.protocol === parsed.surface
+      ? null
+      : await translate(gateway, caller, exchange, parsed, plan, target, hold, report)
   const save = translator?.save ?? null
   const translated = parsed.stream ? (translator?.openReader() ?? null) : null
   const reader = parsed.stream ? (translated ?? PASSTHROUGH[parsed.surface].openStream(parsed.facts)) : null
@@ -44,9 +49,9 @@ export async function call(
   ]
   const sending = sendingOf(exchange, parsed, target, hold, translator)
   const ruled = applyParamRules(paramRulesOf(target), sending.body, translator?.paths ?? {})
+  report.rule(target.protocol, ruled.losses)
   refuseLosses(gateway.settings, ruled.losses)
   const outcome = await dispatch(gateway, exchange, target, { ...sending, body: ruled.body }, reader)
-  const warnings = warningsOf(hold, [...(translator?.losses ?? []), ...ruled.losses])
   const { upstreamRequestId } = outcome
   switch (outcome.kind) {
     case 'failed':
@@ -57,7 +62,7 @@ export async function call(
         kind: 'stream',
         target,
         attempts: record(null, null),
-        warnings,
+        report,
         upstreamRequestId,
         save,
         reader: reader!,
@@ -73,7 +78,7 @@ export async function call(
         kind: 'whole',
         target,
         attempts: record(null, null),
-        warnings,
+        report,
         upstreamRequestId,
         save,
         body: outcome.body,
@@ -128,12 +133,6 @@ function readWhole(parsed: Parsed, translator: Translation | null, body: Buffer)
 }
 
 const failedWith = (failure: Failure | null): Whole => ({ facts: { ...NO_FACTS, failure }, render: null })
-
-function warningsOf(hold: Hold, losses: readonly Loss[]): string[] {
-  const lowered =
-    hold.outputTokensMax === null ? [] : [`param=max_tokens;action=lowered;to=${hold.outputTokensMax};reason=balance`]
-  return losses.length === 0 ? lowered : [...lowered, ...lossWarnings(losses)]
-}
 
 function bad(message: string): Failure {
   return { status: 502, code: 'upstream_bad_response', message }

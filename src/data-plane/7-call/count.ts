@@ -8,6 +8,7 @@ import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
+import type { Report } from '#data-plane/report.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import { countOf, fieldsOf } from '#ir/counts.ts'
 import { Losses } from '#ir/extensions.ts'
@@ -26,20 +27,21 @@ export async function countPrompt(
   exchange: Exchange,
   parsed: Parsed,
   plan: Plan,
+  report: Report,
 ): Promise<WholeAnswer> {
   const [target] = plan.targets
   const own = await askOwnSurface(gateway, exchange, parsed, target)
-  if (own) return answerOf(target, own, { 'x-gateway-count': 'native' })
+  if (own) return answerOf(target, report, own, { 'x-gateway-count': 'native' })
   const request = readRequest(exchange, parsed)
   const native = await askOtherProtocol(gateway, exchange, plan, target, request)
-  if (native !== null) return answerOf(target, bodyOf(parsed.surface, native), { 'x-gateway-count': 'native' })
+  if (native !== null) return answerOf(target, report, bodyOf(parsed.surface, native), { 'x-gateway-count': 'native' })
   const { upstreamModel } = target.route
   const { tokens, errorBoundPercent } = await countTokens(request, {
     id: upstreamModel,
     vendor: plan.model.vendor,
     protocol: target.protocol,
   })
-  return answerOf(target, bodyOf(parsed.surface, tokens), {
+  return answerOf(target, report, bodyOf(parsed.surface, tokens), {
     'x-gateway-count': 'local',
     'x-gateway-count-error-bound': String(errorBoundPercent),
   })
@@ -168,12 +170,17 @@ function bodyOf(surface: Surface, tokens: number): Buffer {
   return Buffer.from(JSON.stringify(value))
 }
 
-function answerOf(target: Target, body: Buffer, headers: Readonly<Record<string, string>>): WholeAnswer {
+function answerOf(
+  target: Target,
+  report: Report,
+  body: Buffer,
+  headers: Readonly<Record<string, string>>,
+): WholeAnswer {
   return {
     kind: 'whole',
     target,
     attempts: [],
-    warnings: [],
+    report,
     upstreamRequestId: null,
     save: null,
     headers,

@@ -21,6 +21,7 @@ export class EmbeddingTranslator implements Translation {
   readonly losses: readonly Loss[]
   readonly paths = {}
   readonly geminiAction: string | null
+  readonly answerLosses = null
   readonly save = null
   private readonly client: EmbeddingCodec
   private readonly upstream: EmbeddingCodec

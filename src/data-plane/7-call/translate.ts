@@ -5,6 +5,7 @@ import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
 import type { Hold } from '#data-plane/6-reserve/reserve.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
+import type { Report } from '#data-plane/report.ts'
 import { readConversation } from './conversation.ts'
 import { EmbeddingTranslator } from './embedding-translator.ts'
 import { refuseLosses } from './losses.ts'
@@ -19,11 +20,13 @@ export async function translate(
   plan: Plan,
   target: Target,
   hold: Hold,
+  report: Report,
 ): Promise<Translation> {
   const translation =
     parsed.operation === 'embed'
       ? new EmbeddingTranslator(exchange, parsed, plan, target)
       : await translateChat(gateway, caller, exchange, parsed, plan, target, hold)
+  report.declare(parsed.surface, target.protocol, translation.losses, translation.answerLosses)
   refuseLosses(gateway.settings, translation.losses)
   return translation
 }

@@ -2,6 +2,7 @@ import { GatewayError } from '#base/errors.ts'
 import { parseFaithfulJson } from '#base/exact-json.ts'
 import { formatUsd } from '#base/money.ts'
 import type { Protocol } from '#base/protocols.ts'
+import { AnswerLosses } from '#codecs/answer-losses.ts'
 import { type AnswerFacts, NO_FACTS } from '#codecs/codec.ts'
 import { Emulation } from '#codecs/emulation.ts'
 import { CLIENT_CODECS, UPSTREAM_CODECS } from '#codecs/index.ts'
@@ -30,6 +31,8 @@ export interface Translation {
   readonly losses: readonly Loss[]
   /** Where each neutral setting stood in the client's body. */
   readonly paths: ChatRequest['paths']
+  /** What the answer loses, as it comes to light; null when that is not declared. */
+  readonly answerLosses: AnswerLosses | null
   /** The method in a Gemini target's path; null: the usual one. */
   readonly geminiAction: string | null
   /** Keeps the complete answer where the client may continue it; null when it is not to be kept. */
@@ -64,6 +67,7 @@ export class ChatTranslator implements Translation {
   readonly body: Buffer
   readonly losses: readonly Loss[]
   readonly paths: ChatRequest['paths']
+  readonly answerLosses: AnswerLosses
   readonly geminiAction = null
   private readonly client: ClientCodec
   private readonly upstream: UpstreamCodec
@@ -109,6 +113,7 @@ export class ChatTranslator implements Translation {
     this.paths = this.request.paths
     this.losses = withoutSpareTools(this.request, losses.list)
     this.body = Buffer.from(JSON.stringify(this.encoded.body))
+    this.answerLosses = new AnswerLosses(protocol, parsed.surface)
     const { price } = route
     this.context = {
       id: exchange.id.slice(exchange.id.indexOf('_') + 1),
@@ -119,6 +124,7 @@ export class ChatTranslator implements Translation {
       requestBody,
       showsUsage: exchange.openRouter ? parsed.facts.showsUsage !== false : parsed.facts.showsUsage === true,
       isOpenRouter: exchange.openRouter,
+      losses: this.answerLosses,
       costOf: (usage) => (price === null ? null : formatUsd(costOf(usage, price).nano)),
     }
   }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { type AnswerFacts, NO_FACTS } from '#codecs/codec.ts'
 import { PASSTHROUGH } from '#codecs/index.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
+import { Report } from '#data-plane/report.ts'
 import type { StreamAnswer, WholeAnswer } from '#data-plane/7-call/answer.ts'
 import { type Asked, backendOf, modelOf, parsedOf, PRICE, routeOf } from '#data-plane/testbed.ts'
 import type { Price } from '#catalog/types.ts'
@@ -29,7 +30,7 @@ function planOf(price: Price | null, inputTokensMax = 1000, isFree = false): Pla
 const base = (plan: Plan) => ({
   target: plan.targets[0],
   attempts: [],
-  warnings: [],
+  report: new Report(),
   upstreamRequestId: null,
   save: null,
 })
