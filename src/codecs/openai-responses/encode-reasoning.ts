@@ -55,10 +55,17 @@ function foreignReasoning(
     losses.dropped(path, 'the model cannot be told not to reason')
     return null
   }
+  const summary = control.summary ?? (isToBeShown(control) ? 'auto' : null)
+  const shown = summary === null ? {} : { summary }
+  // Who only says whether it wants to see reasoning leaves its amount to the model.
+  if (!asksForAmount(control)) return shown
   const effort = control.effort ?? effortOf(control, request, target)
   if (control.effort === null) losses.rewritten(path, `the model takes an effort: ${effort} stands for it`)
-  const summary = control.summary ?? (isToBeShown(control) ? 'auto' : null)
-  return { effort, ...(summary === null ? {} : { summary }) }
+  return { effort, ...shown }
+}
+
+function asksForAmount({ effort, budgetTokens, isAdaptive, enabled }: ReasoningControl): boolean {
+  return effort !== null || budgetTokens !== null || isAdaptive || enabled === true
 }
 
 /** Where reasoning is a switch or a budget it is shown unless the client says otherwise; an effort alone asks for no text. */

@@ -29,6 +29,10 @@ export class ResponsesEncoder implements StreamEncoder {
   /** Index of the block that the current item tells of; -1 for blocks that this protocol cannot tell. */
   private block = -1
   private reasoningHead: ReasoningHead | null = null
+  /** Whether the client wants no reasoning to be shown. An upstream of the same protocol was told so, and does as told. */
+  private readonly hidesReasoning: boolean
+  /** Reasoning that is not shown, for its seal. */
+  private hiddenText = ''
   private seal: Seal | null = null
   private readonly callIds = new Set<string>()
   private told: Members = {}
@@ -37,6 +41,7 @@ export class ResponsesEncoder implements StreamEncoder {
 
   constructor(context: AnswerContext) {
     this.context = context
+    this.hidesReasoning = context.upstream !== PROTOCOL && context.request.reasoning?.isShown === false
   }
 
   push(event: ChatEvent): string {
@@ -150,6 +155,10 @@ export class ResponsesEncoder implements StreamEncoder {
   private pushDelta(text: string, startsPart: boolean): string {
     const { current } = this
     if (current instanceof MessageItem) return current.openPart!.add(text)
+    if (current instanceof ReasoningItem && this.hidesReasoning) {
+      this.hiddenText += text
+      return ''
+    }
     return current!.add(text, startsPart)
   }
 
@@ -181,6 +190,7 @@ export class ResponsesEncoder implements StreamEncoder {
     const isOwn = this.context.upstream === PROTOCOL
     const id = isOwn && head.id !== null ? head.id : this.idOf('rs')
     this.reasoningHead = head
+    this.hiddenText = ''
     // Clients read summaries; the upstream's own word for its reasoning stays what it is.
     const item = new ReasoningItem(this.writer, id, this.output.length, head.isSummary || !isOwn)
     this.current = item
@@ -228,7 +238,9 @@ export class ResponsesEncoder implements StreamEncoder {
   private encryptedContent(seal: Seal): string {
     if (seal.issuer === PROTOCOL) return seal.value
     const id = this.reasoningHead?.id ?? null
-    return sealEnvelope([{ seal, place: 'reasoning', ...(id === null ? {} : { id }) }])
+    const text = this.hiddenText
+    const more = { ...(text === '' ? {} : { text }), ...(id === null ? {} : { id }) }
+    return sealEnvelope([{ seal, place: 'reasoning', ...more }])
   }
 
   private writeImage({ mimeType, data }: MediaHead): string {
