@@ -1,5 +1,6 @@
 import { Resolver } from 'node:dns/promises'
 import type { LookupFunction } from 'node:net'
+import { callbackify } from 'node:util'
 import { buildConnector, Client } from 'undici'
 import { AddressRules } from '#base/addresses.ts'
 import { hostOf, inspectUrl, isLocalhost, LOOPBACK } from './inspect-url.ts'
@@ -184,19 +185,14 @@ export class Outbound {
   }
 
   private connectorFor(rules: AddressRules): buildConnector.connector {
-    const lookup: LookupFunction = (hostname, options, callback) => {
-      this.resolve(hostOf(hostname)).then(
-        (found) => {
-          const permitted = found.filter(({ address }) => rules.permits(address))
-          const [first] = permitted
-          if (!first) callback(new ForbiddenAddressError(), [])
-          else if (options.all) callback(null, [...permitted])
-          else callback(null, first.address, first.family)
-        },
-        (error: Error) => callback(error, []),
-      )
-    }
-    const connect = buildConnector({ timeout: CONNECT_MS_MAX, lookup, allowH2: false })
+    // With `autoSelectFamily` all addresses are asked for at once, and tried one after the other.
+    const lookup = callbackify(async (hostname: string, _options: object) => {
+      const found = await this.resolve(hostOf(hostname))
+      const permitted = found.filter(({ address }) => rules.permits(address))
+      if (permitted.length === 0) throw new ForbiddenAddressError()
+      return permitted
+    }) as unknown as LookupFunction
+    const connect = buildConnector({ timeout: CONNECT_MS_MAX, lookup, autoSelectFamily: true, allowH2: false })
     return (options, callback) => {
       connect(options, (error, socket) => {
         if (!socket) return callback(error, null)
