@@ -1,4 +1,5 @@
 import type { Protocol } from '#base/protocols.ts'
+import { mediaUrlsOf } from './media-urls.ts'
 import type { TargetTraits } from './translation.ts'
 
 /** What is known of a target before its traits are looked up. */
@@ -12,7 +13,7 @@ export interface TargetFacts {
   readonly outputTokensMax: number | null
 }
 
-type Traits = Omit<TargetTraits, 'model' | 'outputTokensMax'>
+type Traits = Omit<TargetTraits, 'model' | 'outputTokensMax' | 'mediaUrls'>
 
 interface Rule {
   /** Matched against the upstream's name of the model without its vendor prefix. */
@@ -111,5 +112,6 @@ export function traitsOf(facts: TargetFacts): TargetTraits {
   }
   if (facts.backendType === 'openrouter' && facts.protocol === 'openai-chat')
     found = { ...found, reasoning: 'openrouter' }
-  return { ...found, model: facts.upstreamModel, outputTokensMax: facts.outputTokensMax }
+  const mediaUrls = mediaUrlsOf(facts.protocol, facts.backendType, name)
+  return { ...found, model: facts.upstreamModel, outputTokensMax: facts.outputTokensMax, mediaUrls }
 }

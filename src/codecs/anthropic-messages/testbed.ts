@@ -1,3 +1,4 @@
+import { mediaUrlsOf } from '#codecs/media-urls.ts'
 import type { AnswerContext, StreamDecoder, TargetTraits } from '#codecs/translation.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import type { Block, MediaBlock, Seal, TextBlock } from '#ir/blocks.ts'
@@ -20,6 +21,7 @@ export const TARGET: TargetTraits = {
   hasJsonSchema: true,
   hasDeveloperRole: false,
   takesReasoningContent: false,
+  mediaUrls: mediaUrlsOf('anthropic-messages', 'any', ''),
 }
 
 /** A request that says nothing, from a client of another protocol. */

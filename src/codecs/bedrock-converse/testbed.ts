@@ -1,3 +1,4 @@
+import { mediaUrlsOf } from '#codecs/media-urls.ts'
 import type { EncodedRequest, TargetTraits } from '#codecs/translation.ts'
 import type { Block } from '#ir/blocks.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
@@ -46,6 +47,7 @@ const TRAITS: TargetTraits = {
   hasJsonSchema: false,
   hasDeveloperRole: false,
   takesReasoningContent: false,
+  mediaUrls: mediaUrlsOf('bedrock-converse', 'any', ''),
 }
 
 export interface Encoded extends EncodedRequest {

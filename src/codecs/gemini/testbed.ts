@@ -3,6 +3,7 @@ import { GatewayError } from '#base/errors.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import { Losses } from '#ir/extensions.ts'
+import { mediaUrlsOf } from '#codecs/media-urls.ts'
 import type { AnswerContext, TargetTraits } from '#codecs/translation.ts'
 import { dataOf } from '#codecs/testbed.ts'
 import { geminiClient, geminiUpstream } from './translation.ts'
@@ -67,6 +68,7 @@ export const BUDGET_TARGET: TargetTraits = {
   hasJsonSchema: true,
   hasDeveloperRole: false,
   takesReasoningContent: false,
+  mediaUrls: mediaUrlsOf('gemini', 'any', ''),
 }
 
 /** A model such as Gemini 3. */

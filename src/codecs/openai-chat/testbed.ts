@@ -1,6 +1,7 @@
 import type { ChatEvent } from '#ir/chat-event.ts'
 import { type ChatRequest } from '#ir/chat-request.ts'
 import { type Loss, Losses } from '#ir/extensions.ts'
+import { mediaUrlsOf } from '#codecs/media-urls.ts'
 import type { AnswerContext, TargetTraits } from '#codecs/translation.ts'
 import { chatClient, chatUpstream } from './translation.ts'
 
@@ -17,6 +18,7 @@ export const TRAITS: TargetTraits = {
   hasJsonSchema: true,
   hasDeveloperRole: false,
   takesReasoningContent: false,
+  mediaUrls: mediaUrlsOf('openai-chat', 'any', ''),
 }
 
 /** OpenAI's own models that reason. */

@@ -1,3 +1,4 @@
+import { mediaUrlsOf } from '#codecs/media-urls.ts'
 import type { AnswerContext, StreamDecoder, TargetTraits } from '#codecs/translation.ts'
 import type { BlockHead, ChatEvent, FinishReason } from '#ir/chat-event.ts'
 import { collect } from '#ir/collect.ts'
@@ -20,6 +21,7 @@ export const TRAITS: TargetTraits = {
   hasJsonSchema: true,
   hasDeveloperRole: true,
   takesReasoningContent: false,
+  mediaUrls: mediaUrlsOf('openai-responses', 'any', ''),
 }
 
 export const decode = (body: unknown): ChatRequest => responsesClient.decodeRequest(body, { stream: false })

@@ -5,10 +5,12 @@ import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
 import type { Hold } from '#data-plane/6-reserve/reserve.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
+import { Losses } from '#ir/extensions.ts'
 import { readConversation } from './conversation.ts'
 import { EmbeddingTranslator } from './embedding-translator.ts'
 import { refuseLosses } from './losses.ts'
-import { ChatTranslator, type Translation } from './translator.ts'
+import { loadRemoteMedia } from './remote-media.ts'
+import { ChatTranslator, clientCodecOf, traitsFor, type Translation } from './translator.ts'
 
 /** The request in the target's protocol. Throws 400 for what the target cannot do. */
 export async function translate(
@@ -42,7 +44,12 @@ async function translateChat(
     parsed.surface === 'openai-responses'
       ? await readConversation(gateway, caller, exchange, plan, target, body)
       : { body, keep: null }
+  const asked = clientCodecOf(parsed.surface).decodeRequest(conversation.body, { stream: parsed.stream })
+  const losses = new Losses()
+  const { mediaUrls } = traitsFor(plan, target)
+  const request = await loadRemoteMedia(gateway, exchange, asked, mediaUrls, losses)
   const scope = { accountId: caller.account.id, backendId: target.route.backend.id }
   const seals = { stash: gateway.sealStash, scope }
-  return new ChatTranslator(exchange, parsed, plan, target, conversation, seals, hold.outputTokensMax)
+  const decoded = { request, losses, body: conversation.body, keep: conversation.keep }
+  return new ChatTranslator(exchange, parsed, plan, target, decoded, seals, hold.outputTokensMax)
 }
