@@ -6,6 +6,7 @@ import { after, before, beforeEach, describe, test } from 'node:test'
 import { LOADED_AT_A_TIME_MAX, LOADED_FILES_MAX } from '#data-plane/7-call/remote-media.ts'
 import { eventually } from '#test/faults/gateway.ts'
 import { type Json, MODELS, PRICE, startTestGateway, type TestGateway, type Told } from './gateway.ts'
+import { type Client, CLIENTS, PATHS, picture, question } from './media-questions.ts'
 import { assertEnvelope, codeOf } from './surfaces.ts'
 
 /** Media at an address is loaded by the gateway only where the upstream cannot do it, and only from public hosts (R84, R122). */
@@ -19,8 +20,6 @@ const PDF = Buffer.from('%PDF-1.7\n%âãÏÓ\n')
 /** Far less than what a fetch may take. */
 const LEAVING_MS_MAX = 5000
 
-type Client = 'chat' | 'responses' | 'messages' | 'gemini'
-const CLIENTS: readonly Client[] = ['chat', 'responses', 'messages', 'gemini']
 /** `old` speaks chat completions alone, and loads nothing. */
 const MODEL = {
   ...MODELS,
@@ -105,37 +104,6 @@ beforeEach(() => {
   asked = []
 })
 
-type Kind = 'image' | 'document'
-
-/** A question about what stands at these addresses. */
-function question(client: Client, urls: readonly string[], kind: Kind = 'image'): object {
-  switch (client) {
-    case 'chat':
-      return { messages: [{ role: 'user', content: urls.map((url) => ({ type: 'image_url', image_url: { url } })) }] }
-    case 'responses': {
-      const part = (url: string) =>
-        kind === 'image' ? { type: 'input_image', image_url: url } : { type: 'input_file', file_url: url }
-      return { input: [{ role: 'user', content: urls.map(part) }] }
-    }
-    case 'messages':
-      return {
-        max_tokens: 100,
-        messages: [{ role: 'user', content: urls.map((url) => ({ type: kind, source: { type: 'url', url } })) }],
-      }
-    case 'gemini':
-      return {
-        contents: [{ role: 'user', parts: urls.map((fileUri) => ({ fileData: { mimeType: 'image/png', fileUri } })) }],
-      }
-  }
-}
-
-const PATHS: Readonly<Record<Client, (model: string) => string>> = {
-  chat: () => '/v1/chat/completions',
-  responses: () => '/v1/responses',
-  messages: () => '/v1/messages',
-  gemini: (model) => `/v1beta/models/${model}:generateContent`,
-}
-
 function ask(client: Client, upstream: Upstream, body: object, at = gateway, signal?: AbortSignal): Promise<Told> {
   const model = MODEL[upstream].id
   const sent = client === 'gemini' ? body : { model, ...body }
@@ -218,6 +186,21 @@ describe('what the upstream cannot load (R84)', () => {
     assert.deepEqual(asked.sort(), ['/a', '/b'])
     assert.equal(sentTo('gemini').length, 3)
   })
+})
+
+describe('data goes through every pair as the same bytes (R84)', () => {
+  const data = PNG.toString('base64')
+  for (const client of CLIENTS) {
+    for (const upstream of ['chat', 'messages', 'gemini', 'bedrock', 'old'] as const) {
+      test(`${client} over ${upstream}`, async () => {
+        const told = await ask(client, upstream, picture(client, data))
+        assert.equal(told.status, 200, told.text)
+        const sent = gateway.upstream.received.at(-1)!.bytes.toString()
+        assert.deepEqual([sent.split(data).length, asked.length], [2, 0])
+        assert.match(sent, upstream === 'bedrock' ? /"format":"png"/ : /image\/png/)
+      })
+    }
+  }
 })
 
 describe('what the upstream loads itself is not loaded', () => {
