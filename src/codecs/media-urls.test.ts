@@ -27,6 +27,8 @@ test('which addresses each target loads itself (R84)', () => {
       ['gemini', 'gemini', 'x', 'image', 'https://h.example/youtu.be/', false],
       ['gemini', 'gemini', 'gemini-2.0-flash', 'image', 'https://h.example/a.png', false],
       ['gemini', 'gemini', 'gemini-2.5-flash', 'image', 'https://h.example/a.png?size=1', true],
+      ['gemini', 'gemini', 'gemini-flash-latest', 'image', 'https://h.example/a.jpeg', true],
+      ['gemini', 'gemini', 'gemini-1.5-pro', 'image', 'https://h.example/a.png', false],
       ['gemini', 'gemini', 'gemini-3-pro', 'document', 'https://h.example/b/a.PDF', true],
       ['gemini', 'gemini', 'gemini-3-pro', 'image', 'https://h.example/a', false],
       ['gemini', 'gemini', 'gemini-3-pro', 'image', 'http://h.example/a.png', false],

@@ -47,7 +47,7 @@ const RULES: readonly Rule[] = [
   {
     protocol: 'gemini',
     backends: new Set(['gemini']),
-    model: /^gemini-(?:2\.5|[3-9])/,
+    model: /^(?!gemini-(?:1|2\.0))/,
     urls: { image: GOOGLES_OWN_OR_TYPED, document: GOOGLES_OWN_OR_TYPED },
   },
 ]
