@@ -1,9 +1,11 @@
 /** One pair of part B-10: what the gateway does with a request and with a streamed answer, without sockets, money and log. */
 import { parseFaithfulJson } from '#base/exact-json.ts'
+import { AnswerLosses } from '#codecs/answer-losses.ts'
 import type { EventOffsets, EventRole, StreamReader } from '#codecs/codec.ts'
 import { Emulation } from '#codecs/emulation.ts'
 import { CLIENT_CODECS, PASSTHROUGH, UPSTREAM_CODECS } from '#codecs/index.ts'
 import { traitsOf } from '#codecs/model-traits.ts'
+import { ToolNames } from '#codecs/tool-names.ts'
 import type { AnswerContext, EncodedRequest, TargetTraits } from '#codecs/translation.ts'
 import type { EventSink } from '#data-plane/7-call/answer.ts'
 import { Attempt } from '#data-plane/7-call/attempt.ts'
@@ -51,14 +53,17 @@ export function carryRequest({ client, upstream }: Pair, body: Buffer): Buffer {
 interface Translated {
   readonly requestBody: Readonly<Record<string, unknown>>
   readonly request: ChatRequest
+  readonly names: ToolNames
   readonly encoded: EncodedRequest
 }
 
 function translated(client: ClientProtocol, upstream: UpstreamProtocol, body: Buffer): Translated {
   const requestBody = parseFaithfulJson(body.toString('utf8')) as Readonly<Record<string, unknown>>
   const request = CLIENT_CODECS[client]!.decodeRequest(requestBody, { stream: true })
-  const encoded = UPSTREAM_CODECS[upstream]!.encodeRequest(request, TRAITS[upstream], new Losses())
-  return { requestBody, request, encoded }
+  const losses = new Losses()
+  const names = new ToolNames(request, upstream)
+  const encoded = UPSTREAM_CODECS[upstream]!.encodeRequest(names.rename(request, losses), TRAITS[upstream], losses)
+  return { requestBody, request, names, encoded }
 }
 
 const TRAITS = Object.fromEntries(
@@ -71,6 +76,7 @@ const TRAITS = Object.fromEntries(
       vendor: '',
       capabilities: new Set(),
       outputTokensMax: 64_000,
+      anthropicVersion: '2023-06-01',
     }),
   ]),
 ) as Readonly<Record<UpstreamProtocol, TargetTraits>>
@@ -115,7 +121,7 @@ export class StreamRun {
   private openReader(): StreamReader | TranslatedReader {
     const { client, upstream } = this.pair
     if (!this.made) return PASSTHROUGH[client].openStream(PASSTHROUGH[client].readRequest(this.body, JSON_DEPTH_MAX))
-    const { request, requestBody, encoded } = this.made
+    const { request, requestBody, names, encoded } = this.made
     const context: AnswerContext = {
       id: ANSWER_ID,
       model: PUBLIC_MODEL,
@@ -125,12 +131,13 @@ export class StreamRun {
       requestBody,
       showsUsage: true,
       isOpenRouter: false,
+      losses: new AnswerLosses(upstream, client),
       costOf: () => '0.000123',
     }
     return new TranslatedReader(
       ANSWER_ID,
       UPSTREAM_CODECS[upstream]!.openDecoder({ candidates: 1 }),
-      Emulation.of(request, encoded),
+      Emulation.of(names, encoded),
       CLIENT_CODECS[client]!.openEncoder(context),
       new SealWatch(this.stash, SCOPE, ANSWER_ID),
     )

@@ -23,6 +23,7 @@ import { createRequestLog } from '#observe/request-log.ts'
 import { createResponseState } from '#response-state/response-state.ts'
 import { sweepRegularly } from '#response-state/sweep.ts'
 import type { ResponseState } from '#response-state/types.ts'
+import { Outbound } from '#outbound/outbound.ts'
 import type { Simulator } from '#simulator/index.ts'
 import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
 import { storeAt } from '#store/location.ts'
@@ -92,9 +93,7 @@ async function openPlanes(
   const masterKey = masterKeyOf(settings)
   const pepper = await ensurePepper(store, settings.dataDir)
   const keyRing = createKeyRing(store, pepper, settings.billingMode === 'off' ? { billing: 'off' } : {})
-  const onDelay = (err: unknown) => log.error({ err }, 'a settlement has to be written again')
-  const ledger = openLedger(store, { journalFolder: settings.dataDir, onDelay })
-  await ledger.recover()
+  const ledger = await recoverLedger(settings, log, store)
   const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf })
   const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
   const catalog = createCatalogSource(catalogOf(settings, simulator))
@@ -102,6 +101,7 @@ async function openPlanes(
   const requestLog = createRequestLog(store, { onDrop: (count) => log.error({ count }, 'log rows were dropped') })
   const responses = createResponseState(store)
   const pools = new UpstreamPools({ connectMs: settings.timeouts.connectMs })
+  const requests = createRequestReads(store, requestLog)
   const localCaller = settings.disableAuth ? localCallerOf(settings) : null
   const gateway: Gateway = {
     get settings() {
@@ -111,16 +111,17 @@ async function openPlanes(
     keyRing,
     ledger,
     requestLog,
+    requests,
     responses,
     sealStash: new SealStash(),
     pools,
+    outbound: new Outbound({ allowPrivate: () => reloader.current.settings.outboundAllowPrivate }),
     log,
     localCaller,
   }
   const active = new ActiveRequests()
   const app = createServer(createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => reloader.current.settings.gatewayUrl
-  const requests = createRequestReads(store, requestLog)
   const shared = { accounts, keys, keyRing, catalog, requests, responses, log, localCaller, settings, gatewayUrl }
   registerControlPlane(app, { ...shared, masterKey: masterKey.value, version: readVersion() })
   registerGeminiPaths(app)
@@ -149,6 +150,13 @@ async function openPlanes(
       await store.close()
     },
   }
+}
+
+async function recoverLedger({ dataDir }: Settings, log: Logger, store: Store): Promise<RecoverableLedger> {
+  const onDelay = (err: unknown) => log.error({ err }, 'a settlement has to be written again')
+  const ledger = openLedger(store, { journalFolder: dataDir, onDelay })
+  await ledger.recover()
+  return ledger
 }
 
 /** Takes no new connection, lets what is in flight finish for a while, then ends it. */

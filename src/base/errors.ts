@@ -70,6 +70,8 @@ export const ERRORS = {
   model_not_embedding: invalid,
   model_not_chat: invalid,
   translation_not_available: invalid,
+  media_url_forbidden: invalid,
+  media_fetch_failed: invalid,
   context_length_exceeded: row(
     400,
     'invalid_request_error',
@@ -95,6 +97,8 @@ export const ERRORS = {
   method_not_allowed: row(405, 'invalid_request_error', 'invalid_request_error', 'INVALID_ARGUMENT', 'invalid_request'),
   request_timeout: row(408, 'invalid_request_error', 'timeout_error', 'DEADLINE_EXCEEDED', 'timeout', true),
   state_conflict: conflict,
+  /** The response is kept by an upstream that this request does not reach (R3). */
+  'responses.state_route_unavailable': conflict,
   request_too_large: row(413, 'invalid_request_error', 'request_too_large', 'INVALID_ARGUMENT', 'payload_too_large'),
   /** The client left; nobody reads this answer, but the log row tells it. */
   client_closed_request: row(
@@ -111,6 +115,7 @@ export const ERRORS = {
   upstream_auth_failed: broken,
   upstream_bad_response: broken,
   no_available_backend: unavailable,
+  outbound_overloaded: row(503, 'server_error', 'overloaded_error', 'UNAVAILABLE', 'provider_overloaded', true),
   store_unavailable: row(503, 'server_error', 'overloaded_error', 'UNAVAILABLE', 'provider_overloaded', true),
   shutting_down: row(503, 'server_error', 'overloaded_error', 'UNAVAILABLE', 'provider_overloaded', true),
   upstream_timeout: slow,

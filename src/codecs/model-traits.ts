@@ -1,6 +1,7 @@
 import type { Protocol } from '#base/protocols.ts'
 import { refusesSampling } from './anthropic-messages/versions.ts'
 import { MISTRAL_CALL_IDS } from './legal-call-id.ts'
+import { mediaUrlsOf } from './media-urls.ts'
 import type { TargetTraits } from './translation.ts'
 
 /** What is known of a target before its traits are looked up. */
@@ -16,7 +17,7 @@ export interface TargetFacts {
   readonly anthropicVersion: string
 }
 
-type Traits = Omit<TargetTraits, 'model' | 'outputTokensMax'>
+type Traits = Omit<TargetTraits, 'model' | 'outputTokensMax' | 'mediaUrls'>
 
 interface Rule {
   /** Matched against the upstream's name of the model without its vendor prefix. */
@@ -129,5 +130,6 @@ export function traitsOf(facts: TargetFacts): TargetTraits {
   if (facts.protocol === 'anthropic-messages' && refusesSampling(facts.anthropicVersion))
     found = { ...found, refusesSampling: true }
   if (OPENAI_BACKENDS.has(facts.backendType)) found = { ...found, takesVideo: false }
-  return { ...found, model: facts.upstreamModel, outputTokensMax: facts.outputTokensMax }
+  const mediaUrls = mediaUrlsOf(facts.protocol, facts.backendType, name)
+  return { ...found, model: facts.upstreamModel, outputTokensMax: facts.outputTokensMax, mediaUrls }
 }

@@ -1,4 +1,5 @@
 import type { Protocol } from '#base/protocols.ts'
+import type { MediaBlock } from '#ir/blocks.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import type { Losses } from '#ir/extensions.ts'
@@ -78,7 +79,14 @@ export interface TargetTraits {
   readonly callIds?: CallIdRule
   /** Whether a chat host takes `video_url`, which OpenAI refuses. */
   readonly takesVideo: boolean
+  readonly mediaUrls: MediaUrls
 }
+
+/**
+ * Per kind of media, the addresses that the target loads itself. What stands at others is loaded for it (R84). Null: the
+ * target has no place for this kind, so that loading it would be in vain.
+ */
+export type MediaUrls = Readonly<Record<MediaBlock['kind'], RegExp | null>>
 
 /** What a decoder needs to know of the request. */
 export interface DecodeContext {

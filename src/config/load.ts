@@ -180,6 +180,7 @@ function readSettings(
       eventBytesMax: limits?.event_bytes_max ?? 0,
       jsonDepthMax: limits?.json_depth_max ?? 0,
     },
+    outboundAllowPrivate: file.outbound?.allow_private ?? [],
     logLevel: file.logging?.level ?? '',
     corsAllowedOrigins: file.cors?.allowed_origins ?? [],
     sections: pick(file, LATER_SECTIONS),

@@ -149,6 +149,13 @@ export const OPTIONS: readonly Option[] = [
   { path: 'limits.event_bytes_max', type: 'integer', default: 16 * MIB, description: 'Largest single stream event.' },
   { path: 'limits.json_depth_max', type: 'integer', default: 128, description: 'Deepest nesting of a request body.' },
   {
+    path: 'outbound.allow_private',
+    env: 'OUTBOUND_ALLOW_PRIVATE',
+    type: 'list',
+    default: [],
+    description: 'Private networks (CIDR) that the gateway may load media from; empty: none.',
+  },
+  {
     path: 'logging.level',
     env: 'LOG_LEVEL',
     flag: 'log-level',

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseNetwork } from '#base/addresses.ts'
 import { PROTOCOLS } from '#base/protocols.ts'
 import { paramRule } from './param-rules.ts'
 import { nearest } from './suggest.ts'
@@ -163,6 +164,13 @@ export const fileSchema = z.strictObject({
       upstream_body_bytes_max: count.min(1, 'must be positive').optional(),
       event_bytes_max: count.min(1, 'must be positive').optional(),
       json_depth_max: count.min(1, 'must be positive').optional(),
+    })
+    .optional(),
+  outbound: z
+    .strictObject({
+      allow_private: list
+        .refine((networks) => networks.every(parseNetwork), 'expected networks such as 10.0.0.0/8')
+        .optional(),
     })
     .optional(),
   logging: z

@@ -32,6 +32,8 @@ export interface Settings {
     readonly eventBytesMax: number
     readonly jsonDepthMax: number
   }
+  /** Networks in CIDR notation that requests to addresses chosen by a client may reach although they are private (R122). */
+  readonly outboundAllowPrivate: readonly string[]
   readonly logLevel: string
   readonly corsAllowedOrigins: readonly string[]
   /** Client keys of single-user mode (API_KEYS). Secrets. */

@@ -3,7 +3,8 @@ import type { Caller, KeyRing } from '#accounts/types.ts'
 import type { CatalogSource } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
 import type { Ledger } from '#ledger/types.ts'
-import type { RequestLog } from '#observe/request-row.ts'
+import type { RequestFinder, RequestLog } from '#observe/request-row.ts'
+import type { Outbound } from '#outbound/outbound.ts'
 import type { ResponseState } from '#response-state/types.ts'
 import type { UpstreamPools } from './7-call/pools.ts'
 import type { SealStash } from './7-call/seal-stash.ts'
@@ -15,10 +16,14 @@ export interface Gateway {
   readonly keyRing: KeyRing
   readonly ledger: Ledger
   readonly requestLog: RequestLog
+  /** Requests that were answered. */
+  readonly requests: RequestFinder
   /** What clients of the Responses API continue. */
   readonly responses: ResponseState
   readonly sealStash: SealStash
   readonly pools: UpstreamPools
+  /** Loads what clients name by its address. */
+  readonly outbound: Outbound
   readonly log: Logger
   /** Who calls when client authentication is off (R16); null: everyone needs a key. */
   readonly localCaller: Caller | null

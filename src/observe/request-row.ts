@@ -81,6 +81,12 @@ export interface RequestRow {
   readonly tool_calls_count: number
 }
 
+/** Finds the row of one request. */
+export interface RequestFinder {
+  /** By request id, or by the `id` in the response body. With an account only its rows exist. */
+  find(id: string, accountId?: string): Promise<RequestRow | undefined>
+}
+
 /** Rows of requests that hold no money (rejections, free calls): written behind, flushed on shutdown. */
 export interface RequestLog {
   append(row: RequestRow): void

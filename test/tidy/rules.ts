@@ -18,6 +18,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
   ir: { base: 'values' },
   providers: { base: 'values', catalog: 'types' },
   codecs: { base: 'values', ir: 'values', wire: 'values' },
+  outbound: { base: 'values' },
   simulator: { base: 'values', wire: 'values' },
   tokens: { base: 'values', ir: 'values', wire: 'values' },
   observe: { base: 'values', store: 'values' },
@@ -39,6 +40,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     catalog: 'types',
     config: 'types',
     observe: 'types',
+    outbound: 'types',
     'response-state': 'types',
   },
   'control-plane': {

@@ -1,4 +1,5 @@
 import { AnswerLosses } from '#codecs/answer-losses.ts'
+import { mediaUrlsOf } from '#codecs/media-urls.ts'
 import type { AnswerContext, StreamDecoder, TargetTraits } from '#codecs/translation.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import type { Block, MediaBlock, Seal, TextBlock } from '#ir/blocks.ts'
@@ -23,6 +24,7 @@ export const TARGET: TargetTraits = {
   hasDeveloperRole: false,
   takesReasoningContent: false,
   takesVideo: true,
+  mediaUrls: mediaUrlsOf('anthropic-messages', 'any', ''),
 }
 
 export function requestOf(members: Partial<ChatRequest>): ChatRequest {

@@ -1,3 +1,4 @@
+import { mediaUrlsOf } from '#codecs/media-urls.ts'
 import type { EncodedRequest, TargetTraits } from '#codecs/translation.ts'
 import type { Block } from '#ir/blocks.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
@@ -25,6 +26,7 @@ const TRAITS: TargetTraits = {
   hasDeveloperRole: false,
   takesReasoningContent: false,
   takesVideo: true,
+  mediaUrls: mediaUrlsOf('bedrock-converse', 'any', ''),
 }
 
 export interface Encoded extends EncodedRequest {

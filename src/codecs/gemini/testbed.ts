@@ -4,6 +4,7 @@ import type { ChatEvent } from '#ir/chat-event.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import { Losses } from '#ir/extensions.ts'
 import { AnswerLosses } from '#codecs/answer-losses.ts'
+import { mediaUrlsOf } from '#codecs/media-urls.ts'
 import type { AnswerContext, TargetTraits } from '#codecs/translation.ts'
 import { dataOf } from '#codecs/testbed.ts'
 import { BLANK_REQUEST } from '#ir/testbed.ts'
@@ -47,6 +48,7 @@ export const BUDGET_TARGET: TargetTraits = {
   hasDeveloperRole: false,
   takesReasoningContent: false,
   takesVideo: true,
+  mediaUrls: mediaUrlsOf('gemini', 'any', ''),
 }
 
 /** A model such as Gemini 3. */

@@ -2,6 +2,7 @@ import type { ChatEvent } from '#ir/chat-event.ts'
 import { type ChatRequest } from '#ir/chat-request.ts'
 import { type Loss, Losses } from '#ir/extensions.ts'
 import { AnswerLosses } from '#codecs/answer-losses.ts'
+import { mediaUrlsOf } from '#codecs/media-urls.ts'
 import type { AnswerContext, TargetTraits } from '#codecs/translation.ts'
 import { chatClient, chatUpstream } from './translation.ts'
 
@@ -19,6 +20,7 @@ export const TRAITS: TargetTraits = {
   hasDeveloperRole: false,
   takesReasoningContent: false,
   takesVideo: true,
+  mediaUrls: mediaUrlsOf('openai-chat', 'any', ''),
 }
 
 /** OpenAI's own models that reason. */

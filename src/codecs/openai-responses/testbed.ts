@@ -1,4 +1,5 @@
 import { AnswerLosses } from '#codecs/answer-losses.ts'
+import { mediaUrlsOf } from '#codecs/media-urls.ts'
 import type { AnswerContext, StreamDecoder, TargetTraits } from '#codecs/translation.ts'
 import type { BlockHead, ChatEvent, FinishReason } from '#ir/chat-event.ts'
 import { collect } from '#ir/collect.ts'
@@ -22,6 +23,7 @@ export const TRAITS: TargetTraits = {
   hasDeveloperRole: true,
   takesReasoningContent: false,
   takesVideo: true,
+  mediaUrls: mediaUrlsOf('openai-responses', 'any', ''),
 }
 
 export const decode = (body: unknown): ChatRequest => responsesClient.decodeRequest(body, { stream: false })

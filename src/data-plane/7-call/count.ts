@@ -15,6 +15,7 @@ import { Losses } from '#ir/extensions.ts'
 import { countTokens } from '#tokens/count-tokens.ts'
 import type { WholeAnswer } from './answer.ts'
 import { dispatch } from './dispatch.ts'
+import { refuseForbiddenMedia } from './remote-media.ts'
 import { traitsFor, versionOf } from './translator.ts'
 import { attemptRecord, errorOf } from './upstream-error.ts'
 
@@ -106,6 +107,7 @@ async function askOtherProtocol(
 ): Promise<number | null> {
   const codec = UPSTREAM_CODECS[target.protocol]
   if (!codec || !hasCounter(target)) return null
+  refuseForbiddenMedia(gateway, request)
   // What a counter leaves out of account is no loss of the client's.
   const losses = new Losses()
   const named = new ToolNames(request, target.protocol).rename(request, losses)

@@ -6,10 +6,12 @@ import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
 import type { Hold } from '#data-plane/6-reserve/reserve.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Report } from '#data-plane/report.ts'
+import { Losses } from '#ir/extensions.ts'
 import { readConversation } from './conversation.ts'
 import { EmbeddingTranslator } from './embedding-translator.ts'
 import { refuseLosses } from './losses.ts'
-import { ChatTranslator, type Translation } from './translator.ts'
+import { loadRemoteMedia } from './remote-media.ts'
+import { ChatTranslator, clientCodecOf, traitsFor, type Translation, versionOf } from './translator.ts'
 
 /** The request in the target's protocol. Throws 400 for what the target cannot do. */
 export async function translate(
@@ -45,11 +47,20 @@ async function translateChat(
     parsed.surface === 'openai-responses'
       ? await readConversation(gateway, caller, exchange, plan, target, body)
       : { body, keep: null }
+  const asked = clientCodecOf(parsed.surface).decodeRequest(conversation.body, {
+    stream: parsed.stream,
+    version: versionOf(exchange),
+  })
+  const losses = new Losses()
+  const anthropicVersion = gateway.settings.anthropicUpstreamVersion
+  const { mediaUrls } = traitsFor(plan, target, anthropicVersion)
+  const request = await loadRemoteMedia(gateway, exchange, asked, mediaUrls, losses)
+  const decoded = { request, losses, body: conversation.body, keep: conversation.keep }
   const scope = { accountId: caller.account.id, backendId: target.route.backend.id }
-  return new ChatTranslator(exchange, parsed, plan, target, conversation, {
+  return new ChatTranslator(exchange, parsed, plan, target, decoded, {
     stash: gateway.sealStash,
     scope,
     outputTokensMax: hold.outputTokensMax,
-    anthropicVersion: gateway.settings.anthropicUpstreamVersion,
+    anthropicVersion,
   })
 }

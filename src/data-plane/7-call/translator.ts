@@ -15,7 +15,7 @@ import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
-import { type Loss, Losses } from '#ir/extensions.ts'
+import type { Loss, Losses } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
 import { costOf } from '#ledger/cost.ts'
 import { AnswerWatch } from './answer-watch.ts'
@@ -52,6 +52,13 @@ export interface TranslatedWhole {
 /** Text of an answer that is kept for its continuation; the store's own bound is that of the whole record. */
 export const KEPT_CHARACTERS_MAX = 8 * 1024 * 1024
 
+/** A client's request, read and complete. */
+export interface DecodedRequest extends Conversation {
+  readonly request: ChatRequest
+  /** What was lost on the way here; what the encoding loses is added. */
+  readonly losses: Losses
+}
+
 /** What a translation goes by besides the request and its target. */
 export interface TranslationTerms {
   readonly stash: SealStash
@@ -83,30 +90,28 @@ export class ChatTranslator implements Translation {
   private readonly kept: ChatEvent[] = []
   private keptCharacters = 0
 
-  /** Throws GatewayError (400) for what the client wrote wrongly and for what the target cannot do at all. */
+  /** Throws GatewayError (400) for what the target cannot do at all. */
   constructor(
     exchange: Exchange,
     parsed: Parsed,
     plan: Plan,
     target: Target,
-    conversation: Conversation,
+    decoded: DecodedRequest,
     terms: TranslationTerms,
   ) {
     const { outputTokensMax } = terms
     this.stash = terms.stash
     this.scope = terms.scope
-    const requestBody = conversation.body
-    this.keep = conversation.keep
-    this.client = codecOf(CLIENT_CODECS, parsed.surface)
+    const { losses } = decoded
+    this.keep = decoded.keep
+    this.client = clientCodecOf(parsed.surface)
     this.upstream = codecOf(UPSTREAM_CODECS, target.protocol)
-    const asked = this.client.decodeRequest(requestBody, { stream: parsed.stream, version: versionOf(exchange) })
-    const decoded = this.stash.restore(this.scope, asked)
+    const asked = this.stash.restore(this.scope, decoded.request)
     const { route, protocol } = target
-    const losses = new Losses()
     this.request =
       outputTokensMax === null
-        ? decoded
-        : affordable(decoded, outputTokensMax, raisesLimit(parsed.surface, protocol), losses)
+        ? asked
+        : affordable(asked, outputTokensMax, raisesLimit(parsed.surface, protocol), losses)
     this.names = new ToolNames(this.request, protocol)
     const named = this.names.rename(this.request, losses)
     this.encoded = this.upstream.encodeRequest(named, traitsFor(plan, target, terms.anthropicVersion), losses)
@@ -121,7 +126,7 @@ export class ChatTranslator implements Translation {
       createdAt: Math.floor(exchange.startedMs / 1000),
       upstream: protocol,
       request: this.request,
-      requestBody,
+      requestBody: decoded.body,
       showsUsage: exchange.openRouter ? parsed.facts.showsUsage !== false : parsed.facts.showsUsage === true,
       isOpenRouter: exchange.openRouter,
       losses: this.answerLosses,
@@ -233,6 +238,9 @@ function withoutSpareTools(request: ChatRequest, losses: readonly Loss[]): reado
   const spare = new Set(tools.filter((tool) => tool.type === 'server').map((tool) => tool.path))
   return losses.map((loss) => (loss.isSevere && spare.has(loss.path) ? { ...loss, isSevere: false } : loss))
 }
+
+/** Throws `translation_not_available` for a protocol without one. */
+export const clientCodecOf = (surface: Protocol): ClientCodec => codecOf(CLIENT_CODECS, surface)
 
 function codecOf<Codec>(codecs: Readonly<Partial<Record<Protocol, Codec>>>, protocol: Protocol): Codec {
   const codec = codecs[protocol]
