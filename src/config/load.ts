@@ -173,6 +173,7 @@ function readSettings(
       defaultMaxOutput: reservation?.default_max_output ?? 0,
     },
     unsupportedParams: file.translation?.unsupported_params ?? 'lenient',
+    stashSeals: file.translation?.stash_seals ?? 'store',
     limits: {
       bodyBytesMax: limits?.body_bytes_max ?? 0,
       upstreamBodyBytesMax: limits?.upstream_body_bytes_max ?? 0,

@@ -116,6 +116,13 @@ export const OPTIONS: readonly Option[] = [
     default: 'lenient',
     description: 'What a translation drops: lenient tells of it in x-gateway-warnings, strict answers 400.',
   },
+  {
+    path: 'translation.stash_seals',
+    env: 'STASH_SEALS',
+    type: 'text',
+    default: 'store',
+    description: 'Where signed reasoning of tool calls is kept for 24 h: store (encrypted), memory or off.',
+  },
   { path: 'timeouts.connect_timeout', type: 'seconds', default: 10, description: 'Connecting to an upstream.' },
   { path: 'timeouts.ttft_timeout', type: 'seconds', default: 60, description: 'First content of a stream.' },
   {

@@ -24,6 +24,8 @@ export interface Settings {
   readonly reservation: { readonly minOutputTokens: number; readonly defaultMaxOutput: number }
   /** Whether a parameter that a translation has to drop is told of or refused (R81). */
   readonly unsupportedParams: 'lenient' | 'strict'
+  /** Where the seals of tool calls are kept for clients that lose them (B3). */
+  readonly stashSeals: 'store' | 'memory' | 'off'
   readonly limits: {
     readonly bodyBytesMax: number
     readonly upstreamBodyBytesMax: number

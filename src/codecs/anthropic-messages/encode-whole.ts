@@ -1,3 +1,4 @@
+import type { AnswerCallIds } from '#codecs/answer-call-ids.ts'
 import type { AnswerContext } from '#codecs/translation.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import { collect, type CollectedBlock } from '#ir/collect.ts'
@@ -16,7 +17,7 @@ import {
 import { readMembers } from './answer-members.ts'
 import { inputOf, isObject, type Members, nativeCitation, PROTOCOL } from './members.ts'
 import { writeStopReason } from './stop-reasons.ts'
-import { AnswerToolIds } from './tool-ids.ts'
+import { answerToolIds } from './tool-ids.ts'
 import { writeUsage } from './write-usage.ts'
 
 /** The body of a whole answer. One whose model could not bring it to an end is the API's error body. */
@@ -64,12 +65,12 @@ class WholeContent {
   hasRefusal = false
   readonly isNative: boolean
   private readonly hidesReasoning: boolean
-  private readonly toolIds: AnswerToolIds
+  private readonly toolIds: AnswerCallIds
 
   constructor(context: AnswerContext) {
     this.isNative = context.upstream === PROTOCOL
     this.hidesReasoning = hidesReasoning(context)
-    this.toolIds = new AnswerToolIds(context.id)
+    this.toolIds = answerToolIds(context.id)
   }
 
   /** `index` is that of the block in the answer; `members` are those that only this protocol knows. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { AnswerCallIds } from '#codecs/answer-call-ids.ts'
 import type { ToolCallBlock, ToolResultBlock } from '#ir/blocks.ts'
 
 /** What an id of a tool call may be, on both sides. Source: the API's own complaint, `String should match pattern '^[a-zA-Z0-9_-]+$'`. */
@@ -13,23 +14,8 @@ export function legalToolId(id: string): string {
   return `${id.replace(ILLEGAL_CHARACTERS, '_')}_${hash}`
 }
 
-/** Ids of the calls of one answer: legal, unique, and made where the upstream gave none. */
-export class AnswerToolIds {
-  private readonly used = new Set<string>()
-  private readonly answerId: string
-
-  constructor(answerId: string) {
-    this.answerId = answerId
-  }
-
-  /** `index` is that of the block in the answer. */
-  idOf(id: string | null, index: number): string {
-    const legal = id === null || id === '' ? `call_${this.answerId}_${index}` : legalToolId(id)
-    const unique = this.used.has(legal) ? `${legal}_${index}` : legal
-    this.used.add(unique)
-    return unique
-  }
-}
+/** Ids of the calls of one answer to a client of this protocol. */
+export const answerToolIds = (answerId: string): AnswerCallIds => new AnswerCallIds(answerId, legalToolId)
 
 interface PendingCall {
   readonly givenId: string | null

@@ -5,7 +5,6 @@ import type { Usage } from '#ir/usage.ts'
 import { CUSTOM_TOOL_PARAMETER } from '#codecs/emulation.ts'
 import { type CarriedSeal, sealEnvelope } from '#codecs/seal-envelope.ts'
 import type { AnswerContext } from '#codecs/translation.ts'
-import { callIdOf } from './call-ids.ts'
 import { argumentsObject } from './encode-parts.ts'
 import { finishWordFor } from './finish-reasons.ts'
 import { logprobsResultOf } from './logprobs.ts'
@@ -47,15 +46,9 @@ export function textSignature(seal: Seal): string {
 type CallHead = Extract<BlockHead, { type: 'tool-call' }>
 
 /** A call is one part: Gemini's protocol has no pieces of arguments that every client reads. */
-export function callPart(
-  head: CallHead,
-  text: string,
-  index: number,
-  signature: string | null,
-  context: AnswerContext,
-): Record<string, unknown> {
+export function callPart(head: CallHead, text: string, id: string, signature: string | null): Record<string, unknown> {
   const args = head.kind === 'custom' ? { [CUSTOM_TOOL_PARAMETER]: text } : argumentsObject(text)
-  const functionCall = { id: head.id ?? callIdOf(context.id, index), name: head.name, args }
+  const functionCall = { id, name: head.name, args }
   return { functionCall, ...(signature === null ? {} : { thoughtSignature: signature }) }
 }
 

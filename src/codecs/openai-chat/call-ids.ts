@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { AnswerCallIds } from '#codecs/answer-call-ids.ts'
 import type { ToolCallBlock, ToolResultBlock } from '#ir/blocks.ts'
 
 /** Longest id of a tool call. Source: OpenAI's own complaint, `string too long. Expected a string with maximum length 40`. */
@@ -12,23 +13,8 @@ export function fitCallId(id: string): string {
   return `${id.slice(0, CHARACTERS_MAX - HASH_CHARACTERS - 1)}_${hash}`
 }
 
-/** Ids of the calls of one answer: short enough, unique, and made where the upstream gave none. */
-export class AnswerCallIds {
-  private readonly used = new Set<string>()
-  private readonly answerId: string
-
-  constructor(answerId: string) {
-    this.answerId = answerId
-  }
-
-  /** `index` is that of the block in the answer. */
-  idOf(id: string | null, index: number): string {
-    const fitting = id === null || id === '' ? `call_${this.answerId}_${index}` : fitCallId(id)
-    const unique = this.used.has(fitting) ? fitCallId(`${fitting}_${index}`) : fitting
-    this.used.add(unique)
-    return unique
-  }
-}
+/** Ids of the calls of one answer to a client of this protocol. */
+export const answerCallIds = (answerId: string): AnswerCallIds => new AnswerCallIds(answerId, fitCallId)
 
 interface Call {
   readonly id: string

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { AnswerCallIds } from '#codecs/answer-call-ids.ts'
 
 /** Longest `call_id` that the API takes. */
 export const CALL_ID_CHARACTERS_MAX = 64
@@ -11,6 +12,9 @@ export function legalCallId(id: string): string {
   const hash = createHash('sha256').update(id).digest('hex').slice(0, HASH_CHARACTERS)
   return `${id.slice(0, CALL_ID_CHARACTERS_MAX - HASH_CHARACTERS - 1)}_${hash}`
 }
+
+/** Ids of the calls of one answer to a client of this protocol. */
+export const answerCallIds = (answerId: string): AnswerCallIds => new AnswerCallIds(answerId, legalCallId)
 
 /** The id of an item of an answer that the gateway wrote. */
 export function itemId(prefix: ItemPrefix, answerId: string, outputIndex: number): string {

@@ -6,11 +6,12 @@ import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
 import type { Hold } from '#data-plane/6-reserve/reserve.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { readConversation } from './conversation.ts'
+import { credentialOf } from './dispatch.ts'
 import { EmbeddingTranslator } from './embedding-translator.ts'
 import { refuseLosses } from './losses.ts'
-import { ChatTranslator, type Translation } from './translator.ts'
+import { ChatTranslator, clientCodecOf, type Translation } from './translator.ts'
 
-/** The request in the target's protocol. Throws 400 for what the target cannot do. */
+/** The request in the target's protocol. Throws 400 for what the client wrote wrongly and for what the target cannot do. */
 export async function translate(
   gateway: Gateway,
   caller: Caller,
@@ -42,7 +43,14 @@ async function translateChat(
     parsed.surface === 'openai-responses'
       ? await readConversation(gateway, caller, exchange, plan, target, body)
       : { body, keep: null }
-  const scope = { accountId: caller.account.id, backendId: target.route.backend.id }
-  const seals = { stash: gateway.sealStash, scope }
-  return new ChatTranslator(exchange, parsed, plan, target, conversation, seals, hold.outputTokensMax)
+  const { backend } = target.route
+  const scope = {
+    accountId: caller.account.id,
+    backendId: backend.id,
+    credential: credentialOf(backend) ?? backend.aws?.accessKeyId ?? null,
+  }
+  const stash = gateway.sealStash
+  const decoded = clientCodecOf(parsed.surface).decodeRequest(conversation.body, { stream: parsed.stream })
+  const asked = { request: await stash.restore(scope, decoded), stash, scope }
+  return new ChatTranslator(exchange, parsed, plan, target, conversation, asked, hold.outputTokensMax)
 }

@@ -1,7 +1,7 @@
 import { GatewayError } from '#base/errors.ts'
 import { parseFaithfulJson } from '#base/exact-json.ts'
 import { formatUsd } from '#base/money.ts'
-import type { Protocol } from '#base/protocols.ts'
+import type { Protocol, Surface } from '#base/protocols.ts'
 import { type AnswerFacts, NO_FACTS } from '#codecs/codec.ts'
 import { Emulation } from '#codecs/emulation.ts'
 import { CLIENT_CODECS, UPSTREAM_CODECS } from '#codecs/index.ts'
@@ -46,6 +46,13 @@ export interface TranslatedWhole {
 /** Text of an answer that is kept for its continuation; the store's own bound is that of the whole record. */
 export const KEPT_CHARACTERS_MAX = 8 * 1024 * 1024
 
+/** What the client asked, with the seals that it left out, and where those of the answer are kept. */
+export interface Asked {
+  readonly request: ChatRequest
+  readonly stash: SealStash
+  readonly scope: StashScope
+}
+
 /** A chat request translated for one target (R86). */
 export class ChatTranslator implements Translation {
   readonly body: Buffer
@@ -64,24 +71,23 @@ export class ChatTranslator implements Translation {
   private readonly kept: ChatEvent[] = []
   private keptCharacters = 0
 
-  /** Throws GatewayError (400) for what the client wrote wrongly and for what the target cannot do at all. */
+  /** Throws GatewayError (400) for what the target cannot do at all. */
   constructor(
     exchange: Exchange,
     parsed: Parsed,
     plan: Plan,
     target: Target,
     conversation: Conversation,
-    seals: { readonly stash: SealStash; readonly scope: StashScope },
+    asked: Asked,
     outputTokensMax: number | null,
   ) {
-    this.stash = seals.stash
-    this.scope = seals.scope
+    this.stash = asked.stash
+    this.scope = asked.scope
     const requestBody = conversation.body
     this.keep = conversation.keep
-    this.client = codecOf(CLIENT_CODECS, parsed.surface)
+    this.client = clientCodecOf(parsed.surface)
     this.upstream = codecOf(UPSTREAM_CODECS, target.protocol)
-    const asked = this.client.decodeRequest(requestBody, { stream: parsed.stream })
-    const decoded = this.stash.restore(this.scope, asked)
+    const decoded = asked.request
     const { route, protocol } = target
     const losses = new Losses()
     this.request =
@@ -117,7 +123,7 @@ export class ChatTranslator implements Translation {
 
   /** Looks on while the answer passes: its seals are kept, and all of it where the client may continue it. */
   private onlooker(): Onlooker {
-    const seals = new SealWatch(this.stash, this.scope, this.context.id)
+    const seals = this.sealWatch()
     if (!this.keep) return seals
     return {
       see: (event) => {
@@ -126,6 +132,10 @@ export class ChatTranslator implements Translation {
       },
       done: () => seals.done(),
     }
+  }
+
+  private sealWatch(): SealWatch {
+    return new SealWatch(this.stash, this.scope, this.client.openCallIds(this.context.id))
   }
 
   private keepEvent(event: ChatEvent): void {
@@ -148,7 +158,7 @@ export class ChatTranslator implements Translation {
     const { events, failure } = this.upstream.decodeWhole(parseFaithfulJson(body.toString('utf8')), this.decoding)
     const watch = new AnswerWatch(this.client.answerId(this.context.id))
     const emulation = Emulation.of(this.request, this.encoded)
-    const seals = new SealWatch(this.stash, this.scope, this.context.id)
+    const seals = this.sealWatch()
     for (const event of events) {
       watch.see(event)
       const shown = emulation ? emulation.push(event) : event
@@ -202,6 +212,9 @@ function withoutSpareTools(request: ChatRequest, losses: readonly Loss[]): reado
   const spare = new Set(tools.filter((tool) => tool.type === 'server').map((tool) => tool.path))
   return losses.map((loss) => (loss.isSevere && spare.has(loss.path) ? { ...loss, isSevere: false } : loss))
 }
+
+/** Reads requests of this surface. Throws `translation_not_available` where only the same protocol serves it. */
+export const clientCodecOf = (surface: Surface): ClientCodec => codecOf(CLIENT_CODECS, surface)
 
 function codecOf<Codec>(codecs: Readonly<Partial<Record<Protocol, Codec>>>, protocol: Protocol): Codec {
   const codec = codecs[protocol]
