@@ -1,5 +1,6 @@
 import { Losses } from '#ir/extensions.ts'
-import { nextRequest, withoutThoughts } from './echo.ts'
+import { withoutThoughts } from './bare.ts'
+import { nextRequest } from './echo.ts'
 import { clientOf, CLIENTS, type ClientProtocol, traitsFor, upstreamOf } from './exchanges.ts'
 import { law } from './law.ts'
 import { stepsOfRequest } from './seals.ts'
