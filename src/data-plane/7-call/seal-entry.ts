@@ -30,7 +30,7 @@ export interface SealEntry {
 }
 
 /** Longer arguments are known by their function's name alone: they would keep the event loop. */
-const ARGUMENTS_CHARACTERS_MAX = 64 * 1024
+export const ARGUMENTS_CHARACTERS_MAX = 16 * 1024
 const DIGEST_DIGITS = 16
 
 /** Name and arguments of a call; the same for arguments that mean the same, as clients may have read and written them. */

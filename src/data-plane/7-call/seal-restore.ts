@@ -1,6 +1,6 @@
 import type { Block, ReasoningBlock, ToolCallBlock } from '#ir/blocks.ts'
 import type { ChatRequest, Turn } from '#ir/chat-request.ts'
-import type { KeptSeal, SealEntry } from './seal-entry.ts'
+import { digestOfCall, type KeptSeal, type SealEntry } from './seal-entry.ts'
 
 /** A block of an assistant, and the turn that it stands in. */
 interface Slot {
@@ -22,8 +22,11 @@ export function unsealedCallIds(request: ChatRequest): readonly string[] {
   return [...new Set(ids.toReversed())]
 }
 
-/** The request with the seals that its client left out put back where they stood. `find` knows what a call needs. */
-export function restoreSeals(request: ChatRequest, find: (call: ToolCallBlock) => SealEntry | null): ChatRequest {
+/** What is known of a call with this id. */
+type Find = (callId: string) => SealEntry | null
+
+/** The request with the seals that its client left out put back where they stood. */
+export function restoreSeals(request: ChatRequest, find: Find): ChatRequest {
   const restored = new Map<Turn, Turn>()
   for (const run of runsOf(request.turns)) {
     const slots = new RunRestorer(run, find).restore()
@@ -53,14 +56,14 @@ function sealOf(block: Block): string | null {
 /** Puts the seals of one answer back. */
 class RunRestorer {
   private readonly slots: readonly Slot[]
-  private readonly find: (call: ToolCallBlock) => SealEntry | null
+  private readonly find: Find
   /** The seals that the client gave back itself. */
   private readonly present: ReadonlySet<string>
   private readonly out: Slot[] = []
   private readonly texts: string[] = []
   private isChanged = false
 
-  constructor(run: Run, find: (call: ToolCallBlock) => SealEntry | null) {
+  constructor(run: Run, find: Find) {
     this.find = find
     this.slots = run.flatMap((turn) => turn.blocks.map((block) => ({ block, turn })))
     this.present = new Set(this.slots.flatMap(({ block }) => sealOf(block) ?? []))
@@ -72,7 +75,7 @@ class RunRestorer {
     let after: readonly KeptSeal[] = []
     for (const [at, { block, turn }] of this.slots.entries()) {
       if (block.type !== 'tool-call') continue
-      const entry = this.find(block)
+      const entry = this.entryOf(block)
       this.fill(this.slots.slice(start, at), entry?.before ?? [], turn)
       this.out.push({ block: this.sealCall(block, entry), turn })
       after = entry?.after ?? []
@@ -80,6 +83,16 @@ class RunRestorer {
     }
     this.fill(this.slots.slice(start), after, this.slots.at(-1)!.turn)
     return this.isChanged ? this.withoutCopies() : null
+  }
+
+  /** What is missing of this call; null when it is another call, or when nothing is. */
+  private entryOf(call: ToolCallBlock): SealEntry | null {
+    const entry = call.id ? this.find(call.id) : null
+    if (entry === null) return null
+    const seals = [...entry.before, ...entry.after].map(({ seal }) => seal)
+    if (call.seal === undefined && entry.callSeal) seals.push(entry.callSeal)
+    const isWhole = seals.every(({ value }) => this.present.has(value))
+    return isWhole || entry.call !== digestOfCall(call.name, call.arguments) ? null : entry
   }
 
   private sealCall(block: ToolCallBlock, entry: SealEntry | null): ToolCallBlock {

@@ -10,6 +10,7 @@ import type { ChatRequest, Turn } from '#ir/chat-request.ts'
 import { createSealState } from '#seal-state/seal-state.ts'
 import type { SealArchive } from '#seal-state/types.ts'
 import { openStore, type Store } from '#store/store.ts'
+import { ARGUMENTS_CHARACTERS_MAX } from './seal-entry.ts'
 import { MISSING_MS, SealStash, STASH_HOURS, type StashMode, type StashOptions } from './seal-stash.ts'
 import { SealWatch } from './seal-watch.ts'
 
@@ -174,6 +175,18 @@ test('a call of the same id with other arguments is another one; the same ones m
     { call: 'c1', args: '' },
   ])
   assert.equal((await meant(stash, [{ call: 'c1', args: '{}' }])).length, 2)
+  // Of the longest ones only the name is compared.
+  const long = (length: number, letter: string) => JSON.stringify(letter.repeat(length - 2))
+  for (const [length, count] of [
+    [ARGUMENTS_CHARACTERS_MAX, 1],
+    [ARGUMENTS_CHARACTERS_MAX + 1, 2],
+  ] as const) {
+    keep(stash, [
+      { think: 'x', seal: sealOf('1') },
+      { call: 'long', args: long(length, 'a') },
+    ])
+    assert.equal((await meant(stash, [{ call: 'long', args: long(length, 'b') }])).length, count)
+  }
 })
 
 test('a call is found under the id that its client got', async () => {

@@ -1,7 +1,6 @@
-import type { ToolCallBlock } from '#ir/blocks.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import type { SealArchive } from '#seal-state/types.ts'
-import { charactersOf, digestOfCall, readEntry, type SealEntry, writeEntry } from './seal-entry.ts'
+import { charactersOf, readEntry, type SealEntry, writeEntry } from './seal-entry.ts'
 import { restoreSeals, unsealedCallIds } from './seal-restore.ts'
 
 /** How long the seals of a tool call are kept: who returns its result later has lost them. */
@@ -86,12 +85,7 @@ export class SealStash {
       if (unknown.length > 0) await this.load(scope, unknown)
     }
     if (this.entries.size === 0) return request
-    return restoreSeals(request, (call) => this.find(scope, call))
-  }
-
-  private find(scope: StashScope, { id, name, arguments: args }: ToolCallBlock): SealEntry | null {
-    const entry = id === null ? null : this.get(keyOf(scope, id))?.entry
-    return entry && entry.call === digestOfCall(name, args) ? entry : null
+    return restoreSeals(request, (callId) => this.get(keyOf(scope, callId))?.entry ?? null)
   }
 
   private async load(scope: StashScope, callIds: readonly string[]): Promise<void> {
