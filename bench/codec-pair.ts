@@ -15,6 +15,7 @@ import { TranslatedReader } from '#data-plane/7-call/translated-reader.ts'
 import { modelEdit, publicNameOf } from '#data-plane/9-reply/rewrite.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import { Losses } from '#ir/extensions.ts'
+import type { SealArchive } from '#seal-state/types.ts'
 import { applyEdits } from '#wire/splice.ts'
 import { type ClientProtocol, PUBLIC_MODEL, requestBytes } from './codec-requests.ts'
 import { type StreamInput, UPSTREAM_MODELS, type UpstreamProtocol } from './codec-streams.ts'
@@ -32,7 +33,17 @@ const LIMITS = {
 const PUBLIC_NAME = publicNameOf(PUBLIC_MODEL)
 const ANSWER_ID = '0'.repeat(26)
 const CONTROLLER = { abort() {}, pause() {}, resume() {}, aborted: false, paused: false, reason: null }
-const SCOPE = { accountId: 'bench', backendId: 'bench' }
+const SCOPE = { accountId: 'bench', backendId: 'bench', credential: null }
+
+/** The stash as it is in memory: its database is behind the answer. */
+const NO_ARCHIVE: SealArchive = {
+  keep() {},
+  find: async () => new Map(),
+  idsPerReadMax: 0,
+  fingerprintOf: () => '',
+  sweep: async () => 0,
+  flush: async () => {},
+}
 
 export interface Pair {
   readonly client: ClientProtocol
@@ -86,7 +97,7 @@ export class StreamRun {
   private readonly pair: Pair
   private readonly made: Translated | null
   private readonly body: Buffer
-  private readonly stash = new SealStash()
+  private readonly stash = new SealStash({ archive: NO_ARCHIVE, mode: () => 'memory' })
 
   constructor(pair: Pair) {
     this.pair = pair
@@ -139,7 +150,7 @@ export class StreamRun {
       UPSTREAM_CODECS[upstream]!.openDecoder({ candidates: 1 }),
       Emulation.of(names, encoded),
       CLIENT_CODECS[client]!.openEncoder(context),
-      new SealWatch(this.stash, SCOPE, ANSWER_ID),
+      new SealWatch(this.stash, SCOPE, CLIENT_CODECS[client]!.openCallIds(ANSWER_ID)),
     )
   }
 }

@@ -24,6 +24,8 @@ import { createResponseState } from '#response-state/response-state.ts'
 import { sweepRegularly } from '#response-state/sweep.ts'
 import type { ResponseState } from '#response-state/types.ts'
 import { Outbound } from '#outbound/outbound.ts'
+import { createSealState } from '#seal-state/seal-state.ts'
+import type { SealArchive } from '#seal-state/types.ts'
 import type { Simulator } from '#simulator/index.ts'
 import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
 import { storeAt } from '#store/location.ts'
@@ -99,7 +101,7 @@ async function openPlanes(
   const catalog = createCatalogSource(catalogOf(settings, simulator))
   const reloader = watchConfig(options, loaded, log, (next) => catalog.swap(catalogOf(next.settings, simulator)))
   const requestLog = createRequestLog(store, { onDrop: (count) => log.error({ count }, 'log rows were dropped') })
-  const responses = createResponseState(store)
+  const { responses, seals, sealStash } = openKept(store, pepper, () => reloader.current.settings, log)
   const pools = new UpstreamPools({ connectMs: settings.timeouts.connectMs })
   const requests = createRequestReads(store, requestLog)
   const localCaller = settings.disableAuth ? localCallerOf(settings) : null
@@ -113,7 +115,7 @@ async function openPlanes(
     requestLog,
     requests,
     responses,
-    sealStash: new SealStash(),
+    sealStash,
     pools,
     outbound: new Outbound({ allowPrivate: () => reloader.current.settings.outboundAllowPrivate }),
     log,
@@ -127,7 +129,7 @@ async function openPlanes(
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app, settings.host)
-  const stopRegularWork = workRegularly(store, ledger, responses, log)
+  const stopRegularWork = workRegularly(store, ledger, [responses, seals], log)
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()
   return {
@@ -144,6 +146,7 @@ async function openPlanes(
       reloader.close()
       await drain(app, active)
       await requestLog.flush()
+      await seals.flush()
       await ledger.close()
       await pools.close()
       await simulator?.close()
@@ -157,6 +160,19 @@ async function recoverLedger({ dataDir }: Settings, log: Logger, store: Store): 
   const ledger = openLedger(store, { journalFolder: dataDir, onDelay })
   await ledger.recover()
   return ledger
+}
+
+/** What is kept of conversations. */
+function openKept(store: Store, pepper: string, settings: () => Settings, log: Logger) {
+  const seals = createSealState(store, pepper, {
+    onLoss: (what, count) => log.warn({ what, count }, 'seals of tool calls were lost'),
+  })
+  const sealStash = new SealStash({
+    archive: seals,
+    mode: () => settings().stashSeals,
+    onFailure: (err) => log.error({ err }, 'seals of tool calls could not be read'),
+  })
+  return { responses: createResponseState(store), seals, sealStash }
 }
 
 /** Takes no new connection, lets what is in flight finish for a while, then ends it. */
@@ -227,12 +243,20 @@ function localCallerOf(settings: Settings): Caller {
 }
 
 /** Starts what runs beside the requests, and gives its end. */
-function workRegularly(store: Store, ledger: RecoverableLedger, responses: ResponseState, log: Logger): () => void {
+function workRegularly(
+  store: Store,
+  ledger: RecoverableLedger,
+  kept: readonly [ResponseState, SealArchive],
+  log: Logger,
+): () => void {
   const recovery = recoverRegularly(store, ledger, log)
-  const stopSweeping = sweepRegularly(responses, (err) => log.error({ err }, 'old responses could not be deleted'))
+  const [responses, seals] = kept
+  const stopResponses = sweepRegularly(responses, (err) => log.error({ err }, 'old responses could not be deleted'))
+  const stopSeals = sweepRegularly(seals, (err) => log.error({ err }, 'old seals could not be deleted'))
   return () => {
     clearInterval(recovery)
-    stopSweeping()
+    stopResponses()
+    stopSeals()
   }
 }
 

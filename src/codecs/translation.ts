@@ -5,6 +5,7 @@ import type { ChatRequest } from '#ir/chat-request.ts'
 import type { Losses } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { AnswerLosses } from './answer-losses.ts'
+import type { AnswerCallIds } from './answer-call-ids.ts'
 import type { Failure } from './codec.ts'
 import type { CallIdRule } from './legal-call-id.ts'
 
@@ -18,6 +19,8 @@ export interface ClientCodec {
   decodeRequest(body: unknown, context: ClientContext): ChatRequest
   /** What an answer calls itself in this protocol; `id` as in AnswerContext. */
   answerId(id: string): string
+  /** The ids that the calls of an answer get in this protocol; `answerId` as in AnswerContext. */
+  openCallIds(answerId: string): AnswerCallIds
   /** Writes an answer as a stream in this protocol. */
   openEncoder(context: AnswerContext): StreamEncoder
   /** Writes a whole answer: the body's value, for JSON.stringify. */

@@ -174,6 +174,7 @@ function readSettings(
     },
     unsupportedParams: file.translation?.unsupported_params ?? 'lenient',
     anthropicUpstreamVersion: file.anthropic?.upstream_version ?? '',
+    stashSeals: file.translation?.stash_seals ?? 'store',
     limits: {
       bodyBytesMax: limits?.body_bytes_max ?? 0,
       upstreamBodyBytesMax: limits?.upstream_body_bytes_max ?? 0,

@@ -122,6 +122,13 @@ export const OPTIONS: readonly Option[] = [
     default: '2023-06-01',
     description: 'anthropic-version of translated requests; from 2026-10-21 on sampling values are dropped.',
   },
+  {
+    path: 'translation.stash_seals',
+    env: 'STASH_SEALS',
+    type: 'text',
+    default: 'store',
+    description: 'Where signed reasoning of tool calls is kept for 24 h: store (encrypted), memory or off.',
+  },
   { path: 'timeouts.connect_timeout', type: 'seconds', default: 10, description: 'Connecting to an upstream.' },
   { path: 'timeouts.ttft_timeout', type: 'seconds', default: 60, description: 'First content of a stream.' },
   {

@@ -156,7 +156,10 @@ export const fileSchema = z.strictObject({
     })
     .optional(),
   translation: z
-    .strictObject({ unsupported_params: z.enum(['lenient', 'strict'], 'expected lenient or strict').optional() })
+    .strictObject({
+      unsupported_params: z.enum(['lenient', 'strict'], 'expected lenient or strict').optional(),
+      stash_seals: z.enum(['store', 'memory', 'off'], 'expected store, memory or off').optional(),
+    })
     .optional(),
   limits: z
     .strictObject({

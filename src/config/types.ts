@@ -26,6 +26,8 @@ export interface Settings {
   readonly unsupportedParams: 'lenient' | 'strict'
   /** `anthropic-version` of requests that are translated (R88). */
   readonly anthropicUpstreamVersion: string
+  /** Where the seals of tool calls are kept for clients that lose them (B3). */
+  readonly stashSeals: 'store' | 'memory' | 'off'
   readonly limits: {
     readonly bodyBytesMax: number
     readonly upstreamBodyBytesMax: number

@@ -1,3 +1,4 @@
+import type { AnswerCallIds } from '#codecs/answer-call-ids.ts'
 import type { Failure } from '#codecs/codec.ts'
 import type { AnswerContext, StreamEncoder } from '#codecs/translation.ts'
 import type { Citation, Seal } from '#ir/blocks.ts'
@@ -28,7 +29,7 @@ import {
 } from './answer-deltas.ts'
 import { isObject, type Members, nativeCitation, PROTOCOL } from './members.ts'
 import { writeStopReason } from './stop-reasons.ts'
-import { AnswerToolIds } from './tool-ids.ts'
+import { answerToolIds } from './tool-ids.ts'
 import { writeDeltaUsage, writeUsage } from './write-usage.ts'
 
 const NOTHING: Members = {}
@@ -61,7 +62,7 @@ export class MessagesStreamEncoder implements StreamEncoder {
   private readonly context: AnswerContext
   private readonly isNative: boolean
   private readonly hidesReasoning: boolean
-  private readonly toolIds: AnswerToolIds
+  private readonly toolIds: AnswerCallIds
   private isStarted = false
   /** The client's index of the block that was started last. */
   private index = -1
@@ -85,7 +86,7 @@ export class MessagesStreamEncoder implements StreamEncoder {
     this.context = context
     this.isNative = context.upstream === PROTOCOL
     this.hidesReasoning = hidesReasoning(context)
-    this.toolIds = new AnswerToolIds(context.id)
+    this.toolIds = answerToolIds(context.id)
   }
 
   push(event: ChatEvent): string {

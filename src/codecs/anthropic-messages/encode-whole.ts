@@ -1,5 +1,6 @@
 import { argumentObject, invalidArguments } from '#codecs/argument-object.ts'
 import type { AnswerLosses } from '#codecs/answer-losses.ts'
+import type { AnswerCallIds } from '#codecs/answer-call-ids.ts'
 import type { AnswerContext } from '#codecs/translation.ts'
 import type { BlockHead, BlockStart, ChatEvent } from '#ir/chat-event.ts'
 import { collect, type CollectedBlock } from '#ir/collect.ts'
@@ -18,7 +19,7 @@ import {
 import { readMembers } from './answer-members.ts'
 import { isObject, type Members, nativeCitation, PROTOCOL } from './members.ts'
 import { writeStopReason } from './stop-reasons.ts'
-import { AnswerToolIds } from './tool-ids.ts'
+import { answerToolIds } from './tool-ids.ts'
 import { writeUsage } from './write-usage.ts'
 
 /** The body of a whole answer. One whose model could not bring it to an end is the API's error body. */
@@ -74,7 +75,7 @@ class WholeContent {
   hasRefusal = false
   readonly isNative: boolean
   private readonly hidesReasoning: boolean
-  private readonly toolIds: AnswerToolIds
+  private readonly toolIds: AnswerCallIds
   private readonly losses: AnswerLosses
   /** Index of the text that was sealed last. */
   private sealedText = -1
@@ -83,7 +84,7 @@ class WholeContent {
     this.losses = context.losses
     this.isNative = context.upstream === PROTOCOL
     this.hidesReasoning = hidesReasoning(context)
-    this.toolIds = new AnswerToolIds(context.id)
+    this.toolIds = answerToolIds(context.id)
   }
 
   /** `index` is that of the block in the answer; `members` are those that only this protocol knows. */

@@ -6,7 +6,6 @@ import { argumentObject, invalidArguments } from '#codecs/argument-object.ts'
 import { CUSTOM_TOOL_PARAMETER } from '#codecs/emulation.ts'
 import { type CarriedSeal, sealEnvelope } from '#codecs/seal-envelope.ts'
 import type { AnswerContext } from '#codecs/translation.ts'
-import { callIdOf } from './call-ids.ts'
 import { finishWordFor } from './finish-reasons.ts'
 import { logprobsResultOf } from './logprobs.ts'
 
@@ -50,14 +49,13 @@ type CallHead = Extract<BlockHead, { type: 'tool-call' }>
 export function callPart(
   head: CallHead,
   text: string,
-  candidate: number,
-  index: number,
+  id: string,
   signature: string | null,
-  context: AnswerContext,
+  tellInvalid: () => void,
 ): Record<string, unknown> {
   const args = head.kind === 'custom' ? { [CUSTOM_TOOL_PARAMETER]: text } : argumentObject(text)
-  if (invalidArguments(args) !== null) context.losses.arguments(candidate, index)
-  const functionCall = { id: head.id ?? callIdOf(context.id, index), name: head.name, args }
+  if (invalidArguments(args) !== null) tellInvalid()
+  const functionCall = { id, name: head.name, args }
   return { functionCall, ...(signature === null ? {} : { thoughtSignature: signature }) }
 }
 

@@ -2,6 +2,7 @@ import type { Citation } from '#ir/blocks.ts'
 import type { BlockCitation, BlockHead, BlockStart, ChatEvent, Finish } from '#ir/chat-event.ts'
 import { collect, type Candidate, type CollectedBlock } from '#ir/collect.ts'
 import type { Usage } from '#ir/usage.ts'
+import type { AnswerCallIds } from '#codecs/answer-call-ids.ts'
 import type { Failure } from '#codecs/codec.ts'
 import type { AnswerContext, StreamEncoder } from '#codecs/translation.ts'
 import {
@@ -16,6 +17,7 @@ import {
   textSignature,
   usageMetadataOf,
 } from './answer-parts.ts'
+import { answerCallIds } from './call-ids.ts'
 import { geminiPassthrough } from './passthrough.ts'
 
 type Part = Record<string, unknown>
@@ -50,6 +52,7 @@ interface OpenBlock {
  */
 export class GeminiEncoder implements StreamEncoder {
   private readonly context: AnswerContext
+  private readonly callIds: AnswerCallIds
   private readonly tail: string
   private readonly isHidden: boolean
   private readonly blocks: OpenBlock[] = []
@@ -59,6 +62,7 @@ export class GeminiEncoder implements StreamEncoder {
 
   constructor(context: AnswerContext) {
     this.context = context
+    this.callIds = answerCallIds(context.id)
     this.isHidden = hidesThoughts(context)
     this.tail = `"modelVersion":${JSON.stringify(context.model)},"responseId":${JSON.stringify(context.id)}}\n\n`
   }
@@ -168,7 +172,9 @@ export class GeminiEncoder implements StreamEncoder {
     if (head.type !== 'tool-call') return ''
     return this.write(
       candidate,
-      callPart(head, text, candidate.number, index, candidate.seals.signCall(head.seal), this.context),
+      callPart(head, text, this.callIds.idOf(head.id, index), candidate.seals.signCall(head.seal), () =>
+        this.context.losses.arguments(candidate.number, index),
+      ),
     )
   }
 
@@ -218,8 +224,9 @@ export function encodeGeminiWhole(events: readonly ChatEvent[], context: AnswerC
   const usageMetadata = counts && { ...counts, ...own.usage }
   const isBlocked = own.tellsBlock(answer.candidates.map(({ finish }) => finish))
   const indexes = indexesOf(events)
+  const callIds = answerCallIds(context.id)
   const candidates = answer.candidates.map((candidate, position) =>
-    wholeCandidate(candidate, candidate.finish?.candidate ?? position, own, indexes, context),
+    wholeCandidate(candidate, candidate.finish?.candidate ?? position, own, indexes, callIds, context),
   )
   return {
     ...(isBlocked ? {} : { candidates }),
@@ -240,10 +247,13 @@ function wholeCandidate(
   number: number,
   own: OwnMembers,
   indexes: ReadonlyMap<BlockHead, number>,
+  callIds: AnswerCallIds,
   context: AnswerContext,
 ): Record<string, unknown> {
   const seals = new SealCarrier()
-  const parts = blocks.flatMap((block) => wholeParts(block, number, indexes.get(block.head) ?? 0, seals, context))
+  const parts = blocks.flatMap((block) =>
+    wholeParts(block, number, indexes.get(block.head) ?? 0, seals, callIds, context),
+  )
   const signature = seals.takeRest()
   const lastCall = parts.findLastIndex((part) => 'functionCall' in part)
   const thought = parts.slice(lastCall + 1).findLast((part) => part['thought'] === true)
@@ -287,6 +297,7 @@ function wholeParts(
   candidate: number,
   index: number,
   seals: SealCarrier,
+  callIds: AnswerCallIds,
   context: AnswerContext,
 ): Part[] {
   const { head, text, seal } = block
@@ -305,7 +316,11 @@ function wholeParts(
       return [{ text: shown, thought: true, ...(isOwn ? { thoughtSignature: seal.value } : {}) }]
     }
     case 'tool-call':
-      return [callPart(head, text, candidate, index, seals.signCall(head.seal), context)]
+      return [
+        callPart(head, text, callIds.idOf(head.id, index), seals.signCall(head.seal), () =>
+          context.losses.arguments(candidate, index),
+        ),
+      ]
     case 'media':
       return [mediaPart(head)]
     case 'opaque':

@@ -1,25 +1,11 @@
+import { AnswerCallIds } from '#codecs/answer-call-ids.ts'
 import { CALL_IDS, type CallIdRule, legalCallId } from '#codecs/legal-call-id.ts'
 import type { ToolCallBlock, ToolResultBlock } from '#ir/blocks.ts'
 
 const fitCallId = (id: string): string => legalCallId(id, CALL_IDS['openai-chat'])
 
-/** Ids of the calls of one answer: short enough, unique, and made where the upstream gave none. */
-export class AnswerCallIds {
-  private readonly used = new Set<string>()
-  private readonly answerId: string
-
-  constructor(answerId: string) {
-    this.answerId = answerId
-  }
-
-  /** `index` is that of the block in the answer. */
-  idOf(id: string | null, index: number): string {
-    const fitting = id === null || id === '' ? `call_${this.answerId}_${index}` : fitCallId(id)
-    const unique = this.used.has(fitting) ? fitCallId(`${fitting}_${index}`) : fitting
-    this.used.add(unique)
-    return unique
-  }
-}
+/** Ids of the calls of one answer to a client of this protocol. */
+export const answerCallIds = (answerId: string): AnswerCallIds => new AnswerCallIds(answerId, fitCallId)
 
 interface Call {
   readonly id: string

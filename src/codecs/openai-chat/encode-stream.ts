@@ -26,7 +26,8 @@ import {
   showsReasoning,
   usageOf,
 } from './answer-parts.ts'
-import { AnswerCallIds } from './call-ids.ts'
+import type { AnswerCallIds } from '#codecs/answer-call-ids.ts'
+import { answerCallIds } from './call-ids.ts'
 import { writeFinishReason } from './finish-reasons.ts'
 import { isObject, type Members, PROTOCOL } from './members.ts'
 import { chatFailureEvents } from './passthrough.ts'
@@ -87,7 +88,7 @@ export class ChatEncoder implements StreamEncoder {
     const { createdAt, model } = context
     const chunk = { id: answerId(context), object: 'chat.completion.chunk', created: createdAt, model }
     this.head = `data: ${JSON.stringify(chunk).slice(0, -1)},`
-    this.ids = new AnswerCallIds(context.id)
+    this.ids = answerCallIds(context.id)
     this.isLegacy = isLegacyClient(context)
     this.showsReasoning = showsReasoning(context)
   }

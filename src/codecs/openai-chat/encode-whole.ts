@@ -14,7 +14,8 @@ import {
   showsReasoning,
   usageOf,
 } from './answer-parts.ts'
-import { AnswerCallIds } from './call-ids.ts'
+import type { AnswerCallIds } from '#codecs/answer-call-ids.ts'
+import { answerCallIds } from './call-ids.ts'
 import { writeFinishReason } from './finish-reasons.ts'
 import { isObject, type Members, PROTOCOL, withOwn } from './members.ts'
 import { addDetails, openOwnSeal, sealEntry, summaryEntry } from './reasoning-details.ts'
@@ -22,7 +23,7 @@ import { addDetails, openOwnSeal, sealEntry, summaryEntry } from './reasoning-de
 /** Writes a whole answer, `chat.completion`. */
 export function encodeChatAnswer(events: readonly ChatEvent[], context: AnswerContext): unknown {
   const { candidates, usage, opaque } = collect(events)
-  const ids = new AnswerCallIds(context.id)
+  const ids = answerCallIds(context.id)
   const choices: Record<string, unknown>[] = []
   let firstBlock = 0
   for (const [index, candidate] of candidates.entries()) {

@@ -1,3 +1,4 @@
+import type { AnswerCallIds } from '#codecs/answer-call-ids.ts'
 import type { Failure } from '#codecs/codec.ts'
 import { type CarriedSeal, sealEnvelope } from '#codecs/seal-envelope.ts'
 import type { AnswerContext, StreamEncoder } from '#codecs/translation.ts'
@@ -6,7 +7,7 @@ import type { BlockHead, BlockStart, ChatEvent, Finish } from '#ir/chat-event.ts
 import type { Usage } from '#ir/usage.ts'
 import { annotationOf } from './annotations.ts'
 import { EventWriter } from './event-writer.ts'
-import { itemId, type ItemPrefix, legalCallId } from './item-ids.ts'
+import { answerCallIds, itemId, type ItemPrefix } from './item-ids.ts'
 import { isRecord, type Members, PROTOCOL } from './members.ts'
 import { CallItem, MessageItem, ReasoningItem } from './output-items.ts'
 import { endedResponse, type Ending, endingOf, endingOfFailure, openResponse } from './response-object.ts'
@@ -34,7 +35,7 @@ export class ResponsesEncoder implements StreamEncoder {
   /** Reasoning that is not shown, for its seal. */
   private hiddenText = ''
   private seal: Seal | null = null
-  private readonly callIds = new Set<string>()
+  private readonly callIds: AnswerCallIds
   private told: Members = {}
   private usage: Usage | null = null
   private finish: Finish | null = null
@@ -42,6 +43,7 @@ export class ResponsesEncoder implements StreamEncoder {
   constructor(context: AnswerContext) {
     this.context = context
     this.hidesReasoning = context.upstream !== PROTOCOL && context.request.reasoning?.isShown === false
+    this.callIds = answerCallIds(context.id)
   }
 
   push(event: ChatEvent): string {
@@ -201,18 +203,10 @@ export class ResponsesEncoder implements StreamEncoder {
     const carrier = head.seal ? this.writeCarrier({ seal: head.seal, place: 'tool-call' }) : ''
     const isOwn = this.context.upstream === PROTOCOL
     const made = this.idOf(head.kind === 'custom' ? 'ctc' : 'fc')
-    const ids = { id: isOwn ? (head.itemId ?? made) : made, callId: this.callIdOf(head, block) }
+    const ids = { id: isOwn ? (head.itemId ?? made) : made, callId: this.callIds.idOf(head.id, block) }
     const item = new CallItem(this.writer, head, ids, this.output.length)
     this.current = item
     return carrier + item.start()
-  }
-
-  /** The upstream's own id if it gave one, unique within the answer. */
-  private callIdOf({ id }: CallHead, block: number): string {
-    const told = id === null || id === '' ? `call_${this.context.id}_${block}` : legalCallId(id)
-    const callId = this.callIds.has(told) ? legalCallId(`${told}_${block}`) : told
-    this.callIds.add(callId)
-    return callId
   }
 
   private closeMessage(ending?: Ending): string {

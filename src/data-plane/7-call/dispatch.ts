@@ -1,4 +1,5 @@
 import type { Operation } from '#base/protocols.ts'
+import type { Backend } from '#catalog/types.ts'
 import type { StreamReader } from '#codecs/codec.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
@@ -38,7 +39,7 @@ export function dispatch(
     anthropicVersion: gateway.settings.anthropicUpstreamVersion,
     clientHeaders: exchange.request.headers,
     clientQuery: exchange.query,
-    credential: route.backend.credentials[0] ?? null,
+    credential: credentialOf(route.backend),
   })
   const running = new Attempt(reader, limitsOf(gateway, target, stream))
   exchange.departure.onGone(() => running.abort())
@@ -48,6 +49,9 @@ export function dispatch(
   gateway.pools.for(origin).dispatch({ origin, path, method: 'POST', headers, body }, running)
   return running.outcome
 }
+
+/** What the backend is asked with; null where it needs nothing, or signs with keys of AWS. */
+export const credentialOf = ({ credentials }: Backend): string | null => credentials[0] ?? null
 
 function limitsOf(gateway: Gateway, target: Target, stream: boolean): AttemptLimits {
   const { timeouts } = target.route.backend

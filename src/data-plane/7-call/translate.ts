@@ -8,12 +8,13 @@ import type { Gateway } from '#data-plane/gateway.ts'
 import type { Report } from '#data-plane/report.ts'
 import { Losses } from '#ir/extensions.ts'
 import { readConversation } from './conversation.ts'
+import { credentialOf } from './dispatch.ts'
 import { EmbeddingTranslator } from './embedding-translator.ts'
 import { refuseLosses } from './losses.ts'
 import { loadRemoteMedia } from './remote-media.ts'
 import { ChatTranslator, clientCodecOf, traitsFor, type Translation, versionOf } from './translator.ts'
 
-/** The request in the target's protocol. Throws 400 for what the target cannot do. */
+/** The request in the target's protocol. Throws 400 for what the client wrote wrongly and for what the target cannot do. */
 export async function translate(
   gateway: Gateway,
   caller: Caller,
@@ -47,18 +48,25 @@ async function translateChat(
     parsed.surface === 'openai-responses'
       ? await readConversation(gateway, caller, exchange, plan, target, body)
       : { body, keep: null }
-  const asked = clientCodecOf(parsed.surface).decodeRequest(conversation.body, {
+  const { backend } = target.route
+  const scope = {
+    accountId: caller.account.id,
+    backendId: backend.id,
+    credential: credentialOf(backend) ?? backend.aws?.accessKeyId ?? null,
+  }
+  const stash = gateway.sealStash
+  const given = clientCodecOf(parsed.surface).decodeRequest(conversation.body, {
     stream: parsed.stream,
     version: versionOf(exchange),
   })
+  const asked = await stash.restore(scope, given)
   const losses = new Losses()
   const anthropicVersion = gateway.settings.anthropicUpstreamVersion
   const { mediaUrls } = traitsFor(plan, target, anthropicVersion)
   const request = await loadRemoteMedia(gateway, exchange, asked, mediaUrls, losses)
   const decoded = { request, losses, body: conversation.body, keep: conversation.keep }
-  const scope = { accountId: caller.account.id, backendId: target.route.backend.id }
   return new ChatTranslator(exchange, parsed, plan, target, decoded, {
-    stash: gateway.sealStash,
+    stash,
     scope,
     outputTokensMax: hold.outputTokensMax,
     anthropicVersion,

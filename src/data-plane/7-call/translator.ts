@@ -1,7 +1,7 @@
 import { GatewayError } from '#base/errors.ts'
 import { parseFaithfulJson } from '#base/exact-json.ts'
 import { formatUsd } from '#base/money.ts'
-import type { Protocol } from '#base/protocols.ts'
+import type { Protocol, Surface } from '#base/protocols.ts'
 import { AnswerLosses } from '#codecs/answer-losses.ts'
 import { type AnswerFacts, NO_FACTS } from '#codecs/codec.ts'
 import { Emulation } from '#codecs/emulation.ts'
@@ -52,7 +52,7 @@ export interface TranslatedWhole {
 /** Text of an answer that is kept for its continuation; the store's own bound is that of the whole record. */
 export const KEPT_CHARACTERS_MAX = 8 * 1024 * 1024
 
-/** A client's request, read and complete. */
+/** A client's request, read and complete, with the seals that the client left out. */
 export interface DecodedRequest extends Conversation {
   readonly request: ChatRequest
   /** What was lost on the way here; what the encoding loses is added. */
@@ -106,7 +106,7 @@ export class ChatTranslator implements Translation {
     this.keep = decoded.keep
     this.client = clientCodecOf(parsed.surface)
     this.upstream = codecOf(UPSTREAM_CODECS, target.protocol)
-    const asked = this.stash.restore(this.scope, decoded.request)
+    const asked = decoded.request
     const { route, protocol } = target
     this.request =
       outputTokensMax === null
@@ -146,7 +146,7 @@ export class ChatTranslator implements Translation {
 
   /** Looks on while the answer passes: its seals are kept, and all of it where the client may continue it. */
   private onlooker(): Onlooker {
-    const seals = new SealWatch(this.stash, this.scope, this.context.id)
+    const seals = this.sealWatch()
     if (!this.keep) return seals
     return {
       see: (event) => {
@@ -155,6 +155,10 @@ export class ChatTranslator implements Translation {
       },
       done: () => seals.done(),
     }
+  }
+
+  private sealWatch(): SealWatch {
+    return new SealWatch(this.stash, this.scope, this.client.openCallIds(this.context.id))
   }
 
   private keepEvent(event: ChatEvent): void {
@@ -177,7 +181,7 @@ export class ChatTranslator implements Translation {
     const { events, failure } = this.upstream.decodeWhole(parseFaithfulJson(body.toString('utf8')), this.decoding)
     const watch = new AnswerWatch(this.client.answerId(this.context.id))
     const emulation = Emulation.of(this.names, this.encoded)
-    const seals = new SealWatch(this.stash, this.scope, this.context.id)
+    const seals = this.sealWatch()
     for (const event of events) {
       watch.see(event)
       const shown = emulation ? emulation.push(event) : event
@@ -239,8 +243,8 @@ function withoutSpareTools(request: ChatRequest, losses: readonly Loss[]): reado
   return losses.map((loss) => (loss.isSevere && spare.has(loss.path) ? { ...loss, isSevere: false } : loss))
 }
 
-/** Throws `translation_not_available` for a protocol without one. */
-export const clientCodecOf = (surface: Protocol): ClientCodec => codecOf(CLIENT_CODECS, surface)
+/** Reads requests of this surface. Throws `translation_not_available` where only the same protocol serves it. */
+export const clientCodecOf = (surface: Surface): ClientCodec => codecOf(CLIENT_CODECS, surface)
 
 function codecOf<Codec>(codecs: Readonly<Partial<Record<Protocol, Codec>>>, protocol: Protocol): Codec {
   const codec = codecs[protocol]
