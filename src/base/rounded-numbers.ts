@@ -75,26 +75,52 @@ export function roundedNumbersOf(text: string): RoundedNumber[] {
   const found: RoundedNumber[] = []
   const places = new Places(text)
   const { length } = text
+  // Of what the scan is inside of; in an array it counts the elements, elsewhere it is -1.
+  let position = -1
+  let isNameNext = false
   for (let at = 0; at < length; at++) {
     const code = text.charCodeAt(at)
-    if ((code >= ZERO && code <= NINE) || code === MINUS) {
-      const start = at
-      let letters = 0
-      for (let next = code; IN_NUMBER[next] === 1; next = text.charCodeAt(++at)) letters |= next & LETTER
-      if ((letters !== 0 || at - start > EXACT_CHARACTERS) && isRounded(text.slice(start, at))) {
-        const holder = places.holder()
-        if (holder) found.push({ holder, key: places.key(), start, end: at })
+    if (code === COMMA) {
+      if (position >= 0) position++
+      else isNameNext = true
+    } else if ((code >= ZERO && code <= NINE) || code === MINUS) {
+      const end = numberEnd(text, at)
+      if (mayBeRounded(text, at, end) && isRounded(text.slice(at, end))) {
+        const holder = places.holder(position)
+        if (holder) found.push({ holder, key: places.key(), start: at, end })
       }
-      at--
+      at = end - 1
     } else if (code === QUOTE) {
       const end = stringEnd(text, at)
-      places.string(at, end)
+      if (isNameNext) places.name(at, end)
+      isNameNext = false
       at = end - 1
-    } else if (code === COMMA) places.comma()
-    else if (code === OBJECT_OPEN || code === ARRAY_OPEN) places.open(code === ARRAY_OPEN)
-    else if (code === OBJECT_CLOSE || code === ARRAY_CLOSE) places.close()
+    } else if (code === OBJECT_OPEN || code === ARRAY_OPEN) {
+      places.open(position)
+      isNameNext = code === OBJECT_OPEN
+      position = isNameNext ? -1 : 0
+    } else if (code === OBJECT_CLOSE || code === ARRAY_CLOSE) {
+      position = places.close()
+      isNameNext = false
+    }
   }
   return found
+}
+
+function numberEnd(text: string, start: number): number {
+  const { length } = text
+  let at = start + 1
+  while (at < length && IN_NUMBER[text.charCodeAt(at)] === 1) at++
+  return at
+}
+
+/** A short number is what it says, unless its exponent is large. */
+function mayBeRounded(text: string, start: number, end: number): boolean {
+  if (end - start > EXACT_CHARACTERS) return true
+  // The shortest is 1e309.
+  if (end - start < 5) return false
+  for (let at = start; at < end; at++) if ((text.charCodeAt(at) & LETTER) !== 0) return true
+  return false
 }
 
 /** Strings are read by the character up to here: a call costs more. */
@@ -121,51 +147,42 @@ function stringEnd(text: string, open: number): number {
   return length
 }
 
-/** What the scan is inside of. Holders are made only where a number is found. */
+/** What the scan is inside of; the first place is outside of all. Holders are made only where a number is found. */
 class Places {
   private readonly text: string
-  private depth = -1
-  /** By depth: the position in an array; -1: an object. */
-  private readonly positions: number[] = []
+  private depth = 0
+  /** By depth: the position in an array when its element was opened; -1: an object. */
+  private readonly positions: number[] = [-1]
   /** By depth: where the name of an object's member stands. */
-  private readonly nameStarts: number[] = []
-  private readonly nameEnds: number[] = []
-  private readonly holders: (Holder | null)[] = []
-  private isNameNext = false
+  private readonly nameStarts: number[] = [0]
+  private readonly nameEnds: number[] = [0]
+  private readonly holders: (Holder | null)[] = [null]
 
   constructor(text: string) {
     this.text = text
   }
 
-  open(isArray: boolean): void {
+  /** Goes into the value at this position of the current place. */
+  open(position: number): void {
+    this.positions[this.depth] = position
     const depth = ++this.depth
-    this.positions[depth] = isArray ? 0 : -1
     this.nameStarts[depth] = 0
     this.nameEnds[depth] = 0
     this.holders[depth] = null
-    this.isNameNext = !isArray
   }
 
-  close(): void {
-    if (this.depth >= 0) this.depth--
-    this.isNameNext = false
+  /** Goes back, and tells the position there. */
+  close(): number {
+    if (this.depth > 0) this.depth--
+    return this.positions[this.depth]!
   }
 
-  comma(): void {
-    const { depth } = this
-    if (depth < 0) return
-    if (this.positions[depth]! >= 0) this.positions[depth]!++
-    else this.isNameNext = true
-  }
-
-  string(start: number, end: number): void {
-    if (!this.isNameNext) return
+  name(start: number, end: number): void {
     this.nameStarts[this.depth] = start
     this.nameEnds[this.depth] = end
-    this.isNameNext = false
   }
 
-  /** Of the member or element that is read. */
+  /** Of the member or element that `holder` was asked for. */
   key(depth = this.depth): string | number {
     const position = this.positions[depth]!
     if (position >= 0) return position
@@ -173,13 +190,14 @@ class Places {
     return name.includes('\\') ? (JSON.parse(`"${name}"`) as string) : name
   }
 
-  /** The innermost object or array; null outside of all. */
-  holder(): Holder | null {
+  /** The innermost object or array, and the position in it; null outside of all. */
+  holder(position: number): Holder | null {
     const { depth, holders } = this
+    this.positions[depth] = position
     let made = depth
-    while (made >= 0 && !holders[made]) made--
+    while (made > 0 && !holders[made]) made--
     for (made++; made <= depth; made++)
-      holders[made] = { parent: holders[made - 1] ?? null, key: made === 0 ? '' : this.key(made - 1) }
-    return holders[depth] ?? null
+      holders[made] = { parent: holders[made - 1]!, key: made === 1 ? '' : this.key(made - 1) }
+    return holders[depth]!
   }
 }
