@@ -17,6 +17,7 @@ import { SealStash } from '#data-plane/7-call/seal-stash.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { ActiveRequests, createDataPlane, registerGeminiPaths } from '#data-plane/routes.ts'
 import { RetryBudget } from '#health/retry-budget.ts'
+import { TargetSpeeds } from '#health/target-speed.ts'
 import { TargetHealth } from '#health/target-health.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
@@ -25,6 +26,9 @@ import { createRequestLog } from '#observe/request-log.ts'
 import { createResponseState } from '#response-state/response-state.ts'
 import { sweepRegularly } from '#response-state/sweep.ts'
 import type { ResponseState } from '#response-state/types.ts'
+import { Outbound } from '#outbound/outbound.ts'
+import { createSealState } from '#seal-state/seal-state.ts'
+import type { SealArchive } from '#seal-state/types.ts'
 import type { Simulator } from '#simulator/index.ts'
 import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
 import { storeAt } from '#store/location.ts'
@@ -94,15 +98,14 @@ async function openPlanes(
   const masterKey = masterKeyOf(settings)
   const pepper = await ensurePepper(store, settings.dataDir)
   const keyRing = createKeyRing(store, pepper, settings.billingMode === 'off' ? { billing: 'off' } : {})
-  const onDelay = (err: unknown) => log.error({ err }, 'a settlement has to be written again')
-  const ledger = openLedger(store, { journalFolder: settings.dataDir, onDelay })
-  await ledger.recover()
+  const ledger = await recoverLedger(settings, log, store)
   const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf })
   const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
   const { catalog, health, reloader } = watchCatalog(options, loaded, log, simulator)
   const requestLog = createRequestLog(store, { onDrop: (count) => log.error({ count }, 'log rows were dropped') })
-  const responses = createResponseState(store)
+  const { responses, seals, sealStash } = openKept(store, pepper, () => reloader.current.settings, log)
   const pools = new UpstreamPools({ connectMs: settings.timeouts.connectMs })
+  const requests = createRequestReads(store, requestLog)
   const localCaller = settings.disableAuth ? localCallerOf(settings) : null
   const shared = { catalog, keyRing, health, responses, log, localCaller }
   const gateway: Gateway = {
@@ -112,20 +115,23 @@ async function openPlanes(
     ...shared,
     ledger,
     requestLog,
-    sealStash: new SealStash(),
+    requests,
+    sealStash,
     pools,
     retryBudget: new RetryBudget(),
+    speeds: new TargetSpeeds(),
+    random: Math.random,
+    outbound: new Outbound({ allowPrivate: () => reloader.current.settings.outboundAllowPrivate }),
   }
   const active = new ActiveRequests()
   const app = createServer(createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => reloader.current.settings.gatewayUrl
-  const requests = createRequestReads(store, requestLog)
   const own = { accounts, keys, requests, settings, gatewayUrl, masterKey: masterKey.value, version: readVersion() }
   registerControlPlane(app, { ...shared, ...own })
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app, settings.host)
-  const stopRegularWork = workRegularly(store, ledger, responses, log)
+  const stopRegularWork = workRegularly(store, ledger, [responses, seals], log)
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()
   return {
@@ -142,6 +148,7 @@ async function openPlanes(
       reloader.close()
       await drain(app, active)
       await requestLog.flush()
+      await seals.flush()
       await ledger.close()
       await pools.close()
       await simulator?.close()
@@ -159,6 +166,26 @@ function watchCatalog(options: StartOptions, loaded: LoadedConfig, log: Logger, 
     health.keepOnly(catalog.current.backends)
   })
   return { catalog, health, reloader }
+}
+
+async function recoverLedger({ dataDir }: Settings, log: Logger, store: Store): Promise<RecoverableLedger> {
+  const onDelay = (err: unknown) => log.error({ err }, 'a settlement has to be written again')
+  const ledger = openLedger(store, { journalFolder: dataDir, onDelay })
+  await ledger.recover()
+  return ledger
+}
+
+/** What is kept of conversations. */
+function openKept(store: Store, pepper: string, settings: () => Settings, log: Logger) {
+  const seals = createSealState(store, pepper, {
+    onLoss: (what, count) => log.warn({ what, count }, 'seals of tool calls were lost'),
+  })
+  const sealStash = new SealStash({
+    archive: seals,
+    mode: () => settings().stashSeals,
+    onFailure: (err) => log.error({ err }, 'seals of tool calls could not be read'),
+  })
+  return { responses: createResponseState(store), seals, sealStash }
 }
 
 /** Takes no new connection, lets what is in flight finish for a while, then ends it. */
@@ -229,12 +256,20 @@ function localCallerOf(settings: Settings): Caller {
 }
 
 /** Starts what runs beside the requests, and gives its end. */
-function workRegularly(store: Store, ledger: RecoverableLedger, responses: ResponseState, log: Logger): () => void {
+function workRegularly(
+  store: Store,
+  ledger: RecoverableLedger,
+  kept: readonly [ResponseState, SealArchive],
+  log: Logger,
+): () => void {
   const recovery = recoverRegularly(store, ledger, log)
-  const stopSweeping = sweepRegularly(responses, (err) => log.error({ err }, 'old responses could not be deleted'))
+  const [responses, seals] = kept
+  const stopResponses = sweepRegularly(responses, (err) => log.error({ err }, 'old responses could not be deleted'))
+  const stopSeals = sweepRegularly(seals, (err) => log.error({ err }, 'old seals could not be deleted'))
   return () => {
     clearInterval(recovery)
-    stopSweeping()
+    stopResponses()
+    stopSeals()
   }
 }
 

@@ -29,6 +29,9 @@ export function buildBackend(
     identity: settings.identity,
     protocolUrls: urlsOf(settings, preset, apiUrl, ownUrl !== null, protocols),
     timeouts: { ...timeouts, ...settings.timeouts },
+    region: settings.region,
+    dataPolicy: settings.dataPolicy,
+    ...(settings.paramRules.length === 0 ? {} : { paramRules: settings.paramRules }),
     enabled:
       settings.enabled && SERVED_ADAPTERS.has(preset.adapter) && apiUrl !== '' && hasAccess(settings, preset, aws),
   }

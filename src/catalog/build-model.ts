@@ -36,6 +36,12 @@ export function buildModel(settings: ModelSettings, fallback: PriceNumbers | nul
     releasedAt: settings.releasedAt ?? known?.releasedAt ?? null,
     free: settings.free || (price !== null && price.source !== 'fallback' && isFree(price)),
     price,
+    fallbacks: settings.fallbacks,
+    contextFallbacks: settings.contextFallbacks,
+    larger: settings.larger,
+    strategy: settings.strategy,
+    thinking: settings.thinking,
+    ...(settings.paramRules.length === 0 ? {} : { paramRules: settings.paramRules }),
   }
 }
 
@@ -49,6 +55,9 @@ function configPrice(
   if (known?.price) return toPrice(known.price, 'reference')
   return fallback && toPrice(fallback, 'fallback')
 }
+
+/** What nobody but the operator can say of a model. */
+const PLAINLY_ROUTED = { fallbacks: [], contextFallbacks: [], larger: null, strategy: null, thinking: null } as const
 
 /** A model that only the reference data describes. */
 export function modelFromReference(row: ReferenceModel, fallback: PriceNumbers | null): Model {
@@ -68,6 +77,7 @@ export function modelFromReference(row: ReferenceModel, fallback: PriceNumbers |
     releasedAt: row.releasedAt,
     free: row.price !== null && isFree(row.price),
     price,
+    ...PLAINLY_ROUTED,
   }
 }
 
@@ -101,6 +111,7 @@ export function modelFromSimulator(row: SimulatorModel): Model {
     releasedAt: null,
     free: false,
     price: toPrice(SIMULATOR_PRICE, 'simulator'),
+    ...PLAINLY_ROUTED,
   }
 }
 

@@ -32,7 +32,7 @@ export function buildCatalog(settings: BuildSettings, { simulatorUrl, nowMs }: C
     backends.set(id, buildBackend(id, backend, settings.timeouts, simulatorUrl))
   }
   const groups = new Map<string, Group>()
-  for (const [id, group] of Object.entries(catalog.groups)) groups.set(id, { id, public: group.public })
+  for (const [id, group] of Object.entries(catalog.groups)) groups.set(id, { id, ...group })
   const draft = new Draft(catalog, backends, settings.timeouts, nowMs)
   for (const model of catalog.models) draft.models.set(model.id, buildModel(model, catalog.fallbackPrice, nowMs))
   for (const route of catalog.routes) draft.addConfigured(route)
@@ -126,6 +126,8 @@ class Draft {
       weight: settings.weight,
       active: settings.active,
       price,
+      defaultParams: settings.defaultParams,
+      maxContext: settings.maxContext,
       ...(limits && { timeouts: { ...this.globalTimeouts, ...backend.timeouts, ...limits } }),
     })
   }

@@ -1,6 +1,6 @@
 import type { PicoUsd } from '#base/money.ts'
 import type { Protocol } from '#base/protocols.ts'
-import type { Identity, Timeouts } from './types.ts'
+import type { Identity, ParamRule, Timeouts } from './types.ts'
 
 /** The file's `backends`, `models`, `routes` and `groups`, validated and in our units, together with what zero config adds. */
 export interface CatalogSettings {
@@ -42,6 +42,7 @@ export interface BackendSettings {
   readonly headers: Readonly<Record<string, string>>
   readonly timeouts: Partial<Timeouts>
   readonly enabled: boolean
+  readonly paramRules: readonly ParamRule[]
   readonly region: string | null
   readonly accessKeyId: string | null
   readonly secretAccessKey: string | null
@@ -78,6 +79,7 @@ export interface ModelSettings {
   readonly releasedAt: string | null
   readonly free: boolean
   readonly price: PriceNumbers | null
+  readonly paramRules: readonly ParamRule[]
   readonly timeouts: Partial<Timeouts>
   /** Selectors that are tried when no backend of this model answers (R68). */
   readonly fallbacks: readonly string[]

@@ -3,6 +3,7 @@ import type { BackendSettings } from '#catalog/settings.ts'
 import { numberedKeys, parseNumber, type Environment } from './environment.ts'
 import type { IdentityFile } from './feature-schema.ts'
 import { readIdentity } from './identity.ts'
+import { readParamRules } from './param-rules.ts'
 import { PROVIDER_OPTIONS, type ProviderOption } from './options.ts'
 import type { BackendFile } from './schema.ts'
 import { pick, readTimeouts } from './sections.ts'
@@ -127,6 +128,7 @@ export function readBackend(
     protocolUrls: readProtocolUrls(entry, path, findings),
     headers: readHeaders(entry.headers ?? {}, `${path}.headers`, findings),
     timeouts: { ...(requestMs === null ? {} : { requestMs }), ...readTimeouts(entry.timeouts) },
+    paramRules: readParamRules(entry.params, `${path}.params`, findings.errors),
     enabled: entry.enabled ?? true,
     region: entry.region ?? null,
     accessKeyId: entry.access_key_id ?? null,

@@ -111,6 +111,19 @@ export const OPTIONS: readonly Option[] = [
     default: 'lenient',
     description: 'What a translation drops: lenient tells of it in x-gateway-warnings, strict answers 400.',
   },
+  {
+    path: 'anthropic.upstream_version',
+    type: 'text',
+    default: '2023-06-01',
+    description: 'anthropic-version of translated requests; from 2026-10-21 on sampling values are dropped.',
+  },
+  {
+    path: 'translation.stash_seals',
+    env: 'STASH_SEALS',
+    type: 'text',
+    default: 'store',
+    description: 'Where signed reasoning of tool calls is kept for 24 h: store (encrypted), memory or off.',
+  },
   { path: 'timeouts.connect_timeout', type: 'seconds', default: 10, description: 'Connecting to an upstream.' },
   { path: 'timeouts.ttft_timeout', type: 'seconds', default: 60, description: 'First content of a stream.' },
   {
@@ -137,6 +150,13 @@ export const OPTIONS: readonly Option[] = [
   },
   { path: 'limits.event_bytes_max', type: 'integer', default: 16 * MIB, description: 'Largest single stream event.' },
   { path: 'limits.json_depth_max', type: 'integer', default: 128, description: 'Deepest nesting of a request body.' },
+  {
+    path: 'outbound.allow_private',
+    env: 'OUTBOUND_ALLOW_PRIVATE',
+    type: 'list',
+    default: [],
+    description: 'Private networks (CIDR) that the gateway may load media from; empty: none.',
+  },
   {
     path: 'logging.level',
     env: 'LOG_LEVEL',

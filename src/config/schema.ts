@@ -1,6 +1,8 @@
 import { z } from 'zod'
+import { parseNetwork } from '#base/addresses.ts'
 import { PROTOCOLS } from '#base/protocols.ts'
 import * as feature from './feature-schema.ts'
+import { paramRule } from './param-rules.ts'
 import { nearest } from './suggest.ts'
 
 /**
@@ -79,6 +81,7 @@ const backend = z.strictObject({
   models: z.array(offered).optional(),
   headers: z.record(text, secret).optional(),
   enabled: z.boolean().optional(),
+  params: z.array(paramRule).optional(),
   region: filled.optional(),
   access_key_id: secret.optional(),
   secret_access_key: secret.optional(),
@@ -105,6 +108,7 @@ const model = z.strictObject({
   output_modalities: list.optional(),
   price: price.optional(),
   free: z.boolean().optional(),
+  params: z.array(paramRule).optional(),
   tags: list.optional(),
   released_at: z
     .string()
@@ -152,7 +156,10 @@ export const fileSchema = z.strictObject({
     })
     .optional(),
   translation: z
-    .strictObject({ unsupported_params: z.enum(['lenient', 'strict'], 'expected lenient or strict').optional() })
+    .strictObject({
+      unsupported_params: z.enum(['lenient', 'strict'], 'expected lenient or strict').optional(),
+      stash_seals: z.enum(['store', 'memory', 'off'], 'expected store, memory or off').optional(),
+    })
     .optional(),
   limits: z
     .strictObject({
@@ -160,6 +167,13 @@ export const fileSchema = z.strictObject({
       upstream_body_bytes_max: count.min(1, 'must be positive').optional(),
       event_bytes_max: count.min(1, 'must be positive').optional(),
       json_depth_max: count.min(1, 'must be positive').optional(),
+    })
+    .optional(),
+  outbound: z
+    .strictObject({
+      allow_private: list
+        .refine((networks) => networks.every(parseNetwork), 'expected networks such as 10.0.0.0/8')
+        .optional(),
     })
     .optional(),
   logging: z
@@ -206,7 +220,14 @@ export const fileSchema = z.strictObject({
   alerts: later.optional(),
   portal: feature.portal.optional(),
   thinking: feature.thinking.optional(),
-  anthropic: later.optional(),
+  anthropic: z
+    .strictObject({
+      upstream_version: z
+        .string()
+        .regex(/^\d{4}-\d{2}-\d{2}$/, 'expected a version such as 2023-06-01')
+        .optional(),
+    })
+    .optional(),
 })
 
 export type ConfigFile = z.output<typeof fileSchema>
@@ -216,7 +237,7 @@ export type RouteFile = NonNullable<ConfigFile['routes']>[number]
 export type TimeoutsFile = z.output<typeof timeouts>
 
 /** Top-level sections that only later features read; they are kept as written. */
-export const LATER_SECTIONS = ['budgets', 'alerts', 'anthropic'] as const satisfies readonly (keyof ConfigFile)[]
+export const LATER_SECTIONS = ['budgets', 'alerts'] as const satisfies readonly (keyof ConfigFile)[]
 
 export interface Validated {
   readonly file: ConfigFile | null

@@ -2,6 +2,7 @@ import { DEFAULT_GROUP, isEmbedding } from '#catalog/kinds.ts'
 import type { Timeouts } from '#catalog/types.ts'
 import type { GroupSettings, ModelSettings, PriceNumbers, RouteSettings } from '#catalog/settings.ts'
 import { readPrice } from '#catalog/read-price.ts'
+import { readParamRules } from './param-rules.ts'
 import type { BackendFile, ConfigFile, ModelFile, RouteFile, TimeoutsFile } from './schema.ts'
 
 const TIMEOUT_NAMES = {
@@ -45,6 +46,7 @@ export function readModels(models: readonly ModelFile[], faults: string[]): Mode
       releasedAt: model.released_at ?? null,
       free: model.free ?? false,
       price: model.price ? readPrice(model.price, `${path}.price`, faults, embedding) : freePrice(model.free),
+      paramRules: readParamRules(model.params, `${path}.params`, faults),
       timeouts: readTimeouts(model.timeouts),
       fallbacks: model.fallbacks ?? [],
       contextFallbacks: model.context_fallbacks ?? [],
@@ -77,6 +79,7 @@ export const unknownModel = (id: string): ModelSettings => ({
   releasedAt: null,
   free: false,
   price: null,
+  paramRules: [],
   timeouts: {},
   fallbacks: [],
   contextFallbacks: [],

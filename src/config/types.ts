@@ -34,12 +34,18 @@ export interface Settings {
   readonly reservation: { readonly minOutputTokens: number; readonly defaultMaxOutput: number }
   /** Whether a parameter that a translation has to drop is told of or refused (R81). */
   readonly unsupportedParams: 'lenient' | 'strict'
+  /** `anthropic-version` of requests that are translated (R88). */
+  readonly anthropicUpstreamVersion: string
+  /** Where the seals of tool calls are kept for clients that lose them (B3). */
+  readonly stashSeals: 'store' | 'memory' | 'off'
   readonly limits: {
     readonly bodyBytesMax: number
     readonly upstreamBodyBytesMax: number
     readonly eventBytesMax: number
     readonly jsonDepthMax: number
   }
+  /** Networks in CIDR notation that requests to addresses chosen by a client may reach although they are private (R122). */
+  readonly outboundAllowPrivate: readonly string[]
   readonly logLevel: string
   readonly corsAllowedOrigins: readonly string[]
   /** Client keys of single-user mode (API_KEYS). Secrets. */

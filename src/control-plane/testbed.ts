@@ -182,6 +182,7 @@ export function requestRow(change: Partial<RequestRow> & Pick<RequestRow, 'reque
     price_version: 'p1',
     attempts: [{ backend: 'openai', status: 200, error_code: null, latency_ms: 990, retry_after: null }],
     warnings: [],
+    warnings_more: 0,
     tool_calls_count: 0,
     ...change,
   }

@@ -3,9 +3,11 @@ import type { Caller, KeyRing } from '#accounts/types.ts'
 import type { CatalogSource } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
 import type { RetryBudget } from '#health/retry-budget.ts'
+import type { TargetSpeeds } from '#health/target-speed.ts'
 import type { TargetHealth } from '#health/target-health.ts'
 import type { Ledger } from '#ledger/types.ts'
-import type { RequestLog } from '#observe/request-row.ts'
+import type { RequestFinder, RequestLog } from '#observe/request-row.ts'
+import type { Outbound } from '#outbound/outbound.ts'
 import type { ResponseState } from '#response-state/types.ts'
 import type { UpstreamPools } from './7-call/pools.ts'
 import type { SealStash } from './7-call/seal-stash.ts'
@@ -17,6 +19,8 @@ export interface Gateway {
   readonly keyRing: KeyRing
   readonly ledger: Ledger
   readonly requestLog: RequestLog
+  /** Requests that were answered. */
+  readonly requests: RequestFinder
   /** What clients of the Responses API continue. */
   readonly responses: ResponseState
   readonly sealStash: SealStash
@@ -24,6 +28,11 @@ export interface Gateway {
   /** Which backends and credentials work at the moment. */
   readonly health: TargetHealth
   readonly retryBudget: RetryBudget
+  readonly speeds: TargetSpeeds
+  /** From 0 to below 1; tests give their own. */
+  readonly random: () => number
+  /** Loads what clients name by its address. */
+  readonly outbound: Outbound
   readonly log: Logger
   /** Who calls when client authentication is off (R16); null: everyone needs a key. */
   readonly localCaller: Caller | null

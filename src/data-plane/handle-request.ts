@@ -11,6 +11,7 @@ import { refuse } from './9-reply/refuse.ts'
 import { reply } from './9-reply/reply.ts'
 import { settler } from './10-settle/settle.ts'
 import type { Gateway } from './gateway.ts'
+import { Report } from './report.ts'
 import type { Seen } from './seen.ts'
 
 /**
@@ -26,10 +27,11 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
   try {
     const caller = (seen.caller = await authenticate(gateway, exchange))
     const parsed = (seen.parsed = await parse(gateway, exchange))
-    const selection = (seen.selection = resolve(gateway, caller, parsed))
-    const plan = (seen.plan = planTargets(gateway, caller, parsed, selection))
+    const selection = (seen.selection = resolve(gateway, caller, parsed, exchange))
+    const plan = (seen.plan = planTargets(gateway, caller, parsed, selection, exchange))
     const hold = (seen.hold = await reserve(gateway, caller, exchange, plan))
-    const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold))
+    const report = (seen.report = new Report())
+    const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold, report))
     const tally = (seen.tally = meter(parsed, plan, answer))
     await reply(exchange, parsed, plan, answer, tally, settle)
   } catch (thrown) {

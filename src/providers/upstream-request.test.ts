@@ -11,6 +11,7 @@ const build = (ask: Partial<UpstreamAsk> = {}, backend: Partial<Backend> = {}, u
     operation: 'generate',
     geminiAction: null,
     isTranslated: false,
+    anthropicVersion: '2023-06-01',
     stream: false,
     clientHeaders: {},
     clientQuery: '',
@@ -132,4 +133,12 @@ test("the client's name is passed on when it is one", () => {
 
 test("the backend's own headers are added", () => {
   assert.deepEqual(valuesOf(build({}, { headers: { 'x-tenant': 't' } }).headers, 'x-tenant'), ['t'])
+})
+
+test('a translated request is written for the version of the settings, whatever the client speaks', () => {
+  const ask = { protocol: 'anthropic-messages', isTranslated: true, anthropicVersion: '2026-10-21' } as const
+  const { headers } = build({ ...ask, clientHeaders: { 'anthropic-version': '2023-06-01' } })
+  assert.deepEqual(valuesOf(headers, 'anthropic-version'), ['2026-10-21'])
+  const same = build({ ...ask, isTranslated: false, clientHeaders: { 'anthropic-version': '2023-06-01' } }).headers
+  assert.deepEqual(valuesOf(same, 'anthropic-version'), ['2023-06-01'])
 })

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Protocol } from '#base/protocols.ts'
 import type { Backend, Route } from '#catalog/types.ts'
+import { forwardedHeaders } from './client-headers.ts'
 
 /** Where and how one attempt speaks to its backend. */
 export interface UpstreamRequest {
@@ -16,24 +17,19 @@ export interface UpstreamAsk {
   readonly protocol: Protocol
   readonly operation: 'generate' | 'embed' | 'count'
   readonly geminiAction: string | null
-  /** Whether the client speaks another protocol: then its headers say nothing to this upstream. */
+  /** Whether the client speaks another protocol: then hardly any of its headers says something to this upstream. */
   readonly isTranslated: boolean
   readonly stream: boolean
+  /** The version of Anthropic's API that a translated request is written for (R88). */
+  readonly anthropicVersion: string
   readonly clientHeaders: IncomingHttpHeaders
   readonly clientQuery: string
   /** Which of the backend's credentials to send. */
   readonly credential: string | null
 }
 
-/** The version assumed where a client names none (R5). */
+/** The version assumed where a client of the protocol names none (R5). */
 const ANTHROPIC_VERSION = '2023-06-01'
-
-/** Client headers that change what the upstream does; everything else stays with us (R122: allow-list). */
-const FORWARDED: Readonly<Partial<Record<Protocol, readonly string[]>>> = {
-  'anthropic-messages': ['anthropic-version', 'anthropic-beta'],
-  'openai-chat': ['openai-beta'],
-  'openai-responses': ['openai-beta'],
-}
 
 const USER_AGENT_CHARACTERS_MAX = 300
 
@@ -92,13 +88,10 @@ function headersOf(ask: UpstreamAsk, backend: Backend): string[] {
   // Compressed answers would have to be unpacked to be read; asking for none is cheaper for both sides.
   headers.push('accept-encoding', 'identity', 'user-agent', userAgentOf(ask.clientHeaders))
   pushCredential(headers, backend, ask.credential)
-  for (const name of ask.isTranslated ? [] : (FORWARDED[ask.protocol] ?? [])) {
-    const value = ask.clientHeaders[name]
-    if (typeof value === 'string') headers.push(name, value)
-  }
-  const isVersioned = !ask.isTranslated && ask.clientHeaders['anthropic-version'] !== undefined
-  if (ask.protocol === 'anthropic-messages' && !isVersioned) {
-    headers.push('anthropic-version', ANTHROPIC_VERSION)
+  headers.push(...forwardedHeaders(ask.protocol, backend.type, ask.isTranslated, ask.clientHeaders))
+  if (ask.protocol === 'anthropic-messages') {
+    if (ask.isTranslated) headers.push('anthropic-version', ask.anthropicVersion)
+    else if (ask.clientHeaders['anthropic-version'] === undefined) headers.push('anthropic-version', ANTHROPIC_VERSION)
   }
   for (const [name, value] of Object.entries(backend.headers)) headers.push(name, value)
   return headers

@@ -7,6 +7,7 @@ import type { Harness } from './contract-books.ts'
 import { ledgerContract } from './contract-ledger.ts'
 import { responseContract } from './contract-responses.ts'
 import { rowContract } from './contract-rows.ts'
+import { sealContract } from './contract-seals.ts'
 
 /** Registers the whole contract for one engine. */
 export function storeContract(harness: Harness): void {
@@ -14,4 +15,5 @@ export function storeContract(harness: Harness): void {
   accountContract(harness)
   rowContract(harness)
   responseContract(harness)
+  sealContract(harness)
 }

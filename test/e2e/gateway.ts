@@ -145,7 +145,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const upstream = await startUpstream(options.upstream)
   const folder = mkdtempSync(join(tmpdir(), 'trivium-e2e-'))
   const configFile = join(folder, 'config.yaml')
-  writeFileSync(configFile, JSON.stringify(configFor(upstream.url, changeOf(options, upstream.url))))
+  const config = typeof options.config === 'function' ? options.config(upstream.url) : options.config
+  writeFileSync(configFile, JSON.stringify(configFor(upstream.url, config)))
   const masterKey = `mk-${randomBytes(16).toString('hex')}`
   const running = await startGateway({
     flags: { port: 0, ...options.flags },
@@ -169,9 +170,6 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     [Symbol.asyncDispose]: close,
   }
 }
-
-const changeOf = ({ config }: TestGatewayOptions, upstreamUrl: string) =>
-  typeof config === 'function' ? config(upstreamUrl) : config
 
 type Administration = Pick<TestGateway, 'admin' | 'fund' | 'account' | 'ledger' | 'logs' | 'log'>
 

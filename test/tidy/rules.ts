@@ -9,8 +9,8 @@ export type Import = 'values' | 'types'
 
 /**
  * Folder -> folder, within src/. What is not here is forbidden. `base` and `wire` know nothing of ours; the planes never
- * meet; the store's worker runs the commands that accounts, ledger and response-state define, which is why those four
- * know each other.
+ * meet; the store's worker runs the commands that accounts, ledger, response-state and seal-state define, which is why
+ * those five know each other.
  */
 export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>> = {
   base: {},
@@ -19,13 +19,22 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
   providers: { base: 'values', catalog: 'types' },
   codecs: { base: 'values', ir: 'values', wire: 'values' },
   health: {},
+  outbound: { base: 'values' },
   simulator: { base: 'values', wire: 'values' },
   tokens: { base: 'values', ir: 'values', wire: 'values' },
   observe: { base: 'values', store: 'values' },
-  store: { base: 'values', accounts: 'values', ledger: 'values', 'response-state': 'values', observe: 'types' },
+  store: {
+    base: 'values',
+    accounts: 'values',
+    ledger: 'values',
+    'response-state': 'values',
+    'seal-state': 'values',
+    observe: 'types',
+  },
   ledger: { base: 'values', store: 'values', accounts: 'types', catalog: 'types', ir: 'types', observe: 'types' },
   accounts: { base: 'values', store: 'values', ledger: 'values' },
   'response-state': { base: 'values', store: 'values' },
+  'seal-state': { base: 'values', store: 'values' },
   config: { base: 'values', providers: 'values', catalog: 'values', ledger: 'types' },
   catalog: { base: 'values', config: 'values', providers: 'values', simulator: 'values' },
   'data-plane': {
@@ -41,7 +50,9 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     catalog: 'types',
     config: 'types',
     observe: 'types',
+    outbound: 'types',
     'response-state': 'types',
+    'seal-state': 'types',
   },
   'control-plane': {
     base: 'values',

@@ -31,6 +31,7 @@ export function rowOf(
   const target = answer?.target ?? plan?.targets[0]
   const route = target?.route
   const status = statusOf(seen, outcome)
+  const kept = seen.report?.kept()
   return {
     request_id: exchange.id,
     client_request_id: header(headers['x-request-id'], CLIENT_ID_CHARACTERS_MAX),
@@ -51,15 +52,15 @@ export function rowOf(
     path: exchange.path.slice(0, HEADER_CHARACTERS_MAX),
     stream: seen.parsed?.stream ?? false,
     requested_model: (seen.parsed?.model ?? exchange.pathModel)?.slice(0, HEADER_CHARACTERS_MAX) ?? null,
-    alias_rule: null,
-    resolved_model: selection?.model.id ?? null,
+    alias_rule: selection?.aliasRule ?? null,
+    resolved_model: selection?.resolved.slice(0, HEADER_CHARACTERS_MAX) ?? null,
     model_id: route?.model.id ?? null,
     upstream_model: route?.upstreamModel ?? null,
     vendor: selection?.model.vendor ?? null,
     backend_id: route?.backend.id ?? null,
     group_id: plan?.group ?? null,
     adapter: target && seen.parsed ? adapterOf(seen.parsed.surface, target.protocol) : null,
-    thinking: false,
+    thinking: (target?.selection ?? selection)?.thinking ?? false,
     status: status.status,
     status_code: status.status_code,
     error_code: status.error_code,
@@ -81,7 +82,8 @@ export function rowOf(
     absorbed_cost_nano: null,
     price_version: tally?.price?.version ?? null,
     attempts: attemptsOf(seen),
-    warnings: answer?.warnings ?? [],
+    warnings: kept?.warnings ?? [],
+    warnings_more: kept?.warnings_more ?? 0,
     tool_calls_count: tally?.toolCallsCount() ?? 0,
   }
 }

@@ -28,7 +28,8 @@ export function rewriteAlias(rules: readonly AliasRule[], text: string): Rewritt
   if (rules.length === 0 || text.length > ALIASED_CHARACTERS_MAX) return null
   for (const [rule, pattern] of patternsOf(rules).entries()) {
     const matcher = pattern?.matcher(text)
-    if (matcher?.lookingAt()) return { text: expand(rules[rule]!.replacement, (group) => groupOf(matcher, group)), rule }
+    if (matcher?.lookingAt())
+      return { text: expand(rules[rule]!.replacement, (group) => groupOf(matcher, group)), rule }
   }
   return null
 }

@@ -150,5 +150,7 @@ const rejected = (what: string): GatewayError =>
 /** Whether the catalog or an OpenRouter backend knows exactly this id. */
 export const isKnown = (scope: Scope, id: string): boolean => {
   const openRouter = openRouterOf(scope)
-  return scope.catalog.models.has(id) || (openRouter !== null && routeAt(scope.catalog, openRouter.id, id) !== undefined)
+  return (
+    scope.catalog.models.has(id) || (openRouter !== null && routeAt(scope.catalog, openRouter.id, id) !== undefined)
+  )
 }

@@ -23,7 +23,7 @@ export function resolve(gateway: Gateway, caller: Caller, parsed: Parsed, exchan
   const scope = scopeOf(gateway, caller, exchange.request.headers['x-gateway-group'])
   return resolveModel(gateway, scope, parsed.model, {
     isEmbedding: parsed.operation === 'embed',
-    alternatives: parsed.alternatives,
+    alternatives: parsed.wishes?.models ?? [],
   })
 }
 
@@ -48,7 +48,8 @@ export function resolveModel(gateway: Gateway, scope: Scope, requested: string, 
   const { routing, failoverRoutes } = gateway.settings
   const forced = wanted.isEmbedding ? null : (routing.staticRoute ?? routing.forceModel)
   let text = requested
-  if (forced !== null) text = stepped(trace, routing.staticRoute === null ? 'forced model' : 'static route', text, forced)
+  if (forced !== null)
+    text = stepped(trace, routing.staticRoute === null ? 'forced model' : 'static route', text, forced)
   // A forced model beats aliases (R39).
   const alias = forced === null ? rewriteAlias(routing.modelAliases, text) : null
   if (alias) text = stepped(trace, `alias ${alias.rule}`, text, alias.text)
@@ -64,18 +65,21 @@ export function resolveModel(gateway: Gateway, scope: Scope, requested: string, 
     requested,
     aliasRule: alias?.rule ?? null,
     fallbacks: resolveAll(scope, fallbacks, requested),
+    larger: resolveAll(scope, largerOf(primary), requested),
     rotation: named?.policy === 'round-robin' ? text : null,
     trace,
   }
 }
 
-type Looked = Omit<Selection, 'requested' | 'aliasRule' | 'fallbacks' | 'rotation' | 'trace'>
+type Looked = Omit<Selection, 'requested' | 'aliasRule' | 'fallbacks' | 'larger' | 'rotation' | 'trace'>
 
 function lookUp(scope: Scope, text: string, trace: TraceStep[]): Looked {
   const { id, parameters, faults } = readParameters(text)
   if (id !== text) stepped(trace, 'parameters', text, id)
   if (faults.length > 0 && scope.routing.strictUriParameters) {
-    throw new GatewayError('invalid_parameter', `The model string's parameters are invalid: ${faults[0]}.`, { param: 'model' })
+    throw new GatewayError('invalid_parameter', `The model string's parameters are invalid: ${faults[0]}.`, {
+      param: 'model',
+    })
   }
   const found = findFirst(scope, id, trace)
   if (!found) throw unknown(scope.catalog, id)
@@ -110,13 +114,16 @@ function findFirst(scope: Scope, id: string, trace: TraceStep[]): Found | null {
 const configured = (scope: Scope, { model }: Looked): readonly string[] =>
   model.fallbacks.length > 0 ? model.fallbacks : groupOf(scope).fallbacks
 
+const largerOf = ({ model }: Looked): readonly string[] =>
+  model.larger === null ? model.contextFallbacks : [...model.contextFallbacks, model.larger]
+
 /** An element that cannot be found, or not be used by this key, is left out: it is a second choice. */
 function resolveAll(scope: Scope, selectors: readonly string[], requested: string): readonly Selection[] {
   return selectors.slice(0, CHAIN_ELEMENTS_MAX).flatMap((selector) => {
     const trace: TraceStep[] = []
     try {
       const found = lookUp(scope, selector, trace)
-      return [{ ...found, requested, aliasRule: null, fallbacks: [], rotation: null, trace }]
+      return [{ ...found, requested, aliasRule: null, fallbacks: [], larger: [], rotation: null, trace }]
     } catch (error) {
       if (error instanceof GatewayError) return []
       throw error
@@ -134,7 +141,9 @@ const asciiOf = (text: string): string => text.replace(/[^\x20-\x7e]|[,;]/g, '_'
 
 function refusedHybrid(isMalformed: boolean): GatewayError {
   return isMalformed
-    ? new GatewayError('invalid_parameter', 'Expected hybrid:[<reasoning model>,<execution model>].', { param: 'model' })
+    ? new GatewayError('invalid_parameter', 'Expected hybrid:[<reasoning model>,<execution model>].', {
+        param: 'model',
+      })
     : new GatewayError('hybrid_disabled', 'Models of two legs are switched off.', { param: 'model' })
 }
 

@@ -22,6 +22,8 @@ export interface Selection {
   readonly isPinned: boolean
   /** What is tried when no backend of this model answers, in this order (R68). */
   readonly fallbacks: readonly Selection[]
+  /** What is looked at when the prompt does not fit into this model's window (R73). */
+  readonly larger: readonly Selection[]
   /** Set when selection and fallbacks take turns in being first: the name of the turn. */
   readonly rotation: string | null
   /** For `x-gateway-warnings`. */

@@ -89,7 +89,8 @@ function readValue(name: string, value: string): number | string | { readonly fa
   return number
 }
 
-const floatText = (value: number): string => (Number.isInteger(value) && Math.abs(value) < 10 ? value.toFixed(1) : `${value}`)
+const floatText = (value: number): string =>
+  Number.isInteger(value) && Math.abs(value) < 10 ? value.toFixed(1) : `${value}`
 
 const shown = (text: string): string => text.slice(0, NAME_CHARACTERS_MAX)
 

@@ -4,14 +4,16 @@ import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
 import type { Hold } from '#data-plane/6-reserve/reserve.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
-import type { Answer } from './answer.ts'
 import { streamHeaders } from '#data-plane/head.ts'
+import type { Report } from '#data-plane/report.ts'
+import type { Answer } from './answer.ts'
 import { countPrompt } from './count.ts'
 import { Failover } from './failover.ts'
 
 /**
  * Calls the plan's targets and returns the first answer: a whole one, or a stream at its first content. The only place
- * that tries a second target, because here nothing has been sent to the client yet. Throws GatewayError with every failure.
+ * that tries a second target, because here nothing has been sent to the client yet. What is lost on the way goes to `report`,
+ * also when it fails. Throws GatewayError with every failure.
  */
 export async function call(
   gateway: Gateway,
@@ -20,12 +22,13 @@ export async function call(
   parsed: Parsed,
   plan: Plan,
   hold: Hold,
+  report: Report,
 ): Promise<Answer> {
-  if (parsed.operation === 'count') return countPrompt(gateway, exchange, parsed, plan)
+  if (parsed.operation === 'count') return countPrompt(gateway, exchange, parsed, plan, report)
   if (parsed.stream && !parsed.asJsonArray)
     exchange.keepAlive.start(gateway.settings.failureHandling.keepaliveIntervalMs, streamHeaders(exchange, false))
   try {
-    return await new Failover({ gateway, caller, exchange, parsed, plan, hold }).run()
+    return await new Failover({ gateway, caller, exchange, parsed, plan, hold, report }).run()
   } finally {
     exchange.keepAlive.stop()
   }

@@ -3,17 +3,20 @@ import type { Protocol, Surface } from '#base/protocols.ts'
 import { type Failure, NO_FACTS } from '#codecs/codec.ts'
 import { failureOf } from '#codecs/failure.ts'
 import { CLIENT_CODECS, PASSTHROUGH, UPSTREAM_CODECS } from '#codecs/index.ts'
+import { ToolNames } from '#codecs/tool-names.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
+import type { Report } from '#data-plane/report.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import { countOf, fieldsOf } from '#ir/counts.ts'
 import { Losses } from '#ir/extensions.ts'
 import { countTokens } from '#tokens/count-tokens.ts'
 import type { WholeAnswer } from './answer.ts'
 import { dispatch } from './dispatch.ts'
-import { traitsFor } from './translator.ts'
+import { refuseForbiddenMedia } from './remote-media.ts'
+import { traitsFor, versionOf } from './translator.ts'
 import { attemptRecord, errorOf } from './upstream-error.ts'
 
 /**
@@ -25,20 +28,21 @@ export async function countPrompt(
   exchange: Exchange,
   parsed: Parsed,
   plan: Plan,
+  report: Report,
 ): Promise<WholeAnswer> {
   const [target] = plan.targets
   const own = await askOwnSurface(gateway, exchange, parsed, target)
-  if (own) return answerOf(target, own, { 'x-gateway-count': 'native' })
-  const request = readRequest(parsed)
+  if (own) return answerOf(target, report, own, { 'x-gateway-count': 'native' })
+  const request = readRequest(exchange, parsed)
   const native = await askOtherProtocol(gateway, exchange, target, request)
-  if (native !== null) return answerOf(target, bodyOf(parsed.surface, native), { 'x-gateway-count': 'native' })
+  if (native !== null) return answerOf(target, report, bodyOf(parsed.surface, native), { 'x-gateway-count': 'native' })
   const { upstreamModel } = target.route
   const { tokens, errorBoundPercent } = await countTokens(request, {
     id: upstreamModel,
     vendor: target.route.model.vendor,
     protocol: target.protocol,
   })
-  return answerOf(target, bodyOf(parsed.surface, tokens), {
+  return answerOf(target, report, bodyOf(parsed.surface, tokens), {
     'x-gateway-count': 'local',
     'x-gateway-count-error-bound': String(errorBoundPercent),
   })
@@ -103,8 +107,11 @@ async function askOtherProtocol(
 ): Promise<number | null> {
   const codec = UPSTREAM_CODECS[target.protocol]
   if (!codec || !hasCounter(target)) return null
+  refuseForbiddenMedia(gateway, request)
   // What a counter leaves out of account is no loss of the client's.
-  const { body } = codec.encodeRequest(request, traitsFor(target), new Losses())
+  const losses = new Losses()
+  const named = new ToolNames(request, target.protocol).rename(request, losses)
+  const { body } = codec.encodeRequest(named, traitsFor(target, gateway.settings.anthropicUpstreamVersion), losses)
   const sending = {
     body: Buffer.from(JSON.stringify(countable(target, fieldsOf(body)))),
     operation: 'count',
@@ -142,12 +149,13 @@ function tokensIn(body: Buffer): number | null {
   }
 }
 
-function readRequest(parsed: Parsed): ChatRequest {
+function readRequest(exchange: Exchange, parsed: Parsed): ChatRequest {
   const body = fieldsOf(parseFaithfulJson(parsed.body.toString('utf8')))
   // Gemini's counter takes the contents alone, or a whole request within the request.
   const asked = parsed.surface === 'gemini' ? (body['generateContentRequest'] ?? body) : body
   return CLIENT_CODECS[parsed.surface as Exclude<Protocol, 'openai-embeddings'>]!.decodeRequest(asked, {
     stream: false,
+    version: versionOf(exchange),
   })
 }
 
@@ -161,13 +169,18 @@ function bodyOf(surface: Surface, tokens: number): Buffer {
   return Buffer.from(JSON.stringify(value))
 }
 
-function answerOf(target: Target, body: Buffer, headers: Readonly<Record<string, string>>): WholeAnswer {
+function answerOf(
+  target: Target,
+  report: Report,
+  body: Buffer,
+  headers: Readonly<Record<string, string>>,
+): WholeAnswer {
   return {
     kind: 'whole',
     target,
     attempts: [],
     health: null,
-    warnings: [],
+    report,
     upstreamRequestId: null,
     save: null,
     headers,

@@ -13,7 +13,7 @@ export interface Sending {
   readonly operation: Operation
   /** The method in a Gemini target's path; null: the usual one. */
   readonly geminiAction: string | null
-  /** Whether the client speaks another protocol: then its headers say nothing to this upstream. */
+  /** Whether the client speaks another protocol: then hardly any of its headers says something to this upstream. */
   readonly isTranslated: boolean
   readonly stream: boolean
   /** Index of the backend's credential to send. */
@@ -37,6 +37,7 @@ export function dispatch(
     geminiAction,
     isTranslated,
     stream,
+    anthropicVersion: gateway.settings.anthropicUpstreamVersion,
     clientHeaders: exchange.request.headers,
     clientQuery: exchange.query,
     credential: route.backend.credentials[sending.credential] ?? null,

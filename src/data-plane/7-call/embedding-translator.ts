@@ -19,7 +19,9 @@ const codecOf = (protocol: Surface): EmbeddingCodec => (protocol === 'gemini' ? 
 export class EmbeddingTranslator implements Translation {
   readonly body: Buffer
   readonly losses: readonly Loss[]
+  readonly paths = {}
   readonly geminiAction: string | null
+  readonly answerLosses = null
   readonly save = null
   private readonly client: EmbeddingCodec
   private readonly upstream: EmbeddingCodec

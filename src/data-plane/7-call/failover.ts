@@ -4,7 +4,8 @@ import type { Target } from '#data-plane/5-plan/plan.ts'
 import { UpstreamError } from '#data-plane/failures.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
 import type { Answer } from './answer.ts'
-import { type Asked, type Failed, tryTarget } from './try-target.ts'
+import type { Asked } from './asked.ts'
+import { type Failed, tryTarget } from './try-target.ts'
 import { errorOf, secondsOf } from './upstream-error.ts'
 
 /** Tries again at the only backend there is when that one could not be reached or was overloaded (R70). */

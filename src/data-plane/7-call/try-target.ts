@@ -1,32 +1,21 @@
-import type { Caller } from '#accounts/types.ts'
 import { type AnswerFacts, type Failure, NO_FACTS, type StreamReader } from '#codecs/codec.ts'
 import { PASSTHROUGH } from '#codecs/index.ts'
-import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
-import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
-import type { Hold } from '#data-plane/6-reserve/reserve.ts'
-import type { Gateway } from '#data-plane/gateway.ts'
+import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { HealthWatch } from '#health/target-health.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
 import { JsonError } from '#wire/json-scan.ts'
+import { adaptBody } from './adapt-body.ts'
 import type { Answer } from './answer.ts'
+import type { Asked } from './asked.ts'
 import { dispatch, type Sending } from './dispatch.ts'
-import { lossWarnings } from './losses.ts'
+import { refuseLosses } from './losses.ts'
+import { applyParamRules, paramRulesOf } from './param-rules.ts'
 import { translate } from './translate.ts'
 import type { Translation } from './translator.ts'
 import { attemptRecord, secondsOf } from './upstream-error.ts'
 import { judge, type Verdict } from './verdict.ts'
-
-/** What every attempt of one request is made from. */
-export interface Asked {
-  readonly gateway: Gateway
-  readonly caller: Caller
-  readonly exchange: Exchange
-  readonly parsed: Parsed
-  readonly plan: Plan
-  readonly hold: Hold
-}
 
 export interface Failed {
   readonly kind: 'failed'
@@ -45,14 +34,13 @@ export type Answered = Answer & { readonly record: AttemptRecord }
  * Throws GatewayError (4xx) for a request that this target cannot take, before anything was sent.
  */
 export async function tryTarget(asked: Asked, target: Target): Promise<Answered | Failed> {
-  const { gateway, caller, exchange, parsed, hold } = asked
-  const isForeign = target.protocol !== parsed.surface
-  const translator = isForeign ? await translate(gateway, caller, exchange, parsed, target, hold) : null
-  const translated = parsed.stream ? (translator?.openReader() ?? null) : null
-  const reader = parsed.stream ? (translated ?? PASSTHROUGH[parsed.surface].openStream(parsed.facts)) : null
+  const { gateway, exchange, parsed, report } = asked
   const startedAt = performance.now()
   const watch = gateway.health.begin(target.route)
-  const sending = sendingOf(asked, target, translator, watch.credential)
+  const prepared = await prepare(asked, target, watch)
+  const { translator, sending } = prepared
+  const translated = parsed.stream ? (translator?.openReader() ?? null) : null
+  const reader = parsed.stream ? (translated ?? PASSTHROUGH[parsed.surface].openStream(parsed.facts)) : null
   const outcome = await dispatch(gateway, exchange, target, sending, reader)
   const failed = (failure: Failure, retryAfter: string | null): Failed => {
     const verdict = judge(failure)
@@ -65,7 +53,7 @@ export async function tryTarget(asked: Asked, target: Target): Promise<Answered 
     target,
     attempts: [],
     record: attemptRecord(target, startedAt, null, null),
-    warnings: warningsOf(hold, translator),
+    report,
     upstreamRequestId: outcome.upstreamRequestId,
     save: translator?.save ?? null,
     health: watch,
@@ -75,6 +63,31 @@ export async function tryTarget(asked: Asked, target: Target): Promise<Answered 
   if (facts.failure) return failed(facts.failure, null)
   watch.succeed()
   return { ...base, kind: 'whole', body: outcome.body, facts, render }
+}
+
+interface Prepared {
+  readonly translator: Translation | null
+  readonly sending: Sending
+}
+
+/** The bytes for this target, and in the report what they cost. Throws GatewayError (4xx); then nothing was attempted. */
+async function prepare(asked: Asked, target: Target, watch: HealthWatch): Promise<Prepared> {
+  const { gateway, parsed, hold, report } = asked
+  try {
+    report.begin()
+    if (hold.outputTokensMax !== null) report.limit(parsed.surface, target.protocol, hold.outputTokensMax)
+    const credential = target.route.backend.credentials[watch.credential] ?? null
+    const translator = target.protocol === parsed.surface ? null : await translate(asked, target, credential)
+    const sending = sendingOf(asked, target, translator, watch.credential)
+    const adapted = adaptBody(asked, target, sending.body)
+    const ruled = applyParamRules(paramRulesOf(target), adapted.body, translator?.paths ?? {})
+    report.rule(target.protocol, [...adapted.losses, ...ruled.losses])
+    refuseLosses(gateway.settings, ruled.losses)
+    return { translator, sending: { ...sending, body: ruled.body } }
+  } catch (error) {
+    watch.release()
+    throw error
+  }
 }
 
 function streamOf(
@@ -132,12 +145,6 @@ function readWhole(parsed: Parsed, translator: Translation | null, body: Buffer)
 }
 
 const failedWith = (failure: Failure | null): Whole => ({ facts: { ...NO_FACTS, failure }, render: null })
-
-function warningsOf(hold: Hold, translator: Translation | null): string[] {
-  const lowered =
-    hold.outputTokensMax === null ? [] : [`param=max_tokens;action=lowered;to=${hold.outputTokensMax};reason=balance`]
-  return translator ? [...lowered, ...lossWarnings(translator.losses)] : lowered
-}
 
 function bad(message: string): Failure {
   return { status: 502, code: 'upstream_bad_response', message }

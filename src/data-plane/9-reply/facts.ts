@@ -10,5 +10,7 @@ export function addFacts(headers: Record<string, string>, parsed: Parsed, plan: 
   headers['x-gateway-adapter'] = adapterOf(parsed.surface, protocol)
   headers['x-gateway-attempts'] = String(Math.max(1, answer.attempts.length))
   if (route.model.id !== plan.model.id) headers['x-gateway-fallback-from'] = plan.model.id
-  if (answer.warnings.length > 0) headers['x-gateway-warnings'] = answer.warnings.join(', ')
+  if (plan.reroutedFrom !== null) headers['x-gateway-context-rerouted'] = plan.reroutedFrom
+  const warnings = answer.report.headerTexts(answer.kind === 'whole')
+  if (warnings.length > 0) headers['x-gateway-warnings'] = warnings.join(', ')
 }

@@ -9,6 +9,7 @@ import { applyEdits, type Edit } from '#wire/splice.ts'
 import { baseHeaders } from '#data-plane/head.ts'
 import { addFacts } from './facts.ts'
 import { requiredMemberEdits } from './openrouter-shape.ts'
+import { hasReportMember, reportEdits } from './report-member.ts'
 import { costEdits, modelEdit, publicNameOf } from './rewrite.ts'
 import { StreamReply } from './stream-reply.ts'
 
@@ -39,13 +40,14 @@ async function replyWhole(
   tally: Tally,
   settle: Settle,
 ): Promise<void> {
+  // Before the settlement: writing the answer brings to light what it loses, and the row is to say so.
+  const body = rewriteWhole(exchange, parsed, answer, tally)
   const saved = answer.save?.()
   await settle('complete')
   if (saved) await saved
   const { response } = exchange
   if (exchange.departure.gone) return
   const usage = tally.final()
-  const body = rewriteWhole(exchange, answer, tally)
   const headers = baseHeaders(exchange)
   headers['content-type'] = 'application/json'
   headers['content-length'] = String(body.length)
@@ -57,10 +59,14 @@ async function replyWhole(
   response.end(body)
 }
 
-function rewriteWhole(exchange: Exchange, answer: WholeAnswer, tally: Tally): Buffer {
+function rewriteWhole(exchange: Exchange, parsed: Parsed, answer: WholeAnswer, tally: Tally): Buffer {
   const { body, facts } = answer
-  if (answer.render) return answer.render(tally.final())
-  const edits: Edit[] = []
+  const reports = parsed.reportsLosses && hasReportMember(parsed.surface)
+  if (answer.render) {
+    const rendered = answer.render(tally.final())
+    return reports ? applyEdits(rendered, reportEdits(rendered, answer.report.json())) : rendered
+  }
+  const edits: Edit[] = reports ? reportEdits(body, answer.report.json()) : []
   if (facts.modelSpan) {
     const edit = modelEdit(body, facts.modelSpan.start, facts.modelSpan.end, publicNameOf(answer.target.route.model.id))
     if (edit) edits.push(edit)
