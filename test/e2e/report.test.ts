@@ -56,7 +56,7 @@ const LOST: Json[] = [
   {
     path: '/response/stop_reason',
     action: 'rewritten',
-    reason: 'pause_turn is told as stop',
+    reason: 'pause_turn is told as length',
     target: 'openai-chat',
   },
 ]
