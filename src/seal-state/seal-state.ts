@@ -7,13 +7,13 @@ export const KEPT_HOURS = 24
 const HOUR_MS = 3_600_000
 
 /** One text. A longer one is kept in memory alone. */
-export const TEXT_CHARACTERS_MAX = 1024 * 1024
+export const TEXT_CHARACTERS_MAX = 512 * 1024
 /** Texts on their way to the store: memory must not follow an outage. */
 export const WAITING_CHARACTERS_MAX = 16 * 1024 * 1024
 /** Ids that one request looks up. */
 export const IDS_PER_READ_MAX = 256
 /** What one read carries, the newest first: what arrives is copied and decrypted on the event loop. */
-export const READ_BYTES_MAX = 8 * 1024 * 1024
+export const READ_BYTES_MAX = 4 * 1024 * 1024
 
 /** Of one command: settlements wait behind it, and encrypting keeps the event loop. */
 const ROWS_PER_COMMAND_MAX = 50
