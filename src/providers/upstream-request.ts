@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Protocol } from '#base/protocols.ts'
 import type { Backend, Route } from '#catalog/types.ts'
+import { pushIdentity } from './identity.ts'
 
 /** Where and how one attempt speaks to its backend. */
 export interface UpstreamRequest {
@@ -34,8 +35,6 @@ const FORWARDED: Readonly<Partial<Record<Protocol, readonly string[]>>> = {
   'openai-chat': ['openai-beta'],
   'openai-responses': ['openai-beta'],
 }
-
-const USER_AGENT_CHARACTERS_MAX = 300
 
 /** Builds URL and headers of one attempt. The client's own credential is never among them. */
 export function buildUpstreamRequest(ask: UpstreamAsk): UpstreamRequest {
@@ -90,7 +89,8 @@ function betaQuery(query: string): string {
 function headersOf(ask: UpstreamAsk, backend: Backend): string[] {
   const headers = ['content-type', 'application/json', 'accept', ask.stream ? 'text/event-stream' : 'application/json']
   // Compressed answers would have to be unpacked to be read; asking for none is cheaper for both sides.
-  headers.push('accept-encoding', 'identity', 'user-agent', userAgentOf(ask.clientHeaders))
+  headers.push('accept-encoding', 'identity')
+  pushIdentity(headers, backend, ask.clientHeaders)
   pushCredential(headers, backend, ask.credential)
   for (const name of ask.isTranslated ? [] : (FORWARDED[ask.protocol] ?? [])) {
     const value = ask.clientHeaders[name]
@@ -121,10 +121,4 @@ function pushCredential(headers: string[], backend: Backend, credential: string 
       throw new Error(`unknown way to authenticate: ${String(missed)}`)
     }
   }
-}
-
-/** The client's own name is passed on (R113's default); one that is no header value is replaced by ours. */
-function userAgentOf(headers: IncomingHttpHeaders): string {
-  const agent = headers['user-agent']
-  return agent && agent.length <= USER_AGENT_CHARACTERS_MAX && /^[\t\x20-\x7e]+$/.test(agent) ? agent : 'Trivium'
 }

@@ -127,8 +127,9 @@ export function configFor(upstreamUrl: string, change: Record<string, object> = 
 
 export interface TestGatewayOptions {
   /** Top-level members that replace those of `configFor`; members of `backends` are added. */
-  readonly config?: Record<string, object>
+  readonly config?: Record<string, object> | ((upstreamUrl: string) => Record<string, object>)
   readonly flags?: Readonly<Record<string, unknown>>
+  readonly env?: Readonly<Record<string, string>>
   readonly upstream?: UpstreamOptions
 }
 
@@ -143,11 +144,12 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const upstream = await startUpstream(options.upstream)
   const folder = mkdtempSync(join(tmpdir(), 'trivium-e2e-'))
   const configFile = join(folder, 'config.yaml')
-  writeFileSync(configFile, JSON.stringify(configFor(upstream.url, options.config)))
+  const change = typeof options.config === 'function' ? options.config(upstream.url) : options.config
+  writeFileSync(configFile, JSON.stringify(configFor(upstream.url, change)))
   const masterKey = `mk-${randomBytes(16).toString('hex')}`
   const running = await startGateway({
     flags: { port: 0, ...options.flags },
-    env: { ...ENVIRONMENT, GATEWAY_MASTER_KEY: masterKey },
+    env: { ...ENVIRONMENT, GATEWAY_MASTER_KEY: masterKey, ...options.env },
     cwd: folder,
   })
   const api = administer(running.url, masterKey)
