@@ -15,6 +15,8 @@ export interface Gateway {
   readonly keyRing: KeyRing
   readonly ledger: Ledger
   readonly requestLog: RequestLog
+  /** Hears of every request that ended (R109); absent: nobody does. */
+  readonly capture?: Pick<RequestLog, 'append'> | undefined
   /** What clients of the Responses API continue. */
   readonly responses: ResponseState
   readonly sealStash: SealStash
