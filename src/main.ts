@@ -1,3 +1,4 @@
+import type { Server } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { createAccounts, ensureBuiltInAccounts } from '#accounts/accounts.ts'
@@ -7,6 +8,7 @@ import { ensurePepper } from '#accounts/secrets.ts'
 import { type Caller, LOCAL_ACCOUNT_ID } from '#accounts/types.ts'
 import { readVersion } from '#base/version.ts'
 import { buildCatalog, createCatalogSource } from '#catalog/catalog.ts'
+import type { Catalog } from '#catalog/types.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { createReloader, type Reloader } from '#config/reload.ts'
 import type { Settings } from '#config/types.ts'
@@ -22,7 +24,9 @@ import { TargetHealth } from '#health/target-health.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
 import { createLog } from '#observe/log.ts'
-import { createRequestLog } from '#observe/request-log.ts'
+import { type Capture, createCapture } from '#observe/capture.ts'
+import { createRequestLog, SILENT_REQUEST_LOG } from '#observe/request-log.ts'
+import type { RequestLog } from '#observe/request-row.ts'
 import { createResponseState } from '#response-state/response-state.ts'
 import { sweepRegularly } from '#response-state/sweep.ts'
 import type { ResponseState } from '#response-state/types.ts'
@@ -34,7 +38,7 @@ import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
 import { storeAt } from '#store/location.ts'
 import { openStore, type Store } from '#store/store.ts'
 import { createFirstKey, masterKeyOf } from './first-start.ts'
-import { createServer, urlOf } from './server.ts'
+import { createAnthropicServer, createServer, listen, urlOf } from './server.ts'
 
 /** The composition root: config -> store -> catalog -> ledger -> planes. Nothing else knows all of them. */
 
@@ -47,6 +51,8 @@ export interface StartOptions {
 export interface RunningGateway {
   /** The listen address as a URL. */
   readonly url: string
+  /** Where only the Anthropic protocol is served; null without such a port. */
+  readonly anthropicUrl: string | null
   /** What clients are told: GATEWAY_URL, else `url`. */
   readonly gatewayUrl: string
   /** `fresh`: not shown by any start before. */
@@ -71,7 +77,7 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
   const { settings } = loaded
   ensureDataFolder(settings.dataDir)
   checkWritable(settings.dataDir)
-  const log = createLog(settings.logLevel)
+  const log = createLog(settings.logLevel, settings.logFile)
   for (const warning of loaded.warnings) log.warn({ warning }, 'configuration')
   const store = await openStore(storeAt(settings))
   let simulator: Simulator | null = null
@@ -98,11 +104,11 @@ async function openPlanes(
   const masterKey = masterKeyOf(settings)
   const pepper = await ensurePepper(store, settings.dataDir)
   const keyRing = createKeyRing(store, pepper, settings.billingMode === 'off' ? { billing: 'off' } : {})
-  const ledger = await recoverLedger(settings, log, store)
+  const ledger = await openBooks(store, settings, log)
   const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf })
   const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
   const { catalog, health, reloader } = watchCatalog(options, loaded, log, simulator)
-  const requestLog = createRequestLog(store, { onDrop: (count) => log.error({ count }, 'log rows were dropped') })
+  const { requestLog, capture } = openRecords(store, settings, log)
   const { responses, seals, sealStash } = openKept(store, pepper, () => reloader.current.settings, log)
   const pools = new UpstreamPools({ connectMs: settings.timeouts.connectMs })
   const requests = createRequestReads(store, requestLog)
@@ -116,6 +122,7 @@ async function openPlanes(
     ledger,
     requestLog,
     requests,
+    capture,
     sealStash,
     pools,
     retryBudget: new RetryBudget(),
@@ -130,25 +137,25 @@ async function openPlanes(
   registerControlPlane(app, { ...shared, ...own })
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
-  const url = urlOf(app, settings.host)
+  const url = urlOf(app.server, settings.host)
+  const anthropic = await listenForAnthropic(app, settings)
   const stopRegularWork = workRegularly(store, ledger, [responses, seals], log)
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()
   return {
     url,
+    anthropicUrl: anthropic && urlOf(anthropic, settings.host),
     gatewayUrl: gatewayUrl() ?? url,
     masterKey,
     firstKey,
-    providersFound: loaded.providersFound.map(({ name }) => name),
-    modelCount: catalog.current.routes.size,
-    simulator: simulator !== null,
-    dataDir: settings.dataDir,
-    async close() {
+    ...foundBy(loaded, catalog.current, simulator),
+    close: async () => {
       stopRegularWork()
       reloader.close()
-      await drain(app, active)
+      await endTraffic(app, anthropic, active)
       await requestLog.flush()
       await seals.flush()
+      await capture?.close()
       await ledger.close()
       await pools.close()
       await simulator?.close()
@@ -168,9 +175,32 @@ function watchCatalog(options: StartOptions, loaded: LoadedConfig, log: Logger, 
   return { catalog, health, reloader }
 }
 
-async function recoverLedger({ dataDir }: Settings, log: Logger, store: Store): Promise<RecoverableLedger> {
+/** The second port, when one is wanted; the first one's server is closed again when it cannot be had. */
+async function listenForAnthropic(app: FastifyInstance, { host, anthropicPort }: Settings): Promise<Server | null> {
+  if (anthropicPort === null) return null
+  const server = createAnthropicServer(app.server)
+  try {
+    await listen(server, host, anthropicPort)
+  } catch (error) {
+    await app.close()
+    throw error
+  }
+  return server
+}
+
+function foundBy(loaded: LoadedConfig, catalog: Catalog, simulator: Simulator | null) {
+  return {
+    providersFound: loaded.providersFound.map(({ name }) => name),
+    modelCount: catalog.routes.size,
+    simulator: simulator !== null,
+    dataDir: loaded.settings.dataDir,
+  }
+}
+
+/** The ledger, with what a process before left behind in it. */
+async function openBooks(store: Store, settings: Settings, log: Logger): Promise<RecoverableLedger> {
   const onDelay = (err: unknown) => log.error({ err }, 'a settlement has to be written again')
-  const ledger = openLedger(store, { journalFolder: dataDir, onDelay })
+  const ledger = openLedger(store, { journalFolder: settings.dataDir, onDelay })
   await ledger.recover()
   return ledger
 }
@@ -186,6 +216,27 @@ function openKept(store: Store, pepper: string, settings: () => Settings, log: L
     onFailure: (err) => log.error({ err }, 'seals of tool calls could not be read'),
   })
   return { responses: createResponseState(store), seals, sealStash }
+}
+
+/** What is written down of each request. */
+function openRecords(
+  store: Store,
+  { accounting, captureFile }: Settings,
+  log: Logger,
+): { requestLog: RequestLog; capture: Capture | undefined } {
+  const onDrop = (count: number): void => log.error({ count }, 'log rows were dropped')
+  const onFault = (err: Error): void => log.error({ err }, 'the capture file cannot be written')
+  return {
+    requestLog: accounting ? createRequestLog(store, { onDrop }) : SILENT_REQUEST_LOG,
+    capture: captureFile === null ? undefined : createCapture(captureFile, { onFault }),
+  }
+}
+
+async function endTraffic(app: FastifyInstance, anthropic: Server | null, active: ActiveRequests): Promise<void> {
+  anthropic?.close()
+  anthropic?.closeIdleConnections()
+  await drain(app, active)
+  anthropic?.closeAllConnections()
 }
 
 /** Takes no new connection, lets what is in flight finish for a while, then ends it. */

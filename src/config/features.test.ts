@@ -308,3 +308,21 @@ test('what is not yet in effect is told at the start, and only when it was given
   if (path !== undefined)
     assert.deepEqual(pending({ file: { budgets: [{ scope: 'key' }] } }), [`${path}: accepted, but not yet in effect`])
 })
+
+test('identity: values that could start another header, and sources that are private, end the start', () => {
+  const refused = (identity: object): readonly string[] => refusal({ file: { identity } })
+  for (const bad of ['a\r\nx-evil: 1', 'a\nb', 'a\u0000b', '\u4f60']) {
+    const lines = refused({ user_agent: { override_value: bad } })
+    assert.equal(lines.length, 1)
+    assert.match(lines[0]!, /^identity\.user_agent\.override_value: must not contain control characters/)
+    assert.match(refusal({ flags: { identityUserAgent: bad } })[0]!, /^--identity-user-agent: identity/)
+  }
+  for (const name of ['Authorization', 'Cookie', 'X-Forwarded-For', 'x-api-key']) {
+    assert.match(refused({ title: { passthrough_name: name } })[0]!, /never passed on/)
+  }
+  assert.deepEqual(refused({ title: {}, x_title: {} }), ['identity.title: means the same as identity.x_title'])
+  assert.match(refused({ user_agent: 'MyApp/1' })[0]!, /expected passthrough, override or default/)
+  assert.match(refused({ user_agent: { override_value: 'x'.repeat(301) } })[0]!, /longer than 300 characters/)
+  const { warnings } = load({ file: { identity: { referer: { mode: 'override' } } } })
+  assert.deepEqual(warnings, ['identity.referer: mode override without override_value; our own name is sent'])
+})

@@ -10,7 +10,7 @@ const SYNONYMS = { url: 'referer', title: 'x_title' } as const
 const HEADERS = {
   user_agent: { from: ['user-agent'], own: (): string | null => `Trivium/${readVersion()}` },
   referer: { from: ['http-referer'], own: (): string | null => null },
-  x_title: { from: ['x-title', 'x-openrouter-title'], own: (): string | null => 'Trivium' },
+  x_title: { from: ['x-openrouter-title', 'x-title'], own: (): string | null => 'Trivium' },
 } as const
 
 /** Headers of a client that no mode may hand on: credentials, cookies, where it sits (R113). */
@@ -26,8 +26,7 @@ export function normaliseIdentity(block: unknown, path: string, errors: string[]
   const result: Values = {}
   for (const [key, value] of Object.entries(block)) {
     const name = key in SYNONYMS ? SYNONYMS[key as keyof typeof SYNONYMS] : key
-    if (name in result || (name !== key && name in block))
-      errors.push(`${path}.${key}: means the same as ${path}.${name}`)
+    if (name !== key && name in block) errors.push(`${path}.${key}: means the same as ${path}.${name}`)
     result[name] = typeof value === 'string' ? { mode: value } : value
   }
   return result

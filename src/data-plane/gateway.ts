@@ -21,6 +21,8 @@ export interface Gateway {
   readonly requestLog: RequestLog
   /** Requests that were answered. */
   readonly requests: RequestFinder
+  /** Hears of every request that ended (R109); absent: nobody does. */
+  readonly capture?: Pick<RequestLog, 'append'> | undefined
   /** What clients of the Responses API continue. */
   readonly responses: ResponseState
   readonly sealStash: SealStash

@@ -121,16 +121,6 @@ test('asks for an answer that need not be unpacked, in the form of the request',
   assert.deepEqual(valuesOf(headers, 'content-type'), ['application/json'])
 })
 
-test("the client's name is passed on when it is one", () => {
-  const agent = (name?: string) => valuesOf(build({ clientHeaders: { 'user-agent': name } }).headers, 'user-agent')[0]
-  assert.equal(agent('OpenAI/JS 7'), 'OpenAI/JS 7')
-  assert.equal(agent('x'.repeat(300)), 'x'.repeat(300))
-  assert.equal(agent('x'.repeat(301)), 'Trivium')
-  assert.equal(agent('naïve'), 'Trivium')
-  assert.equal(agent(''), 'Trivium')
-  assert.equal(agent(), 'Trivium')
-})
-
 test("the backend's own headers are added", () => {
   assert.deepEqual(valuesOf(build({}, { headers: { 'x-tenant': 't' } }).headers, 'x-tenant'), ['t'])
 })

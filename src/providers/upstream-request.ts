@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Protocol } from '#base/protocols.ts'
 import type { Backend, Route } from '#catalog/types.ts'
 import { forwardedHeaders } from './client-headers.ts'
+import { pushIdentity } from './identity.ts'
 
 /** Where and how one attempt speaks to its backend. */
 export interface UpstreamRequest {
@@ -30,8 +31,6 @@ export interface UpstreamAsk {
 
 /** The version assumed where a client of the protocol names none (R5). */
 const ANTHROPIC_VERSION = '2023-06-01'
-
-const USER_AGENT_CHARACTERS_MAX = 300
 
 /** Builds URL and headers of one attempt. The client's own credential is never among them. */
 export function buildUpstreamRequest(ask: UpstreamAsk): UpstreamRequest {
@@ -86,7 +85,8 @@ function betaQuery(query: string): string {
 function headersOf(ask: UpstreamAsk, backend: Backend): string[] {
   const headers = ['content-type', 'application/json', 'accept', ask.stream ? 'text/event-stream' : 'application/json']
   // Compressed answers would have to be unpacked to be read; asking for none is cheaper for both sides.
-  headers.push('accept-encoding', 'identity', 'user-agent', userAgentOf(ask.clientHeaders))
+  headers.push('accept-encoding', 'identity')
+  pushIdentity(headers, backend, ask.clientHeaders)
   pushCredential(headers, backend, ask.credential)
   headers.push(...forwardedHeaders(ask.protocol, backend.type, ask.isTranslated, ask.clientHeaders))
   if (ask.protocol === 'anthropic-messages') {
@@ -114,10 +114,4 @@ function pushCredential(headers: string[], backend: Backend, credential: string 
       throw new Error(`unknown way to authenticate: ${String(missed)}`)
     }
   }
-}
-
-/** The client's own name is passed on (R113's default); one that is no header value is replaced by ours. */
-function userAgentOf(headers: IncomingHttpHeaders): string {
-  const agent = headers['user-agent']
-  return agent && agent.length <= USER_AGENT_CHARACTERS_MAX && /^[\t\x20-\x7e]+$/.test(agent) ? agent : 'Trivium'
 }

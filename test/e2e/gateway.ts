@@ -131,6 +131,7 @@ export interface TestGatewayOptions {
   /** Top-level members that replace those of `configFor`; members of `backends` are added. */
   readonly config?: Record<string, object> | ((upstreamUrl: string) => Record<string, object>)
   readonly flags?: Readonly<Record<string, unknown>>
+  readonly env?: Readonly<Record<string, string>>
   readonly upstream?: UpstreamOptions
 }
 
@@ -150,7 +151,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const masterKey = `mk-${randomBytes(16).toString('hex')}`
   const running = await startGateway({
     flags: { port: 0, ...options.flags },
-    env: { ...ENVIRONMENT, GATEWAY_MASTER_KEY: masterKey },
+    env: { ...ENVIRONMENT, GATEWAY_MASTER_KEY: masterKey, ...options.env },
     cwd: folder,
   })
   const api = administer(running.url, masterKey)

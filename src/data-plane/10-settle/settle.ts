@@ -29,6 +29,7 @@ async function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined
   const usage = outcome === undefined ? null : (tally?.final() ?? null)
   const cost = usage && tally ? tally.costOf(usage) : null
   const row = rowOf(seen, outcome, usage, cost?.nano ?? null)
+  gateway.capture?.append(row)
   if (!seen.hold?.metered) gateway.requestLog.append(row)
   else if (cost === null) await gateway.ledger.void(exchange.id, row)
   else await gateway.ledger.settle({ requestId: exchange.id, costNano: cost.nano, row })

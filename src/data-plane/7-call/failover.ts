@@ -35,6 +35,7 @@ export class Failover {
     const { gateway, plan } = this.asked
     gateway.retryBudget.offered(performance.now())
     const admitted = plan.targets.filter(({ route }) => gateway.health.admits(route))
+    if (admitted.length === 0 && gateway.settings.routing.allUnhealthy === 'fail') throw this.allPaused()
     // With everything paused, to try is better than to refuse (R71).
     let rest: readonly Target[] = admitted.length > 0 ? admitted : plan.targets
     while (rest.length > 0 && this.mayTry()) {
@@ -108,6 +109,14 @@ export class Failover {
     this.failures.push(tried)
     this.warnOperator(tried)
     return { kind: 'failed', failed: tried }
+  }
+
+  private allPaused(): GatewayError {
+    const { gateway, plan } = this.asked
+    const waitsMs = plan.targets.map(({ route }) => gateway.health.readyInMs(route))
+    const retryAfterSeconds = Math.max(1, Math.ceil(Math.min(...waitsMs) / 1000))
+    const message = `All backends of "${plan.model.id}" are paused after failures.`
+    return new GatewayError('no_available_backend', message, { retryAfterSeconds })
   }
 
   private warnOperator({ target, failure, verdict }: Failed): void {
