@@ -1,5 +1,6 @@
 import type { PicoUsd } from '#base/money.ts'
 import type { Protocol } from '#base/protocols.ts'
+import type { AccessSource, Cloud } from '#providers/cloud.ts'
 import type { Timeouts } from './types.ts'
 
 /** The file's `backends`, `models`, `routes` and `groups`, validated and in our units, together with what zero config adds. */
@@ -46,6 +47,9 @@ export interface BackendSettings {
   readonly accessKeyId: string | null
   readonly secretAccessKey: string | null
   readonly sessionToken: string | null
+  /** What only clouds have. */
+  readonly cloud: Cloud | null
+  readonly access: AccessSource | null
   /** All reference models of its vendor are routed to it, because nothing else was said. */
   readonly offersReference: boolean
   /** Fields of later features, as written. */
@@ -66,6 +70,7 @@ export interface ModelSettings {
   readonly tags: readonly string[]
   readonly releasedAt: string | null
   readonly free: boolean
+  readonly cache: 'off' | 'explicit' | 'implicit' | null
   readonly price: PriceNumbers | null
   readonly timeouts: Partial<Timeouts>
   readonly extra: Readonly<Record<string, unknown>>

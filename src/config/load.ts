@@ -172,6 +172,7 @@ function readSettings(
       minOutputTokens: reservation?.min_output_tokens ?? 0,
       defaultMaxOutput: reservation?.default_max_output ?? 0,
     },
+    automaticCaching: file.caching?.automatic ?? true,
     unsupportedParams: file.translation?.unsupported_params ?? 'lenient',
     limits: {
       bodyBytesMax: limits?.body_bytes_max ?? 0,

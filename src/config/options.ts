@@ -116,6 +116,13 @@ export const OPTIONS: readonly Option[] = [
     default: 'lenient',
     description: 'What a translation drops: lenient tells of it in x-gateway-warnings, strict answers 400.',
   },
+  {
+    path: 'caching.automatic',
+    env: 'PROMPT_CACHING',
+    type: 'boolean',
+    default: true,
+    description: 'Long prompts of Claude are marked for its cache when the client marked none.',
+  },
   { path: 'timeouts.connect_timeout', type: 'seconds', default: 10, description: 'Connecting to an upstream.' },
   { path: 'timeouts.ttft_timeout', type: 'seconds', default: 60, description: 'First content of a stream.' },
   {

@@ -82,9 +82,15 @@ const backend = z.strictObject({
   access_key_id: secret.optional(),
   secret_access_key: secret.optional(),
   session_token: secret.optional(),
+  profile: filled.optional(),
+  tenant_id: filled.optional(),
+  client_id: filled.optional(),
+  client_secret: secret.optional(),
+  credentials_file: filled.optional(),
+  token_url: z.url('expected an absolute URL').optional(),
   api_version: text.optional(),
-  project: text.optional(),
-  location: text.optional(),
+  project: filled.optional(),
+  location: filled.regex(/^[a-z0-9-]+$/, 'expected a location such as us-east5 or global').optional(),
   label: text.optional(),
   identity: anything.optional(),
   extra: anything.optional(),
@@ -111,6 +117,7 @@ const model = z.strictObject({
     .regex(/^\d{4}-\d{2}-\d{2}/, 'expected an ISO date (2026-01-31)')
     .optional(),
   timeouts: timeouts.optional(),
+  cache: z.enum(['off', 'explicit', 'implicit'], 'expected off, explicit or implicit').optional(),
   thinking: anything.optional(),
   fallbacks: later.optional(),
   deprecation: anything.optional(),
@@ -154,6 +161,7 @@ export const fileSchema = z.strictObject({
   translation: z
     .strictObject({ unsupported_params: z.enum(['lenient', 'strict'], 'expected lenient or strict').optional() })
     .optional(),
+  caching: z.strictObject({ automatic: z.boolean().optional() }).optional(),
   limits: z
     .strictObject({
       body_bytes_max: count.min(1, 'must be positive').optional(),

@@ -24,6 +24,8 @@ export interface Settings {
   readonly reservation: { readonly minOutputTokens: number; readonly defaultMaxOutput: number }
   /** Whether a parameter that a translation has to drop is told of or refused (R81). */
   readonly unsupportedParams: 'lenient' | 'strict'
+  /** Whether long prompts of Claude are marked for its cache (R89). */
+  readonly automaticCaching: boolean
   readonly limits: {
     readonly bodyBytesMax: number
     readonly upstreamBodyBytesMax: number

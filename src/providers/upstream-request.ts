@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Protocol } from '#base/protocols.ts'
 import type { Backend, Route } from '#catalog/types.ts'
+import { cloudPath } from './cloud-paths.ts'
 
 /** Where and how one attempt speaks to its backend. */
 export interface UpstreamRequest {
@@ -59,6 +60,8 @@ function baseOf(backend: Backend, protocol: Protocol): { origin: string; path: s
 }
 
 function pathOf(ask: UpstreamAsk): string {
+  const { cloud } = ask.route.backend
+  if (cloud) return cloudPath(cloud, { ...ask, model: ask.route.upstreamModel })
   switch (ask.protocol) {
     case 'openai-chat':
       return '/chat/completions'
@@ -87,21 +90,34 @@ function betaQuery(query: string): string {
   return /(?:^|&)beta=true(?:&|$)/.test(query) ? '?beta=true' : ''
 }
 
+function acceptedOf(ask: UpstreamAsk): string {
+  if (!ask.stream) return 'application/json'
+  return ask.route.backend.cloud?.kind === 'bedrock' ? 'application/vnd.amazon.eventstream' : 'text/event-stream'
+}
+
 function headersOf(ask: UpstreamAsk, backend: Backend): string[] {
-  const headers = ['content-type', 'application/json', 'accept', ask.stream ? 'text/event-stream' : 'application/json']
+  const headers = ['content-type', 'application/json', 'accept', acceptedOf(ask)]
   // Compressed answers would have to be unpacked to be read; asking for none is cheaper for both sides.
   headers.push('accept-encoding', 'identity', 'user-agent', userAgentOf(ask.clientHeaders))
   pushCredential(headers, backend, ask.credential)
-  for (const name of ask.isTranslated ? [] : (FORWARDED[ask.protocol] ?? [])) {
+  for (const name of forwardedOf(ask)) {
     const value = ask.clientHeaders[name]
     if (typeof value === 'string') headers.push(name, value)
   }
   const isVersioned = !ask.isTranslated && ask.clientHeaders['anthropic-version'] !== undefined
-  if (ask.protocol === 'anthropic-messages' && !isVersioned) {
+  if (ask.protocol === 'anthropic-messages' && !isVersioned && !backend.cloud) {
     headers.push('anthropic-version', ANTHROPIC_VERSION)
   }
   for (const [name, value] of Object.entries(backend.headers)) headers.push(name, value)
   return headers
+}
+
+/** Clouds read Claude's version in the body, and Bedrock the betas too. */
+function forwardedOf(ask: UpstreamAsk): readonly string[] {
+  if (ask.isTranslated) return []
+  const { cloud } = ask.route.backend
+  if (!cloud || ask.protocol !== 'anthropic-messages') return FORWARDED[ask.protocol] ?? []
+  return cloud.kind === 'vertex' ? ['anthropic-beta'] : []
 }
 
 function pushCredential(headers: string[], backend: Backend, credential: string | null): void {
@@ -110,6 +126,7 @@ function pushCredential(headers: string[], backend: Backend, credential: string 
     case 'bearer':
       headers.push('authorization', `Bearer ${credential}`)
       break
+    case 'api-key':
     case 'x-api-key':
     case 'x-goog-api-key':
       headers.push(backend.auth, credential)

@@ -12,6 +12,7 @@ import { JsonError } from '#wire/json-scan.ts'
 import type { Answer } from './answer.ts'
 import { countPrompt } from './count.ts'
 import { dispatch, type Sending } from './dispatch.ts'
+import { dispatchAll } from './dispatch-all.ts'
 import { lossWarnings } from './losses.ts'
 import { translate } from './translate.ts'
 import type { Translation } from './translator.ts'
@@ -40,13 +41,12 @@ export async function call(
   const record = (failure: Failure | null, retryAfter: string | null): readonly AttemptRecord[] => [
     attemptRecord(target, startedAt, failure, retryAfter),
   ]
-  const outcome = await dispatch(
-    gateway,
-    exchange,
-    target,
-    sendingOf(exchange, parsed, target, hold, translator),
-    reader,
-  )
+  const sending = sendingOf(exchange, parsed, target, hold, translator)
+  const bodies = translator?.bodies ?? []
+  const outcome =
+    bodies.length > 1
+      ? await dispatchAll(gateway, exchange, target, sending, bodies)
+      : await dispatch(gateway, exchange, target, sending, reader)
   const warnings = warningsOf(hold, translator)
   const { upstreamRequestId } = outcome
   switch (outcome.kind) {

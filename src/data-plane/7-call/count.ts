@@ -46,6 +46,7 @@ export async function countPrompt(
 
 /** Protocols that have a counter of their own. Of hosts that only speak like OpenAI none is known to have OpenAI's. */
 function hasCounter({ route, protocol }: Target): boolean {
+  if (route.backend.cloud?.kind === 'bedrock') return false
   if (protocol === 'anthropic-messages' || protocol === 'gemini') return true
   return protocol === 'openai-responses' && route.backend.type === 'openai'
 }

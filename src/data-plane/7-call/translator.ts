@@ -26,6 +26,8 @@ import { type Onlooker, TranslatedReader } from './translated-reader.ts'
 export interface Translation {
   /** For the upstream. */
   readonly body: Buffer
+  /** Of a request that takes several calls: all of them, whose answers are read as one JSON list. */
+  readonly bodies?: readonly Buffer[]
   readonly losses: readonly Loss[]
   /** The method in a Gemini target's path; null: the usual one. */
   readonly geminiAction: string | null
