@@ -14,6 +14,7 @@ import { countPrompt } from './count.ts'
 import { dispatch, type Sending } from './dispatch.ts'
 import { dispatchAll } from './dispatch-all.ts'
 import { lossWarnings } from './losses.ts'
+import { CACHING_WARNING, withCaching } from './prompt-caching.ts'
 import { translate } from './translate.ts'
 import type { Translation } from './translator.ts'
 import { attemptRecord, errorOf } from './upstream-error.ts'
@@ -41,13 +42,14 @@ export async function call(
   const record = (failure: Failure | null, retryAfter: string | null): readonly AttemptRecord[] => [
     attemptRecord(target, startedAt, failure, retryAfter),
   ]
-  const sending = sendingOf(exchange, parsed, target, hold, translator)
+  const unmarked = sendingOf(exchange, parsed, target, hold, translator)
+  const sending = withCaching(gateway, exchange, target, unmarked)
   const bodies = translator?.bodies ?? []
   const outcome =
     bodies.length > 1
       ? await dispatchAll(gateway, exchange, target, sending, bodies)
       : await dispatch(gateway, exchange, target, sending, reader)
-  const warnings = warningsOf(hold, translator)
+  const warnings = [...warningsOf(hold, translator), ...(sending === unmarked ? [] : [CACHING_WARNING])]
   const { upstreamRequestId } = outcome
   switch (outcome.kind) {
     case 'failed':

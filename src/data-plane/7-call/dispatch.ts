@@ -82,15 +82,14 @@ function send(
   const { aws } = access
   const headers = aws ? [...request.headers, ...awsHeaders(aws, request, body)] : request.headers
   gateway.pools.for(origin).dispatch({ origin, path, method: 'POST', headers, body }, running)
-  if (renewableAccess(route.backend)) forgetRefused(running, route.backend, access)
+  if (route.backend.access) void forgetRefused(running, route.backend, access)
   return running.outcome
 }
 
 /** A token that was taken back before its time is not used again. */
-function forgetRefused({ outcome }: Attempt, backend: Backend, access: Access): void {
-  void outcome.then((result) => {
-    if (result.kind === 'failed' && result.failure.status === 401) renewableAccess(backend)?.forget(access)
-  })
+async function forgetRefused({ outcome }: Attempt, backend: Backend, access: Access): Promise<void> {
+  const result = await outcome
+  if (result.kind === 'failed' && result.failure.status === 401) renewableAccess(backend)?.forget(access)
 }
 
 function limitsOf(gateway: Gateway, target: Target, stream: boolean): AttemptLimits {
