@@ -13,9 +13,16 @@ function backendObject(backend: Backend): Record<string, unknown> {
     protocols: backend.protocols,
     enabled: backend.enabled,
     credential: {
-      state: backend.auth === 'none' ? 'not_needed' : backend.credentials.length > 0 ? 'set' : 'missing',
+      state: credentialState(backend),
       count: backend.credentials.length,
       source: backend.credentialSource,
     },
   }
+}
+
+function credentialState(backend: Backend): string {
+  if (backend.access) return 'fetched'
+  if (backend.aws) return 'set'
+  if (backend.auth === 'none') return 'not_needed'
+  return backend.credentials.length > 0 ? 'set' : 'missing'
 }
