@@ -80,6 +80,10 @@ export function isClaude(upstreamModel: string, vendor: string): boolean {
 const OPAQUE_ARN =
   /:(?:application-inference-profile|provisioned-model|imported-model|custom-model[a-z-]*|prompt-router)\//
 
+/** Whether the upstream's name of a model was chosen by the operator (a deployment, a profile) and tells nothing of it. */
+export const isOperatorsName = (cloud: Cloud, upstreamModel: string): boolean =>
+  cloud.kind === 'azure' || (cloud.kind === 'bedrock' && OPAQUE_ARN.test(upstreamModel))
+
 /**
  * The protocols that fit a model of a cloud: Claude is spoken to in Anthropic's own (InvokeModel, rawPredict), which says
  * everything, the others in the cloud's.

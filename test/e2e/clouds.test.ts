@@ -38,6 +38,16 @@ describe('Azure', () => {
     }
   })
 
+  test('a deployment says nothing of its model: how it is asked follows from the public id', async () => {
+    await askClaude('gpt-5', { temperature: 0.5 })
+    const { fields } = last()
+    assert.deepEqual(
+      [fields['max_completion_tokens'], fields['max_tokens'], fields['temperature']],
+      [50, undefined, undefined],
+    )
+    assert.equal(fields['model'], 'my-deployment')
+  })
+
   test('without a version the deployment is the model, and Responses are native', async () => {
     await ask('gpt-v1')
     assert.deepEqual([last().path, last().fields['model']], ['/openai/v1/chat/completions', 'my-deployment'])
@@ -174,7 +184,23 @@ describe('Vertex', () => {
     assert.equal(last().fields['anthropic_version'], 'vertex-2023-10-16')
   })
 
+  test('counting: by the members on Gemini, by one counter for all of Claude', async () => {
+    upstream.always((received) => {
+      if (received.path === '/google/token') return { body: { access_token: 'ya29.vertex', expires_in: 3600 } }
+      return { body: received.path.includes('anthropic') ? { input_tokens: 21 } : { totalTokens: 12 } }
+    })
+    const count = (model: string) =>
+      gateway.ask('/v1/messages/count_tokens', { body: { model, messages: [{ role: 'user', content: 'hi' }] } })
+    assert.equal((await count('gem')).json.input_tokens, 12)
+    assert.match(last().path, /gemini-3-pro:countTokens$/)
+    assert.deepEqual(Object.keys(last().fields), ['contents'])
+    assert.equal((await count('claude-vertex')).json.input_tokens, 21)
+    assert.match(last().path, /\/models\/count-tokens:rawPredict$/)
+    assert.equal(last().fields['model'], 'claude-sonnet-4-5@20250929')
+  })
+
   test('express mode: an API key and no project', async () => {
+    upstream.always(undefined)
     const { status } = await ask('gemini-express')
     const { path, headers } = last()
     assert.equal(status, 200)

@@ -276,7 +276,11 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
   }
 
   private upstreamRequestId(): string | null {
-    return textOf(this.headers['x-request-id']) ?? textOf(this.headers['request-id']) ?? null
+    for (const name of REQUEST_ID_HEADERS) {
+      const id = textOf(this.headers[name])
+      if (id !== undefined) return id
+    }
+    return null
   }
 }
 
@@ -286,6 +290,9 @@ interface Framer {
   push(chunk: Buffer): Buffer[]
   end(): Buffer | null
 }
+
+/** What providers call their own id of a request. */
+const REQUEST_ID_HEADERS = ['x-request-id', 'request-id', 'apim-request-id', 'x-amzn-requestid'] as const
 
 const AWS_EVENT_STREAM = 'application/vnd.amazon.eventstream'
 

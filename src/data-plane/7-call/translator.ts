@@ -16,6 +16,7 @@ import type { ChatRequest } from '#ir/chat-request.ts'
 import { type Loss, Losses } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
 import { costOf } from '#ledger/cost.ts'
+import { isOperatorsName } from '#providers/cloud-paths.ts'
 import { AnswerWatch } from './answer-watch.ts'
 import type { Conversation } from './conversation.ts'
 import type { SealStash, StashScope } from './seal-stash.ts'
@@ -181,14 +182,17 @@ function affordable(request: ChatRequest, outputTokensMax: number, mayRaise: boo
 
 /** How this target's model wants to be asked. */
 export function traitsFor({ model }: Plan, { route, protocol }: Target): TargetTraits {
-  return traitsOf({
+  const { cloud } = route.backend
+  const isOwnName = cloud !== undefined && isOperatorsName(cloud, route.upstreamModel)
+  const found = traitsOf({
     protocol,
     backendType: route.backend.type,
-    upstreamModel: route.upstreamModel,
+    upstreamModel: isOwnName ? model.id : route.upstreamModel,
     vendor: model.vendor,
     capabilities: model.capabilities,
     outputTokensMax: model.maxOutput,
   })
+  return isOwnName ? { ...found, model: route.upstreamModel } : found
 }
 
 /**
