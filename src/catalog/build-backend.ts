@@ -45,7 +45,14 @@ function awsOf(settings: BackendSettings): AwsAccess | null {
 function regionalUrl({ cloud, region }: BackendSettings): string | null {
   if (cloud?.kind === 'bedrock' && region !== null) return `https://bedrock-runtime.${region}.amazonaws.com`
   if (cloud?.kind !== 'vertex') return null
-  return `https://${cloud.location === 'global' ? '' : `${cloud.location}-`}aiplatform.googleapis.com`
+  return vertexUrl(cloud.location)
+}
+
+/** Regions, the two that span a continent, and the one that is everywhere each have their own form of host. */
+function vertexUrl(location: string): string {
+  if (location === 'global') return 'https://aiplatform.googleapis.com'
+  if (location === 'us' || location === 'eu') return `https://aiplatform.${location}.rep.googleapis.com`
+  return `https://${location}-aiplatform.googleapis.com`
 }
 
 /** Azure's Responses API is younger than most of its dated versions, so that it has to be asked for with those. */

@@ -55,6 +55,10 @@ test('Vertex: place and credentials, from the file or from what Google’s tools
     project: 'own',
     location: 'us-east5',
   })
+  const file = join(folder, 'account.json')
+  writeFileSync(file, JSON.stringify({ type: 'service_account', project_id: 'of-the-account' }))
+  const named = read('vertex', { credentials_file: file }).cloud
+  assert.ok(named?.kind === 'vertex' && named.project === 'of-the-account')
   const usual = read('vertex', { project: 'p' }).access
   assert.ok(usual?.kind === 'google' && !usual.isFileNamed)
   assert.match(usual.files[0]!, /gcloud.application_default_credentials\.json$/)

@@ -49,9 +49,22 @@ function entraOf(entry: BackendFile, hasKey: boolean): AccessSource | null {
 }
 
 function vertexOf(entry: BackendFile, env: Environment): Cloud {
-  const project = entry.project ?? env['GOOGLE_CLOUD_PROJECT'] ?? null
+  const file = entry.credentials_file ?? env['GOOGLE_APPLICATION_CREDENTIALS']
+  const project = entry.project ?? env['GOOGLE_CLOUD_PROJECT'] ?? projectIn(file) ?? null
   const location = entry.location ?? entry.region ?? env['GOOGLE_CLOUD_LOCATION'] ?? 'global'
   return { kind: 'vertex', project, location }
+}
+
+/** A service account belongs to a project, which its file names. */
+function projectIn(file: string | undefined): string | undefined {
+  if (file === undefined) return undefined
+  try {
+    const { project_id: project } = JSON.parse(readFileSync(file, 'utf8')) as Readonly<Record<string, unknown>>
+    return typeof project === 'string' && project !== '' ? project : undefined
+  } catch {
+    // A file that cannot be read is told when its token is needed.
+    return undefined
+  }
 }
 
 /** Google's application default credentials. */
