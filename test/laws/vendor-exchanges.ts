@@ -17,6 +17,8 @@ export interface Recorded {
   readonly surface: 'openai-chat' | 'openai-responses' | 'openai-embeddings' | 'anthropic-messages' | 'gemini'
   readonly operation: 'generate' | 'embed'
   readonly stream: boolean
+  /** What the vendor answered with. */
+  readonly status: number
   /** Its name in the configuration. */
   readonly backend: string
   readonly settings: Readonly<Record<string, unknown>>
@@ -82,7 +84,7 @@ export function recordedWith(types: Readonly<Record<string, string>>): Recorded[
     const type = types[line.provider]
     const isClaude = line.endpoint.startsWith('bedrock.invoke') && /claude-(?!v2|instant)/.test(line.model ?? '')
     const surface = isClaude ? 'anthropic-messages' : SURFACES[line.protocol]
-    if (!type || !surface || line.status !== 200 || line.features.some((feature) => LEFT_OUT.has(feature))) return []
+    if (!type || !surface || line.status < 200 || line.features.some((feature) => LEFT_OUT.has(feature))) return []
     const file = read(line.file) as File
     const { body } = file.request
     if (file.request.synthetic || body === null || typeof body !== 'object' || Array.isArray(body)) return []
@@ -96,7 +98,8 @@ function recordedOf(line: Line, file: File, type: string, surface: Recorded['sur
   if (!place) return null
   const { sse, base64, body, body_raw: raw } = file.response
   const isStream = sse !== undefined || base64 !== undefined
-  if (isStream !== line.stream) return null
+  // An error is never a stream, whatever was asked for.
+  if (line.status === 200 && isStream !== line.stream) return null
   const { anthropic_version: version, ...rest } = asked
   const isCloud = version !== undefined
   const model = place.model ?? String(asked['model'] ?? line.model)
@@ -108,6 +111,7 @@ function recordedOf(line: Line, file: File, type: string, surface: Recorded['sur
     surface,
     operation: surface === 'openai-embeddings' ? 'embed' : 'generate',
     stream: line.stream,
+    status: line.status,
     backend: place.backend,
     settings: place.settings,
     model,
@@ -117,7 +121,7 @@ function recordedOf(line: Line, file: File, type: string, surface: Recorded['sur
     body: isCloud ? asked : null,
     reply: isStream
       ? { frames: [bytes], headers: { 'content-type': content } }
-      : { body: bytes, headers: { 'content-type': 'application/json' } },
+      : { status: line.status, body: bytes, headers: { 'content-type': 'application/json' } },
     answer:
       base64 === undefined
         ? bytes.toString('utf8')

@@ -114,6 +114,8 @@ async function faultOf(exchange: Recorded): Promise<string | null> {
   if (asked !== exchange.path) return `asked ${asked} and not ${exchange.path}`
   if (!isAuthorised(exchange.type, received)) return 'no credential'
   if (exchange.body && !isDeepEqual(received.fields, exchange.body)) return 'the upstream got another body'
+  if (exchange.status !== 200)
+    return told.status === exchange.status && told.json?.error ? null : `${told.status} and not ${exchange.status}`
   if (told.status !== 200) return `${told.status} ${told.text.slice(0, 200)}`
   const [got, wanted] = [answerOf(exchange, told.text), answerOf(exchange, exchange.answer)]
   return isDeepEqual(got, wanted)
