@@ -34,6 +34,7 @@ export function buildModel(settings: ModelSettings, fallback: PriceNumbers | nul
     outputModalities: settings.outputModalities ?? [kind === 'embedding' ? 'embeddings' : 'text'],
     tags: settings.tags,
     releasedAt: settings.releasedAt ?? known?.releasedAt ?? null,
+    ...(settings.cache === null ? {} : { cache: settings.cache }),
     free: settings.free || (price !== null && price.source !== 'fallback' && isFree(price)),
     price,
     fallbacks: settings.fallbacks,

@@ -1,5 +1,6 @@
 import type { Protocol } from '#base/protocols.ts'
 import type { CatalogSettings, RouteSettings } from './settings.ts'
+import { cloudProtocols } from '#providers/cloud-paths.ts'
 import { findPreset } from '#providers/presets.ts'
 import { SIMULATOR_MODELS } from '#simulator/models.ts'
 import { buildBackend } from './build-backend.ts'
@@ -146,8 +147,12 @@ const isReseller = (type: string): number => (findPreset(type)?.vendor === null 
  * Gemini's protocol embeds too, by methods of its own (R6).
  */
 function protocolsOf(model: Model, route: RouteSettings, backend: Backend): Protocol[] {
-  const wanted = route.protocols ?? backend.protocols
+  const { cloud } = backend
+  const spoken = cloud ? cloudProtocols(cloud, backend.protocols, route.upstreamModel, model.vendor) : backend.protocols
+  const wanted = route.protocols ?? spoken
   const isEmbedding = model.kind === 'embedding'
+  // Bedrock embeds by another method of its own, whatever its chat protocol is called (R4).
+  if (isEmbedding && cloud?.kind === 'bedrock') return wanted.filter((protocol) => protocol === 'bedrock-converse')
   return wanted.filter((protocol) => protocol === 'gemini' || (protocol === 'openai-embeddings') === isEmbedding)
 }
 

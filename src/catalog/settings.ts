@@ -1,5 +1,6 @@
 import type { PicoUsd } from '#base/money.ts'
 import type { Protocol } from '#base/protocols.ts'
+import type { AccessSource, Cloud } from '#providers/cloud.ts'
 import type { Identity, ParamRule, Timeouts } from './types.ts'
 
 /** The file's `backends`, `models`, `routes` and `groups`, validated and in our units, together with what zero config adds. */
@@ -47,6 +48,9 @@ export interface BackendSettings {
   readonly accessKeyId: string | null
   readonly secretAccessKey: string | null
   readonly sessionToken: string | null
+  /** What only clouds have. */
+  readonly cloud: Cloud | null
+  readonly access: AccessSource | null
   /** All reference models of its vendor are routed to it, because nothing else was said. */
   readonly offersReference: boolean
   readonly identity: Identity

@@ -1,6 +1,7 @@
 import type { PicoUsd } from '#base/money.ts'
 import type { Strategy } from './settings.ts'
 import type { Protocol } from '#base/protocols.ts'
+import type { AccessSource, Cloud } from '#providers/cloud.ts'
 
 /** Pico-USD per token, per request or per image. A class without a price of its own falls back as R91 says. */
 export interface Price {
@@ -51,6 +52,8 @@ export interface Model {
   readonly thinking: Readonly<Record<string, unknown>> | null
   /** The operator's rules for its parameters; absent when there are none. */
   readonly paramRules?: readonly ParamRule[]
+  /** How prompts are cached: `explicit` where a request has to mark them; absent: by what is known of its name. */
+  readonly cache?: 'off' | 'explicit' | 'implicit'
 }
 
 /** What the operator says of one parameter of an upstream's body (R81). */
@@ -116,11 +119,15 @@ export interface Backend {
   /** Base URL without trailing slash, as the preset writes it (openai: ends in /v1; anthropic and gemini: the root). */
   readonly apiUrl: string
   /** How the credential is sent. */
-  readonly auth: 'bearer' | 'x-api-key' | 'x-goog-api-key' | 'none'
+  readonly auth: 'bearer' | 'api-key' | 'x-api-key' | 'x-goog-api-key' | 'none'
   /** Secrets: never logged, never listed. Several rotate. */
   readonly credentials: readonly string[]
   /** Requests are signed with these instead (AWS); null everywhere else. */
   readonly aws: AwsAccess | null
+  /** Whose paths and bodies its calls have; absent: those of the protocols themselves. */
+  readonly cloud?: Cloud
+  /** Where its credential is fetched from; absent: it is written down. */
+  readonly access?: AccessSource
   /** The environment variable to name when the credential is missing or refused. */
   readonly credentialSource: string | null
   readonly protocols: readonly Protocol[]

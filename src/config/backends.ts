@@ -1,5 +1,6 @@
 import { findPreset, PRESETS, SERVED_ADAPTERS, type Preset } from '#providers/presets.ts'
 import type { BackendSettings } from '#catalog/settings.ts'
+import { readCloud } from './cloud.ts'
 import { numberedKeys, parseNumber, type Environment } from './environment.ts'
 import type { IdentityFile } from './feature-schema.ts'
 import { readIdentity } from './identity.ts'
@@ -130,10 +131,7 @@ export function readBackend(
     timeouts: { ...(requestMs === null ? {} : { requestMs }), ...readTimeouts(entry.timeouts) },
     paramRules: readParamRules(entry.params, `${path}.params`, findings.errors),
     enabled: entry.enabled ?? true,
-    region: entry.region ?? null,
-    accessKeyId: entry.access_key_id ?? null,
-    secretAccessKey: entry.secret_access_key ?? null,
-    sessionToken: entry.session_token ?? null,
+    ...readCloud(entry, preset, env, credentials.length > 0),
     offersReference: false,
     identity: readIdentity(identityBlocks(path, entry, identity), findings.errors, findings.warnings),
     dataPolicy: entry.data_policy ?? [],
@@ -141,7 +139,7 @@ export function readBackend(
     force: entry.extra?.force ?? {},
     caps: { rpm: entry.rpm || null, concurrency: entry.concurrency || null },
     autoSync: entry.auto_sync ?? false,
-    extra: pick(entry, ['extra', 'label', 'cost_factor', 'api_version', 'project', 'location']),
+    extra: pick(entry, ['extra', 'label', 'cost_factor']),
   }
 }
 
@@ -169,6 +167,9 @@ function presetOf(id: string, entry: BackendFile, path: string, findings: Findin
   return undefined
 }
 
+/** What AWS's own libraries call an API key of Bedrock. */
+const BEDROCK_KEY = 'AWS_BEARER_TOKEN_BEDROCK'
+
 function readCredentials(
   entry: BackendFile,
   path: string,
@@ -190,8 +191,11 @@ function readCredentials(
     return { credentials: keys, credentialSource: entry.api_key_env }
   }
   if (provider.keys.length > 0) return fromProvider
+  const bedrockKey = preset.adapter === 'bedrock' ? env[BEDROCK_KEY] : undefined
+  if (bedrockKey !== undefined) return { credentials: [bedrockKey], credentialSource: BEDROCK_KEY }
   const variable = preset.envPrefixes[0] === undefined ? null : `${preset.envPrefixes[0]}_API_KEY`
-  if (variable !== null && preset.auth !== 'none')
+  const fetchesToken = entry.client_secret !== undefined
+  if (variable !== null && preset.auth !== 'none' && !fetchesToken)
     findings.warnings.push(`${path}: no key yet; set ${variable} or ${path}.api_key`)
   return { credentials: [], credentialSource: variable }
 }

@@ -163,6 +163,7 @@ function readSettings(
       minOutputTokens: reservation?.min_output_tokens ?? 0,
       defaultMaxOutput: reservation?.default_max_output ?? 0,
     },
+    automaticCaching: file.caching?.automatic ?? true,
     unsupportedParams: file.translation?.unsupported_params ?? 'lenient',
     anthropicUpstreamVersion: file.anthropic?.upstream_version ?? '',
     stashSeals: file.translation?.stash_seals ?? 'store',

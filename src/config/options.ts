@@ -124,6 +124,13 @@ export const OPTIONS: readonly Option[] = [
     default: 'store',
     description: 'Where signed reasoning of tool calls is kept for 24 h: store (encrypted), memory or off.',
   },
+  {
+    path: 'caching.automatic',
+    env: 'PROMPT_CACHING',
+    type: 'boolean',
+    default: true,
+    description: 'Long prompts of Claude are marked for its cache when the client marked none.',
+  },
   { path: 'timeouts.connect_timeout', type: 'seconds', default: 10, description: 'Connecting to an upstream.' },
   { path: 'timeouts.ttft_timeout', type: 'seconds', default: 60, description: 'First content of a stream.' },
   {

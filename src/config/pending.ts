@@ -26,7 +26,6 @@ export const PENDING: readonly string[] = [
   'usage_tracking.flush_interval_seconds',
   'usage_tracking.max_records_in_memory',
   'cors.allowed_origins',
-  'models[].cache',
   'models[].min_tier',
   'models[].free_tier',
   'models[].deprecation',

@@ -86,9 +86,15 @@ const backend = z.strictObject({
   access_key_id: secret.optional(),
   secret_access_key: secret.optional(),
   session_token: secret.optional(),
+  profile: filled.optional(),
+  tenant_id: filled.optional(),
+  client_id: filled.optional(),
+  client_secret: secret.optional(),
+  credentials_file: filled.optional(),
+  token_url: z.url('expected an absolute URL').optional(),
   api_version: text.optional(),
-  project: text.optional(),
-  location: text.optional(),
+  project: filled.optional(),
+  location: filled.regex(/^[a-z0-9-]+$/, 'expected a location such as us-east5 or global').optional(),
   label: text.optional(),
   ...feature.backendRouting,
   extra: z.looseObject({ force: anything.optional() }).optional(),
@@ -161,6 +167,7 @@ export const fileSchema = z.strictObject({
       stash_seals: z.enum(['store', 'memory', 'off'], 'expected store, memory or off').optional(),
     })
     .optional(),
+  caching: z.strictObject({ automatic: z.boolean().optional() }).optional(),
   limits: z
     .strictObject({
       body_bytes_max: count.min(1, 'must be positive').optional(),

@@ -38,6 +38,8 @@ export interface Settings {
   readonly anthropicUpstreamVersion: string
   /** Where the seals of tool calls are kept for clients that lose them (B3). */
   readonly stashSeals: 'store' | 'memory' | 'off'
+  /** Whether long prompts of Claude are marked for its cache (R89). */
+  readonly automaticCaching: boolean
   readonly limits: {
     readonly bodyBytesMax: number
     readonly upstreamBodyBytesMax: number

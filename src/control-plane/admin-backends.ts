@@ -18,10 +18,17 @@ function backendObject(backend: Backend, health: Pick<TargetHealth, 'describe'>)
     protocols: backend.protocols,
     enabled: backend.enabled,
     credential: {
-      state: backend.auth === 'none' ? 'not_needed' : backend.credentials.length > 0 ? 'set' : 'missing',
+      state: credentialState(backend),
       count: backend.credentials.length,
       source: backend.credentialSource,
     },
     health: health.describe(backend),
   }
+}
+
+function credentialState(backend: Backend): string {
+  if (backend.access) return 'fetched'
+  if (backend.aws) return 'set'
+  if (backend.auth === 'none') return 'not_needed'
+  return backend.credentials.length > 0 ? 'set' : 'missing'
 }

@@ -73,6 +73,13 @@ export function forwardedHeaders(
   return headers
 }
 
+/** The beta flags of Anthropic's that this kind of backend gets, separated by commas; empty when there are none. */
+export function betasFor(backendType: string, isTranslated: boolean, client: IncomingHttpHeaders): string {
+  const headers = forwardedHeaders('anthropic-messages', backendType, isTranslated, client)
+  const at = headers.indexOf(BETA)
+  return at < 0 ? '' : headers[at + 1]!
+}
+
 function translatedBetas(backendType: string, client: IncomingHttpHeaders): string[] {
   const known = KNOWN_BETAS.get(backendType)
   const flags = BETA_HEADERS.flatMap((name) => flagsOf(textOf(client[name]) ?? ''))

@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Protocol } from '#base/protocols.ts'
 import type { Backend, Route } from '#catalog/types.ts'
-import { forwardedHeaders } from './client-headers.ts'
+import { betasFor, forwardedHeaders } from './client-headers.ts'
+import { cloudPath } from './cloud-paths.ts'
 import { pushIdentity } from './identity.ts'
 
 /** Where and how one attempt speaks to its backend. */
@@ -54,6 +55,8 @@ function baseOf(backend: Backend, protocol: Protocol): { origin: string; path: s
 }
 
 function pathOf(ask: UpstreamAsk): string {
+  const { cloud } = ask.route.backend
+  if (cloud) return cloudPath(cloud, { ...ask, model: ask.route.upstreamModel })
   switch (ask.protocol) {
     case 'openai-chat':
       return '/chat/completions'
@@ -82,19 +85,33 @@ function betaQuery(query: string): string {
   return /(?:^|&)beta=true(?:&|$)/.test(query) ? '?beta=true' : ''
 }
 
+function acceptedOf(ask: UpstreamAsk): string {
+  if (!ask.stream) return 'application/json'
+  return ask.route.backend.cloud?.kind === 'bedrock' ? 'application/vnd.amazon.eventstream' : 'text/event-stream'
+}
+
 function headersOf(ask: UpstreamAsk, backend: Backend): string[] {
-  const headers = ['content-type', 'application/json', 'accept', ask.stream ? 'text/event-stream' : 'application/json']
+  const headers = ['content-type', 'application/json', 'accept', acceptedOf(ask)]
   // Compressed answers would have to be unpacked to be read; asking for none is cheaper for both sides.
   headers.push('accept-encoding', 'identity')
   pushIdentity(headers, backend, ask.clientHeaders)
   pushCredential(headers, backend, ask.credential)
-  headers.push(...forwardedHeaders(ask.protocol, backend.type, ask.isTranslated, ask.clientHeaders))
-  if (ask.protocol === 'anthropic-messages') {
+  headers.push(...forwardedOf(ask))
+  if (ask.protocol === 'anthropic-messages' && !backend.cloud) {
     if (ask.isTranslated) headers.push('anthropic-version', ask.anthropicVersion)
     else if (ask.clientHeaders['anthropic-version'] === undefined) headers.push('anthropic-version', ANTHROPIC_VERSION)
   }
   for (const [name, value] of Object.entries(backend.headers)) headers.push(name, value)
   return headers
+}
+
+/** Clouds read Claude's version in the body, and Bedrock the betas too. */
+function forwardedOf(ask: UpstreamAsk): readonly string[] {
+  const { backend } = ask.route
+  if (!backend.cloud || ask.protocol !== 'anthropic-messages')
+    return forwardedHeaders(ask.protocol, backend.type, ask.isTranslated, ask.clientHeaders)
+  const betas = betasFor(backend.type, ask.isTranslated, ask.clientHeaders)
+  return backend.cloud.kind === 'vertex' && betas !== '' ? ['anthropic-beta', betas] : []
 }
 
 function pushCredential(headers: string[], backend: Backend, credential: string | null): void {
@@ -103,6 +120,7 @@ function pushCredential(headers: string[], backend: Backend, credential: string 
     case 'bearer':
       headers.push('authorization', `Bearer ${credential}`)
       break
+    case 'api-key':
     case 'x-api-key':
     case 'x-goog-api-key':
       headers.push(backend.auth, credential)

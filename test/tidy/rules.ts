@@ -16,7 +16,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
   base: {},
   wire: { base: 'values' },
   ir: { base: 'values' },
-  providers: { base: 'values', catalog: 'types' },
+  providers: { base: 'values', wire: 'values', catalog: 'types' },
   codecs: { base: 'values', ir: 'values', wire: 'values' },
   health: {},
   outbound: { base: 'values' },

@@ -180,7 +180,7 @@ const TRANSLATED: readonly Protocol[] = [
   'openai-chat',
 ]
 
-const EMBEDDING: readonly Protocol[] = ['openai-embeddings', 'gemini']
+const EMBEDDING: readonly Protocol[] = ['openai-embeddings', 'gemini', 'bedrock-converse']
 
 /** How the route is spoken to: in the client's own protocol where it can be, else through a translation; null when neither. */
 function protocolFor(parsed: Parsed, route: Route): Protocol | null {

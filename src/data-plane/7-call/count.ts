@@ -50,6 +50,7 @@ export async function countPrompt(
 
 /** Protocols that have a counter of their own. Of hosts that only speak like OpenAI none is known to have OpenAI's. */
 function hasCounter({ route, protocol }: Target): boolean {
+  if (route.backend.cloud?.kind === 'bedrock') return false
   if (protocol === 'anthropic-messages' || protocol === 'gemini') return true
   return protocol === 'openai-responses' && route.backend.type === 'openai'
 }
@@ -129,11 +130,19 @@ const COUNTED_MEMBERS = ['model', 'messages', 'system', 'tools', 'tool_choice', 
 /** Members of a Responses request that its counter refuses. */
 const UNCOUNTED_MEMBERS = new Set(['stream', 'store', 'include', 'max_output_tokens', 'temperature', 'top_p'])
 
+const VERTEX_COUNTED = ['contents', 'systemInstruction', 'tools', 'generationConfig']
+
+function pickMembers(body: Readonly<Record<string, unknown>>, names: readonly string[]): object {
+  return Object.fromEntries(names.filter((name) => name in body).map((name) => [name, body[name]]))
+}
+
 function countable(target: Target, body: Readonly<Record<string, unknown>>): unknown {
   switch (target.protocol) {
     case 'anthropic-messages':
-      return Object.fromEntries(COUNTED_MEMBERS.filter((name) => name in body).map((name) => [name, body[name]]))
+      return pickMembers(body, COUNTED_MEMBERS)
     case 'gemini':
+      // Vertex counts the members themselves, Google's other host a whole request.
+      if (target.route.backend.cloud) return pickMembers(body, VERTEX_COUNTED)
       return { generateContentRequest: { model: `models/${target.route.upstreamModel}`, ...body } }
     default:
       return Object.fromEntries(Object.entries(body).filter(([name]) => !UNCOUNTED_MEMBERS.has(name)))

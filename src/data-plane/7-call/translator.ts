@@ -18,6 +18,7 @@ import type { ChatRequest } from '#ir/chat-request.ts'
 import type { Loss, Losses } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
 import { costOf } from '#ledger/cost.ts'
+import { isOperatorsName } from '#providers/cloud-paths.ts'
 import { AnswerWatch } from './answer-watch.ts'
 import type { Conversation } from './conversation.ts'
 import type { SealStash, StashScope } from './seal-stash.ts'
@@ -28,6 +29,8 @@ import { type Onlooker, TranslatedReader } from './translated-reader.ts'
 export interface Translation {
   /** For the upstream. */
   readonly body: Buffer
+  /** Of a request that takes several calls: all of them, whose answers are read as one JSON list. */
+  readonly bodies?: readonly Buffer[]
   readonly losses: readonly Loss[]
   /** Where each neutral setting stood in the client's body. */
   readonly paths: ChatRequest['paths']
@@ -215,15 +218,18 @@ export function traitsFor(
   anthropicVersion: string,
 ): TargetTraits {
   const { model } = route
-  return traitsOf({
+  const { cloud } = route.backend
+  const isOwnName = cloud !== undefined && isOperatorsName(cloud, route.upstreamModel)
+  const found = traitsOf({
     protocol,
     backendType: route.backend.type,
-    upstreamModel: route.upstreamModel,
+    upstreamModel: isOwnName ? model.id : route.upstreamModel,
     vendor: model.vendor,
     capabilities: model.capabilities,
     outputTokensMax: model.maxOutput,
     anthropicVersion,
   })
+  return isOwnName ? { ...found, model: route.upstreamModel } : found
 }
 
 /**

@@ -10,8 +10,10 @@ import { adaptBody } from './adapt-body.ts'
 import type { Answer } from './answer.ts'
 import type { Asked } from './asked.ts'
 import { dispatch, type Sending } from './dispatch.ts'
+import { dispatchAll } from './dispatch-all.ts'
 import { refuseLosses } from './losses.ts'
 import { applyParamRules, paramRulesOf } from './param-rules.ts'
+import { MARKED, withCaching } from './prompt-caching.ts'
 import { translate } from './translate.ts'
 import type { Translation } from './translator.ts'
 import { attemptRecord, secondsOf } from './upstream-error.ts'
@@ -41,7 +43,11 @@ export async function tryTarget(asked: Asked, target: Target): Promise<Answered 
   const { translator, sending } = prepared
   const translated = parsed.stream ? (translator?.openReader() ?? null) : null
   const reader = parsed.stream ? (translated ?? PASSTHROUGH[parsed.surface].openStream(parsed.facts)) : null
-  const outcome = await dispatch(gateway, exchange, target, sending, reader)
+  const bodies = translator?.bodies ?? []
+  const outcome =
+    bodies.length > 1
+      ? await dispatchAll(gateway, exchange, target, sending, bodies)
+      : await dispatch(gateway, exchange, target, sending, reader)
   const failed = (failure: Failure, retryAfter: string | null): Failed => {
     const verdict = judge(failure)
     tellHealth(watch, failure, verdict, retryAfter)
@@ -72,16 +78,18 @@ interface Prepared {
 
 /** The bytes for this target, and in the report what they cost. Throws GatewayError (4xx); then nothing was attempted. */
 async function prepare(asked: Asked, target: Target, watch: HealthWatch): Promise<Prepared> {
-  const { gateway, parsed, hold, report } = asked
+  const { gateway, exchange, parsed, hold, report } = asked
   try {
     report.begin()
     if (hold.outputTokensMax !== null) report.limit(parsed.surface, target.protocol, hold.outputTokensMax)
     const credential = target.route.backend.credentials[watch.credential] ?? null
     const translator = target.protocol === parsed.surface ? null : await translate(asked, target, credential)
-    const sending = sendingOf(asked, target, translator, watch.credential)
+    const plain = sendingOf(asked, target, translator, watch.credential)
+    const sending = withCaching(gateway, exchange, target, plain)
     const adapted = adaptBody(asked, target, sending.body)
     const ruled = applyParamRules(paramRulesOf(target), adapted.body, translator?.paths ?? {})
-    report.rule(target.protocol, [...adapted.losses, ...ruled.losses])
+    const marked = sending === plain ? [] : [MARKED]
+    report.rule(target.protocol, [...marked, ...adapted.losses, ...ruled.losses])
     refuseLosses(gateway.settings, ruled.losses)
     return { translator, sending: { ...sending, body: ruled.body } }
   } catch (error) {
