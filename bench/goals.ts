@@ -9,6 +9,17 @@ export type Figure =
   | 'addedGapP99Ms'
   | 'cpuUsGateway'
   | 'rssMbGateway'
+  | 'textEventUs'
+  | 'argumentsEventUs'
+  | 'smallRequestUs'
+  | 'agentRequestUs'
+  | 'textEventRoundTrips'
+  | 'argumentsEventRoundTrips'
+  | 'smallRequestRoundTrips'
+  | 'agentRequestRoundTrips'
+  | 'dearestTextEvent'
+  | 'dearestArgumentsEvent'
+  | 'translatedRatio'
 
 export interface Goal {
   readonly part: string
@@ -28,6 +39,17 @@ export const FIGURE_UNITS: Readonly<Record<Figure, string>> = {
   addedGapP99Ms: 'ms',
   cpuUsGateway: 'us',
   rssMbGateway: 'MB',
+  textEventUs: 'us',
+  argumentsEventUs: 'us',
+  smallRequestUs: 'us',
+  agentRequestUs: 'us',
+  textEventRoundTrips: 'x',
+  argumentsEventRoundTrips: 'x',
+  smallRequestRoundTrips: 'x',
+  agentRequestRoundTrips: 'x',
+  dearestTextEvent: 'x',
+  dearestArgumentsEvent: 'x',
+  translatedRatio: 'x',
 }
 
 /** Reached so far: `limit` is the bound of the current stage, without one a figure is only reported beside its aim. */
@@ -48,4 +70,8 @@ export const GOALS: readonly Goal[] = [
   { part: 'B-8', point: 'idle', figure: 'rssMbGateway', aim: 600, source: 'R123 (4)' },
   { part: 'B-9', point: '400 KB', figure: 'cpuUsGateway', aim: 700, source: 'B-9' },
   { part: 'B-9', point: '400 KB', figure: 'cpuRatio', aim: 1.6, source: 'B-9: 700 over 452 us' },
+  // The dearest pair of protocols beside the median of all; how much translating an event costs beside passing it through.
+  { part: 'B-10', point: 'all', figure: 'dearestTextEvent', limit: 4, aim: 2, source: 'B-10' },
+  { part: 'B-10', point: 'all', figure: 'dearestArgumentsEvent', limit: 4, aim: 2, source: 'B-10' },
+  { part: 'B-10', point: 'all', figure: 'translatedRatio', aim: 2, source: 'B-10' },
 ]

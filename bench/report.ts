@@ -2,11 +2,14 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import { join } from 'node:path'
+import type { PairCost } from './codec-cost.ts'
+import { codecTables } from './codec-report.ts'
 import { FIGURE_UNITS, GOALS, type Figure, type Goal } from './goals.ts'
 import type { MemoryReport } from './memory.ts'
 import type { ParityReport } from './parity.ts'
 import type { Outcome, Side } from './parts.ts'
 import { median } from './quantiles.ts'
+import { digits, table } from './table.ts'
 
 export interface PointReport {
   readonly part: string
@@ -31,6 +34,8 @@ export interface Report {
   readonly goals: readonly GoalReport[]
   readonly parity: readonly ParityReport[]
   readonly void: readonly string[]
+  /** Part B-10, all of it. */
+  readonly codecs?: readonly PairCost[]
   readonly memory?: MemoryReport
 }
 
@@ -96,16 +101,6 @@ export function machineFacts(pinned: boolean): Record<string, string> {
     'load before (1 min)': `${loadavg()[0]!.toFixed(2)}${loadavg()[0]! > QUIET_LOAD_MAX ? ': NOT QUIET, the figures are worth little' : ''}`,
     pinning: pinned ? 'subject on core 0, upstream and load generator on core 1' : 'none',
   }
-}
-
-const digits = (value: number): string =>
-  Number.isFinite(value) ? value.toFixed(Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2) : '–'
-
-export function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  const line = (row: readonly string[]): string =>
-    `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`
-  return [line(rows[0]!), line(widths.map((width) => '-'.repeat(width))), ...rows.slice(1).map(line)].join('\n')
 }
 
 export function figureTable(points: readonly PointReport[]): string {
@@ -187,6 +182,7 @@ export function writeReadme(report: Report): void {
     figureTable(report.points),
     goalTable(report.goals),
     parityTable(report.parity),
+    ...(report.codecs ? [codecTables(report.codecs)] : []),
   ].join('\n\n')
   writeFileSync(file, `${text.slice(0, start)}${BEGIN}\n\n${body}\n\n${text.slice(end)}`)
 }

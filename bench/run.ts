@@ -4,6 +4,8 @@
  */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { CODEC_FULL, CODEC_QUICK, measureCodecs } from './codec-cost.ts'
+import { codecPoints, codecTables } from './codec-report.ts'
 import { INSPECT_OPTION, measureMemory, MEMORY_PART, memoryText, type MemoryReport } from './memory.ts'
 import { checkParity, type ParityReport } from './parity.ts'
 import { DEFAULT_PARTS, FULL, PARTS, QUICK, runPoint, type Outcome, type Pace } from './parts.ts'
@@ -20,7 +22,7 @@ import {
 } from './report.ts'
 import { pinned, Subjects } from './subjects.ts'
 
-const USAGE = `usage: npm run bench -- [--only b1,b3,b5,b8,b9,memory] [--quick] [--baseline-only] [--json FILE] [--write] [--profile FOLDER]
+const USAGE = `usage: npm run bench -- [--only b1,b3,b5,b8,b9,b10,memory] [--quick] [--baseline-only] [--json FILE] [--write] [--profile FOLDER]
   --only           parts to run, comma separated; b8 and memory run only when asked for
   --quick          one short round: for a look, not for the record
   --baseline-only  without the gateway
@@ -115,11 +117,48 @@ function print(report: Report): void {
       .map(([name, value]) => `${name}: ${value}`)
       .join('\n'),
   )
-  console.log(`\n${figureTable(report.points)}`)
+  const loaded = report.points.filter(({ sides }) => Object.keys(sides).length > 0)
+  if (loaded.length > 0) console.log(`\n${figureTable(loaded)}`)
   if (report.goals.length > 0) console.log(`\n${goalTable(report.goals)}`)
   if (report.parity.length > 0) console.log(`\n${parityTable(report.parity)}`)
+  if (report.codecs) console.log(`\n${codecTables(report.codecs)}`)
   if (report.memory) console.log(`\n${memoryText(report.memory)}`)
   for (const fault of report.void) console.log(`VOID ${fault}`)
+}
+
+/** The part that needs no gateway: the codecs in this process. */
+const CODEC_PART = 'b10'
+
+interface Measured {
+  readonly parity: ParityReport[]
+  readonly faults: string[]
+  memory?: MemoryReport
+}
+
+/** The parts that put load on the gateway. Adds to `points`. */
+async function runLoad(parts: readonly string[], pace: Pace, points: PointReport[]): Promise<Measured> {
+  const measured: Measured = { parity: [], faults: [] }
+  if (parts.length === 0) return measured
+  const nodeOptions = [
+    ...(options.profile ? ['--cpu-prof', `--cpu-prof-dir=${options.profile}`] : []),
+    ...(parts.includes(MEMORY_PART) ? [INSPECT_OPTION] : []),
+  ]
+  const subjects = await Subjects.start(!options['baseline-only'], nodeOptions.join(' '))
+  try {
+    if (!options.quick) await warmUp(subjects, pace)
+    for (const part of parts) {
+      if (part === MEMORY_PART) {
+        measured.memory = await measureMemory(subjects, say)
+        continue
+      }
+      const outcome = await runPart(subjects, part, pace, points)
+      measured.faults.push(...outcome.faults)
+      if (outcome.parity) measured.parity.push(outcome.parity)
+    }
+  } finally {
+    await subjects.stop()
+  }
+  return measured
 }
 
 async function main(): Promise<number> {
@@ -127,37 +166,24 @@ async function main(): Promise<number> {
     console.log(USAGE)
     return 0
   }
-  const pace = options.quick ? QUICK : FULL
-  const nodeOptions = [
-    ...(options.profile ? ['--cpu-prof', `--cpu-prof-dir=${options.profile}`] : []),
-    ...(options.only.includes(MEMORY_PART) ? [INSPECT_OPTION] : []),
-  ]
   const machine = machineFacts(pinned)
-  const subjects = await Subjects.start(!options['baseline-only'], nodeOptions.join(' '))
-  const points: PointReport[] = []
-  const parity: ParityReport[] = []
-  const faults: string[] = []
-  let memory: MemoryReport | undefined
-  try {
-    if (!options.quick) await warmUp(subjects, pace)
-    for (const part of options.only.split(',')) {
-      if (part.trim() === MEMORY_PART) {
-        memory = await measureMemory(subjects, say)
-        continue
-      }
-      const outcome = await runPart(subjects, part.trim(), pace, points)
-      faults.push(...outcome.faults)
-      if (outcome.parity) parity.push(outcome.parity)
-    }
-  } finally {
-    await subjects.stop()
-  }
+  const parts = options.only.split(',').map((part) => part.trim())
+  // Before there are other processes of ours.
+  const codecs = parts.includes(CODEC_PART) ? await measureCodecs(options.quick ? CODEC_QUICK : CODEC_FULL) : null
+  const points: PointReport[] = codecs ? codecPoints(codecs) : []
+  const measured = await runLoad(
+    parts.filter((part) => part !== CODEC_PART),
+    options.quick ? QUICK : FULL,
+    points,
+  )
+  const { parity, faults, memory } = measured
   const report: Report = {
     machine,
     points,
     goals: judge(points),
     parity,
     void: faults,
+    ...(codecs ? { codecs } : {}),
     ...(memory ? { memory } : {}),
   }
   print(report)

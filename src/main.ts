@@ -1,3 +1,4 @@
+import type { Server } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { createAccounts, ensureBuiltInAccounts } from '#accounts/accounts.ts'
@@ -8,7 +9,7 @@ import { type Caller, LOCAL_ACCOUNT_ID } from '#accounts/types.ts'
 import { readVersion } from '#base/version.ts'
 import { simulatedBackend } from '#catalog/build-backend.ts'
 import { buildCatalog, createCatalogSource } from '#catalog/catalog.ts'
-import type { Backend, CatalogSource } from '#catalog/types.ts'
+import type { Backend, Catalog, CatalogSource } from '#catalog/types.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { createReloader, type Reloader } from '#config/reload.ts'
 import type { Settings } from '#config/types.ts'
@@ -18,21 +19,29 @@ import { UpstreamPools } from '#data-plane/7-call/pools.ts'
 import { SealStash } from '#data-plane/7-call/seal-stash.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { ActiveRequests, createDataPlane, registerGeminiPaths } from '#data-plane/routes.ts'
+import { RetryBudget } from '#health/retry-budget.ts'
+import { TargetSpeeds } from '#health/target-speed.ts'
+import { TargetHealth } from '#health/target-health.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
 import { RateLimits } from '#limits/rate-limits.ts'
 import { createLog } from '#observe/log.ts'
-import { createRequestLog } from '#observe/request-log.ts'
+import { type Capture, createCapture } from '#observe/capture.ts'
+import { createRequestLog, SILENT_REQUEST_LOG } from '#observe/request-log.ts'
+import type { RequestLog } from '#observe/request-row.ts'
 import { createResponseState } from '#response-state/response-state.ts'
 import { sweepRegularly } from '#response-state/sweep.ts'
 import type { ResponseState } from '#response-state/types.ts'
+import { Outbound } from '#outbound/outbound.ts'
+import { createSealState } from '#seal-state/seal-state.ts'
+import type { SealArchive } from '#seal-state/types.ts'
 import type { Simulator } from '#simulator/index.ts'
 import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
 import { createLimitHistory } from '#store/limit-history.ts'
 import { storeAt } from '#store/location.ts'
 import { openStore, type Store } from '#store/store.ts'
 import { createFirstKey, masterKeyOf } from './first-start.ts'
-import { createServer, urlOf } from './server.ts'
+import { createAnthropicServer, createServer, listen, urlOf } from './server.ts'
 
 /** The composition root: config -> store -> catalog -> ledger -> planes. Nothing else knows all of them. */
 
@@ -47,6 +56,8 @@ export interface StartOptions {
 export interface RunningGateway {
   /** The listen address as a URL. */
   readonly url: string
+  /** Where only the Anthropic protocol is served; null without such a port. */
+  readonly anthropicUrl: string | null
   /** What clients are told: GATEWAY_URL, else `url`. */
   readonly gatewayUrl: string
   /** `fresh`: not shown by any start before. */
@@ -71,7 +82,7 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
   const { settings } = loaded
   ensureDataFolder(settings.dataDir)
   checkWritable(settings.dataDir)
-  const log = createLog(settings.logLevel)
+  const log = createLog(settings.logLevel, settings.logFile)
   for (const warning of loaded.warnings) log.warn({ warning }, 'configuration')
   const store = await openStore(storeAt(settings))
   let simulator: Simulator | null = null
@@ -98,69 +109,150 @@ async function openPlanes(
   const masterKey = masterKeyOf(settings)
   const pepper = await ensurePepper(store, settings.dataDir)
   const keyRing = createKeyRing(store, pepper, settings.billingMode === 'off' ? { billing: 'off' } : {})
-  const ledger = await openRecoveredLedger(store, settings, log)
+  const ledger = await openBooks(store, settings, log)
   const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf })
   const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
-  const catalog = createCatalogSource(catalogOf(settings, simulator))
-  const reloader = watchConfig(options, loaded, log, (next) => catalog.swap(catalogOf(next.settings, simulator)))
-  const requestLog = createRequestLog(store, { onDrop: (count) => log.error({ count }, 'log rows were dropped') })
-  const responses = createResponseState(store)
-  const limits = limitsOver(store, catalog, () => reloader.current.settings, options.now)
+  const { catalog, health, reloader } = watchCatalog(options, loaded, log, simulator)
+  const { requestLog, capture } = openRecords(store, settings, log)
+  const current = (): Settings => reloader.current.settings
+  const { responses, seals, sealStash } = openKept(store, pepper, current, log)
+  const limits = limitsOver(store, catalog, current, options.now)
   const lab = createFaultLab(settings, simulator)
-  const pools = new UpstreamPools({ connectMs: settings.timeouts.connectMs })
+  const requests = createRequestReads(store, requestLog)
   const localCaller = settings.disableAuth ? localCallerOf(settings) : null
+  const shared = { catalog, keyRing, health, responses, log, localCaller }
   const gateway: Gateway = {
     get settings() {
-      return reloader.current.settings
+      return current()
     },
-    catalog,
-    keyRing,
+    ...shared,
     ledger,
     requestLog,
     limits,
-    responses,
-    sealStash: new SealStash(),
-    pools,
-    log,
-    localCaller,
-    simulated: lab.backend,
+    requests,
+    capture,
+    sealStash,
+    pools: new UpstreamPools({ connectMs: settings.timeouts.connectMs }),
+    ...openRoads(current, lab),
   }
   const active = new ActiveRequests()
   const app = createServer(createDataPlane(gateway, active))
-  const gatewayUrl = (): string | null => reloader.current.settings.gatewayUrl
-  const requests = createRequestReads(store, requestLog)
-  const shared = { accounts, keys, keyRing, catalog, requests, responses, log, localCaller, settings, gatewayUrl }
-  registerControlPlane(app, { ...shared, freeDay: limits.freeDay, masterKey: masterKey.value, version: readVersion() })
+  const gatewayUrl = (): string | null => current().gatewayUrl
+  const own = { accounts, keys, requests, settings, gatewayUrl, masterKey: masterKey.value, version: readVersion() }
+  registerControlPlane(app, { ...shared, ...own, freeDay: limits.freeDay })
   registerGeminiPaths(app)
-  const url = await listen(app, settings)
-  const stopRegularWork = workRegularly(store, ledger, responses, log)
+  await app.listen({ host: settings.host, port: settings.port })
+  const url = urlOf(app.server, settings.host)
+  const anthropic = await listenForAnthropic(app, settings)
+  const stopRegularWork = workRegularly(store, ledger, [responses, seals], log)
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()
   return {
     url,
+    anthropicUrl: anthropic && urlOf(anthropic, settings.host),
     gatewayUrl: gatewayUrl() ?? url,
     masterKey,
     firstKey,
-    providersFound: loaded.providersFound.map(({ name }) => name),
-    modelCount: catalog.current.routes.size,
-    simulator: simulator !== null,
-    dataDir: settings.dataDir,
-    async close() {
+    ...foundBy(loaded, catalog.current, simulator),
+    close: async () => {
       stopRegularWork()
       reloader.close()
-      await drain(app, active)
+      await endTraffic(app, anthropic, active)
       await requestLog.flush()
+      await seals.flush()
+      await capture?.close()
       await ledger.close()
-      await pools.close()
+      await gateway.pools.close()
       await lab.close()
       await store.close()
     },
   }
 }
 
-async function listen(app: FastifyInstance, { host, port }: Settings): Promise<string> {
-  await app.listen({ host, port })
-  return urlOf(app, host)
+/** The catalog and what is known of its backends, which follow the configuration. */
+function watchCatalog(options: StartOptions, loaded: LoadedConfig, log: Logger, simulator: Simulator | null) {
+  const health = new TargetHealth()
+  const catalog = createCatalogSource(catalogOf(loaded.settings, simulator))
+  const reloader = watchConfig(options, loaded, log, (next) => {
+    catalog.swap(catalogOf(next.settings, simulator))
+    health.keepOnly(catalog.current.backends)
+  })
+  return { catalog, health, reloader }
+}
+
+/** The second port, when one is wanted; the first one's server is closed again when it cannot be had. */
+async function listenForAnthropic(app: FastifyInstance, { host, anthropicPort }: Settings): Promise<Server | null> {
+  if (anthropicPort === null) return null
+  const server = createAnthropicServer(app.server)
+  try {
+    await listen(server, host, anthropicPort)
+  } catch (error) {
+    await app.close()
+    throw error
+  }
+  return server
+}
+
+function foundBy(loaded: LoadedConfig, catalog: Catalog, simulator: Simulator | null) {
+  return {
+    providersFound: loaded.providersFound.map(({ name }) => name),
+    modelCount: catalog.routes.size,
+    simulator: simulator !== null,
+    dataDir: loaded.settings.dataDir,
+  }
+}
+
+/** The ledger, with what a process before left behind in it. */
+async function openBooks(store: Store, settings: Settings, log: Logger): Promise<RecoverableLedger> {
+  const onDelay = (err: unknown) => log.error({ err }, 'a settlement has to be written again')
+  const ledger = openLedger(store, { journalFolder: settings.dataDir, onDelay })
+  await ledger.recover()
+  return ledger
+}
+
+/** What finds the way to an upstream, besides the catalog. */
+function openRoads(settings: () => Settings, lab: FaultLab) {
+  return {
+    retryBudget: new RetryBudget(),
+    speeds: new TargetSpeeds(),
+    random: Math.random,
+    outbound: new Outbound({ allowPrivate: () => settings().outboundAllowPrivate }),
+    simulated: lab.backend,
+  }
+}
+
+/** What is kept of conversations. */
+function openKept(store: Store, pepper: string, settings: () => Settings, log: Logger) {
+  const seals = createSealState(store, pepper, {
+    onLoss: (what, count) => log.warn({ what, count }, 'seals of tool calls were lost'),
+  })
+  const sealStash = new SealStash({
+    archive: seals,
+    mode: () => settings().stashSeals,
+    onFailure: (err) => log.error({ err }, 'seals of tool calls could not be read'),
+  })
+  return { responses: createResponseState(store), seals, sealStash }
+}
+
+/** What is written down of each request. */
+function openRecords(
+  store: Store,
+  { accounting, captureFile }: Settings,
+  log: Logger,
+): { requestLog: RequestLog; capture: Capture | undefined } {
+  const onDrop = (count: number): void => log.error({ count }, 'log rows were dropped')
+  const onFault = (err: Error): void => log.error({ err }, 'the capture file cannot be written')
+  return {
+    requestLog: accounting ? createRequestLog(store, { onDrop }) : SILENT_REQUEST_LOG,
+    capture: captureFile === null ? undefined : createCapture(captureFile, { onFault }),
+  }
+}
+
+async function endTraffic(app: FastifyInstance, anthropic: Server | null, active: ActiveRequests): Promise<void> {
+  anthropic?.close()
+  anthropic?.closeIdleConnections()
+  await drain(app, active)
+  anthropic?.closeAllConnections()
 }
 
 /** Takes no new connection, lets what is in flight finish for a while, then ends it. */
@@ -178,13 +270,18 @@ async function startSimulatorFor(settings: Settings): Promise<Simulator | null> 
   return startSimulator({})
 }
 
+interface FaultLab {
+  backend(): Promise<Backend>
+  close(): Promise<void>
+}
+
 /** The simulator that stands in for providers (B12): the one that runs, else one that is started when it is first asked for. */
-function createFaultLab(settings: Settings, running: Simulator | null) {
+function createFaultLab(settings: Settings, running: Simulator | null): FaultLab {
   let opening: Promise<Simulator> | null = running && Promise.resolve(running)
   const open = async (): Promise<Simulator> => (await import('#simulator/index.ts')).startSimulator({})
   return {
-    backend: async (): Promise<Backend> => simulatedBackend(settings.timeouts, (await (opening ??= open())).url),
-    close: async (): Promise<void> => (await opening)?.close(),
+    backend: async () => simulatedBackend(settings.timeouts, (await (opening ??= open())).url),
+    close: async () => (await opening)?.close(),
   }
 }
 
@@ -229,13 +326,6 @@ function watchConfig(
   }
 }
 
-async function openRecoveredLedger(store: Store, settings: Settings, log: Logger): Promise<RecoverableLedger> {
-  const onDelay = (err: unknown) => log.error({ err }, 'a settlement has to be written again')
-  const ledger = openLedger(store, { journalFolder: settings.dataDir, onDelay })
-  await ledger.recover()
-  return ledger
-}
-
 function limitsOver(
   store: Store,
   catalog: CatalogSource,
@@ -262,12 +352,20 @@ function localCallerOf(settings: Settings): Caller {
 }
 
 /** Starts what runs beside the requests, and gives its end. */
-function workRegularly(store: Store, ledger: RecoverableLedger, responses: ResponseState, log: Logger): () => void {
+function workRegularly(
+  store: Store,
+  ledger: RecoverableLedger,
+  kept: readonly [ResponseState, SealArchive],
+  log: Logger,
+): () => void {
   const recovery = recoverRegularly(store, ledger, log)
-  const stopSweeping = sweepRegularly(responses, (err) => log.error({ err }, 'old responses could not be deleted'))
+  const [responses, seals] = kept
+  const stopResponses = sweepRegularly(responses, (err) => log.error({ err }, 'old responses could not be deleted'))
+  const stopSeals = sweepRegularly(seals, (err) => log.error({ err }, 'old seals could not be deleted'))
   return () => {
     clearInterval(recovery)
-    stopSweeping()
+    stopResponses()
+    stopSeals()
   }
 }
 

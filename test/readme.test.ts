@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { type Option, OPTIONS, PROVIDER_OPTIONS } from '#config/options.ts'
+import { configurationPage } from '#cli/configuration-page.ts'
+import { OPTIONS, PROVIDER_OPTIONS } from '#config/options.ts'
 import { PRESETS } from '#providers/presets.ts'
 import { Gateway } from './faults/gateway.ts'
 import { ROOT } from './tidy/tree.ts'
@@ -76,7 +77,22 @@ async function runSample(language: string, code: string, env: NodeJS.ProcessEnv)
 }
 
 describe('generated tables', () => {
-  test('README.md lists the settings of the parser', () => holdBlock('README.md', 'options', optionTable()))
+  test('docs/configuration.md is what the tables of the parser say', () => {
+    const page = readFileSync(join(ROOT, 'docs/configuration.md'), 'utf8')
+    assert.equal(cells(page), cells(configurationPage()), 'out of date: npm run docs:configuration')
+  })
+
+  test('every flag, variable and place of the parser is on that page', () => {
+    const page = readFileSync(join(ROOT, 'docs/configuration.md'), 'utf8')
+    for (const { env, flag, alsoFlag, path } of OPTIONS) {
+      for (const name of [env, flag && `--${flag}`, alsoFlag && `--${alsoFlag}`, path]) {
+        if (name !== undefined) assert.ok(page.includes(`\`${name}\``), name)
+      }
+    }
+    for (const place of ['backends.*.api_url', 'models[].price.input', 'model_aliases[].pattern', 'groups.*.public']) {
+      assert.ok(page.includes(`\`${place}\``), place)
+    }
+  })
 
   test('docs/operations.md lists the variables of every provider', () => {
     holdBlock('docs/operations.md', 'providers', providerTable())
@@ -97,22 +113,6 @@ function holdBlock(path: string, name: string, table: string): void {
 
 /** Without the padding that the formatter adds to tables. */
 const cells = (text: string): string => text.replace(/ *\| */g, '|').replace(/-{3,}/g, '---')
-
-function optionTable(): string {
-  const rows = OPTIONS.map((option) => {
-    const flag = option.flag === undefined ? '' : `\`--${option.flag}\``
-    const env = option.env === undefined ? '' : `\`${option.env}\``
-    return `| ${env} | ${flag} | \`${option.path}\` | ${defaultText(option)} | ${option.description} |`
-  })
-  return ['| variable | flag | in the file | default | meaning |', '| --- | --- | --- | --- | --- |', ...rows].join(
-    '\n',
-  )
-}
-
-function defaultText({ default: value }: Option): string {
-  if (value === undefined || (Array.isArray(value) && value.length === 0)) return ''
-  return `\`${String(value)}\``
-}
 
 function providerTable(): string {
   const rows = PRESETS.filter(({ envPrefixes }) => envPrefixes.length > 0).map(({ type, label, envPrefixes }) => {

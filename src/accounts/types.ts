@@ -31,6 +31,8 @@ export interface ApiKey {
   readonly name: string
   readonly kind: 'inference' | 'management'
   readonly system: string | null
+  /** The first is the one its requests are in unless they name another (R63). */
+  readonly groups?: readonly string[]
   readonly disabled: boolean
   readonly limitNano: NanoUsd | null
   readonly limitReset: LimitReset | null

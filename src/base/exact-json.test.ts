@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseExactJson, parseFaithfulJson, usdNumber, usdNumberOrNull } from './exact-json.ts'
+import { isRawNumber, parseExactJson, parseFaithfulJson, usdNumber, usdNumberOrNull, rawNumber } from './exact-json.ts'
 import { parseUsd } from './money.ts'
 
 const LIMIT = new Set(['limit'])
@@ -37,4 +37,10 @@ test('numbers that JavaScript would round are written again as they stood', () =
   const infinite = '{"a":1e999,"b":12345678901234567890}'
   assert.equal(JSON.stringify(parseFaithfulJson(infinite)), infinite)
   assert.throws(() => parseFaithfulJson('{"a":12345678901234567890,}'), SyntaxError)
+})
+
+test('a number that is kept as its text is known from an object of the client that looks like one', () => {
+  assert.equal(JSON.stringify({ a: rawNumber('0.30000000000000000001') }), '{"a":0.30000000000000000001}')
+  assert.ok(isRawNumber(rawNumber('1')))
+  for (const other of [1, '1', null, { rawJSON: '1' }]) assert.equal(isRawNumber(other), false)
 })

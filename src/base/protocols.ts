@@ -15,3 +15,7 @@ export type Surface = Exclude<Protocol, 'bedrock-converse'>
 
 /** What is asked of a model. `count` is free (B4), the others are metered. */
 export type Operation = 'generate' | 'embed' | 'count'
+
+/** How a request reaches its upstream: `passthrough`, or `<in>-><out>` where a translation is involved (R26). */
+export const adapterOf = (surface: Surface, protocol: Protocol): string =>
+  protocol === surface ? 'passthrough' : `${surface}->${protocol}`

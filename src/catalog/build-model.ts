@@ -34,8 +34,15 @@ export function buildModel(settings: ModelSettings, fallback: PriceNumbers | nul
     outputModalities: settings.outputModalities ?? [kind === 'embedding' ? 'embeddings' : 'text'],
     tags: settings.tags,
     releasedAt: settings.releasedAt ?? known?.releasedAt ?? null,
+    ...(settings.cache === null ? {} : { cache: settings.cache }),
     free: settings.free || (price !== null && price.source !== 'fallback' && isFree(price)),
     price,
+    fallbacks: settings.fallbacks,
+    contextFallbacks: settings.contextFallbacks,
+    larger: settings.larger,
+    strategy: settings.strategy,
+    thinking: settings.thinking,
+    ...(settings.paramRules.length === 0 ? {} : { paramRules: settings.paramRules }),
   }
 }
 
@@ -49,6 +56,9 @@ function configPrice(
   if (known?.price) return toPrice(known.price, 'reference')
   return fallback && toPrice(fallback, 'fallback')
 }
+
+/** What nobody but the operator can say of a model. */
+const PLAINLY_ROUTED = { fallbacks: [], contextFallbacks: [], larger: null, strategy: null, thinking: null } as const
 
 /** A model that only the reference data describes. */
 export function modelFromReference(row: ReferenceModel, fallback: PriceNumbers | null): Model {
@@ -68,6 +78,7 @@ export function modelFromReference(row: ReferenceModel, fallback: PriceNumbers |
     releasedAt: row.releasedAt,
     free: row.price !== null && isFree(row.price),
     price,
+    ...PLAINLY_ROUTED,
   }
 }
 
@@ -103,6 +114,7 @@ export function modelFromSimulator(row: SimulatorModel): Model {
     releasedAt: null,
     free: false,
     price: toPrice(row.isUnpaid ? UNPAID : SIMULATOR_PRICE, 'simulator'),
+    ...PLAINLY_ROUTED,
   }
 }
 

@@ -179,3 +179,47 @@ test('the source hands out the current snapshot and swaps it', () => {
   assert.equal(taken, first)
   assert.equal(source.current, second)
 })
+
+test('clouds: hosts by place, ways to authenticate, protocols by model', () => {
+  const catalog = build(`backends:
+  v: { type: vertex, project: p, location: us-east5 }
+  g: { type: vertex, project: p }
+  e: { type: vertex, project: p, location: eu }
+  n: { type: vertex, api_key: express }
+  a: { type: azure, api_url: "https://r.openai.azure.com/openai/v1/", api_key: k }
+  d: { type: azure, api_url: "https://r.openai.azure.com", api_key: k, api_version: 2024-10-21 }
+  t: { type: azure, api_url: "https://r.openai.azure.com", tenant_id: t, client_id: c, client_secret: s }
+  b: { type: bedrock, region: us-east-1, api_key: k }
+models: [ { id: c, ${FULL}, ${PRICE} }, { id: x, ${FULL}, ${PRICE} }, { id: m, ${FULL.replace('tools', 'embeddings')}, price: { input: 1 } } ]
+routes:
+  - { model: c, backend: b, upstream_model: us.anthropic.claude-sonnet-4-6 }
+  - { model: x, backend: b, upstream_model: amazon.nova-lite-v1 }
+  - { model: m, backend: b, upstream_model: amazon.titan-embed-text-v2 }
+  - { model: x, backend: v, upstream_model: gemini-3-pro }
+  - { model: x, backend: g, upstream_model: gemini-3-pro }
+  - { model: x, backend: e, upstream_model: gemini-3-pro }
+  - { model: x, backend: n, upstream_model: gemini-3-pro }
+  - { model: x, backend: a }
+  - { model: x, backend: d }
+  - { model: x, backend: t }
+`)
+  const told = [...catalog.backends.values()].map(({ id, apiUrl, auth, enabled }) => [id, apiUrl, auth, enabled])
+  assert.deepEqual(told, [
+    ['v', 'https://us-east5-aiplatform.googleapis.com', 'bearer', true],
+    ['g', 'https://aiplatform.googleapis.com', 'bearer', true],
+    ['e', 'https://aiplatform.eu.rep.googleapis.com', 'bearer', true],
+    ['n', 'https://aiplatform.googleapis.com', 'x-goog-api-key', true],
+    ['a', 'https://r.openai.azure.com', 'api-key', true],
+    ['d', 'https://r.openai.azure.com', 'api-key', true],
+    ['t', 'https://r.openai.azure.com', 'bearer', true],
+    ['b', 'https://bedrock-runtime.us-east-1.amazonaws.com', 'bearer', true],
+  ])
+  const spoken = (model: string, backend: string) =>
+    catalog.routes.get(model)!.find((route) => route.backend.id === backend)!.protocols
+  assert.deepEqual(spoken('c', 'b'), ['anthropic-messages', 'bedrock-converse'])
+  assert.deepEqual(spoken('x', 'b'), ['bedrock-converse'])
+  assert.deepEqual(spoken('m', 'b'), ['bedrock-converse'])
+  assert.deepEqual(spoken('x', 'v'), ['gemini'])
+  assert.deepEqual(spoken('x', 'a'), ['openai-chat', 'openai-responses'])
+  assert.deepEqual(spoken('x', 'd'), ['openai-chat'])
+})

@@ -1,5 +1,6 @@
 import type { Protocol } from '#base/protocols.ts'
 import type { CatalogSettings, RouteSettings } from './settings.ts'
+import { cloudProtocols } from '#providers/cloud-paths.ts'
 import { findPreset } from '#providers/presets.ts'
 import { SIMULATOR_MODELS } from '#simulator/models.ts'
 import { buildBackend } from './build-backend.ts'
@@ -32,7 +33,7 @@ export function buildCatalog(settings: BuildSettings, { simulatorUrl, nowMs }: C
     backends.set(id, buildBackend(id, backend, settings.timeouts, simulatorUrl))
   }
   const groups = new Map<string, Group>()
-  for (const [id, group] of Object.entries(catalog.groups)) groups.set(id, { id, public: group.public })
+  for (const [id, group] of Object.entries(catalog.groups)) groups.set(id, { id, ...group })
   const draft = new Draft(catalog, backends, settings.timeouts, nowMs)
   for (const model of catalog.models) draft.models.set(model.id, buildModel(model, catalog.fallbackPrice, nowMs))
   for (const route of catalog.routes) draft.addConfigured(route)
@@ -126,6 +127,8 @@ class Draft {
       weight: settings.weight,
       active: settings.active,
       price,
+      defaultParams: settings.defaultParams,
+      maxContext: settings.maxContext,
       ...(limits && { timeouts: { ...this.globalTimeouts, ...backend.timeouts, ...limits } }),
     })
   }
@@ -144,8 +147,12 @@ const isReseller = (type: string): number => (findPreset(type)?.vendor === null 
  * Gemini's protocol embeds too, by methods of its own (R6).
  */
 function protocolsOf(model: Model, route: RouteSettings, backend: Backend): Protocol[] {
-  const wanted = route.protocols ?? backend.protocols
+  const { cloud } = backend
+  const spoken = cloud ? cloudProtocols(cloud, backend.protocols, route.upstreamModel, model.vendor) : backend.protocols
+  const wanted = route.protocols ?? spoken
   const isEmbedding = model.kind === 'embedding'
+  // Bedrock embeds by another method of its own, whatever its chat protocol is called (R4).
+  if (isEmbedding && cloud?.kind === 'bedrock') return wanted.filter((protocol) => protocol === 'bedrock-converse')
   return wanted.filter((protocol) => protocol === 'gemini' || (protocol === 'openai-embeddings') === isEmbedding)
 }
 
@@ -159,6 +166,10 @@ const plainRoute = (model: string, backend: string, upstreamModel: string, prior
   weight: 1,
   price: null,
   active: true,
+  defaultParams: {},
+  maxContext: null,
+  minTier: null,
+  factor: null,
   extra: {},
 })
 

@@ -1,6 +1,7 @@
 import type { PicoUsd } from '#base/money.ts'
 import type { Protocol } from '#base/protocols.ts'
-import type { Timeouts } from './types.ts'
+import type { AccessSource, Cloud } from '#providers/cloud.ts'
+import type { Identity, ParamRule, Timeouts } from './types.ts'
 
 /** The file's `backends`, `models`, `routes` and `groups`, validated and in our units, together with what zero config adds. */
 export interface CatalogSettings {
@@ -42,12 +43,27 @@ export interface BackendSettings {
   readonly headers: Readonly<Record<string, string>>
   readonly timeouts: Partial<Timeouts>
   readonly enabled: boolean
+  readonly paramRules: readonly ParamRule[]
   readonly region: string | null
   readonly accessKeyId: string | null
   readonly secretAccessKey: string | null
   readonly sessionToken: string | null
+  /** What only clouds have. */
+  readonly cloud: Cloud | null
+  readonly access: AccessSource | null
   /** All reference models of its vendor are routed to it, because nothing else was said. */
   readonly offersReference: boolean
+  readonly identity: Identity
+  /** What happens to prompts there (R65); a key or group may demand one of them. */
+  readonly dataPolicy: readonly string[]
+  /** Whose bill a call is on; the backend's own name unless said. */
+  readonly billingDomain: string
+  /** Top-level members that every request to this backend gets, stronger than the client's (R32). */
+  readonly force: Readonly<Record<string, unknown>>
+  /** What one credential may be given at a time (R72); null: no bound. */
+  readonly caps: { readonly rpm: number | null; readonly concurrency: number | null }
+  /** The upstream's model list is read regularly and applied (R56). */
+  readonly autoSync: boolean
   /** Fields of later features, as written. */
   readonly extra: Readonly<Record<string, unknown>>
 }
@@ -67,9 +83,35 @@ export interface ModelSettings {
   readonly releasedAt: string | null
   readonly free: boolean
   readonly price: PriceNumbers | null
+  readonly paramRules: readonly ParamRule[]
   readonly timeouts: Partial<Timeouts>
+  /** Selectors that are tried when no backend of this model answers (R68). */
+  readonly fallbacks: readonly string[]
+  /** Selectors for prompts that do not fit (R73). */
+  readonly contextFallbacks: readonly string[]
+  /** The sibling with the larger window. */
+  readonly larger: string | null
+  /** How reasoning is asked for (R34), as written; null: by the vendor's rule. */
+  readonly thinking: Readonly<Record<string, unknown>> | null
+  readonly strategy: Strategy | null
+  /** Whether prompt caching has to be asked for (R89). */
+  readonly cache: 'explicit' | 'implicit' | 'off' | null
+  readonly minTier: string | null
   readonly extra: Readonly<Record<string, unknown>>
 }
+
+/** How one of several equal routes is picked (R66). */
+export const STRATEGIES = [
+  'weighted_random',
+  'round_robin',
+  'least_recently_used',
+  'hash_affinity',
+  'lowest_price',
+  'price_weighted',
+  'lowest_latency',
+  'highest_throughput',
+] as const
+export type Strategy = (typeof STRATEGIES)[number]
 
 export interface RouteSettings {
   readonly model: string
@@ -82,10 +124,30 @@ export interface RouteSettings {
   readonly weight: number
   readonly price: PriceNumbers | null
   readonly active: boolean
+  /** Members laid under the client's body (R64). */
+  readonly defaultParams: Readonly<Record<string, unknown>>
+  readonly maxContext: number | null
+  readonly minTier: string | null
+  /** Decimal text by which the charged price is multiplied; null: 1. */
+  readonly factor: string | null
   readonly extra: Readonly<Record<string, unknown>>
 }
 
 export interface GroupSettings {
   readonly public: boolean
+  /** Whether ids that no route claims go to the default backend (C14). */
+  readonly allowDefaultBackend: boolean
+  /** In place of the global one; null: that. */
+  readonly defaultBackend: string | null
+  readonly strategy: Strategy | null
+  readonly vendorPrefixPolicy: 'strip' | 'reject' | null
+  /** Backends its keys may name; null: those that its routes lead to. */
+  readonly backends: readonly string[] | null
+  /** Used when a request names no model. */
+  readonly defaultModel: string | null
+  readonly fallbacks: readonly string[]
+  /** Demands on backends (R65); empty: none. */
+  readonly regions: readonly string[]
+  readonly dataPolicy: readonly string[]
   readonly extra: Readonly<Record<string, unknown>>
 }

@@ -1,5 +1,7 @@
 import type { PicoUsd } from '#base/money.ts'
+import type { Strategy } from './settings.ts'
 import type { Protocol } from '#base/protocols.ts'
+import type { AccessSource, Cloud } from '#providers/cloud.ts'
 
 /** Pico-USD per token, per request or per image. A class without a price of its own falls back as R91 says. */
 export interface Price {
@@ -39,7 +41,44 @@ export interface Model {
   readonly releasedAt: string | null
   readonly free: boolean
   readonly price: Price | null
+  /** Selectors that are tried when no backend of this model answers (R68). */
+  readonly fallbacks: readonly string[]
+  /** Selectors for prompts that do not fit (R73). */
+  readonly contextFallbacks: readonly string[]
+  /** The sibling with the larger window. */
+  readonly larger: string | null
+  readonly strategy: Strategy | null
+  /** How reasoning is asked for (R34), as the operator wrote it; null: by the vendor's rule. */
+  readonly thinking: Readonly<Record<string, unknown>> | null
+  /** The operator's rules for its parameters; absent when there are none. */
+  readonly paramRules?: readonly ParamRule[]
+  /** How prompts are cached: `explicit` where a request has to mark them; absent: by what is known of its name. */
+  readonly cache?: 'off' | 'explicit' | 'implicit'
 }
+
+/** What the operator says of one parameter of an upstream's body (R81). */
+export interface ParamRule {
+  /** Names of the members that lead to it, from the body's top. */
+  readonly path: readonly string[]
+  /** Which values it is about; absent: all. */
+  readonly when?: ParamCondition
+  readonly action: ParamAction
+}
+
+/** All that is said must hold. Numbers alone are above or below something. */
+export interface ParamCondition {
+  readonly equals?: unknown
+  readonly not?: unknown
+  readonly above?: number | undefined
+  readonly below?: number | undefined
+}
+
+export type ParamAction =
+  | { readonly type: 'drop' | 'error' }
+  /** Another name in the same object, another value, or both. */
+  | { readonly type: 'adapt'; readonly name?: string; readonly value?: unknown }
+
+export type { Strategy } from './settings.ts'
 
 export interface Timeouts {
   readonly connectMs: number
@@ -59,6 +98,20 @@ export interface AwsAccess {
   readonly sessionToken: string | null
 }
 
+/** One header that tells an upstream about the calling application (R113). */
+export interface IdentityHeader {
+  /** The client's headers that are passed on, in lower case, the first that is there; empty: never the client's. */
+  readonly from: readonly string[]
+  /** Sent where none of them is there; null: nothing is. */
+  readonly value: string | null
+}
+
+export interface Identity {
+  readonly userAgent: IdentityHeader
+  readonly referer: IdentityHeader
+  readonly title: IdentityHeader
+}
+
 export interface Backend {
   readonly id: string
   /** Preset or generic type: openai, anthropic, gemini, openrouter, openai-compatible, anthropic-compatible, gemini-compatible, bedrock, simulator … */
@@ -66,11 +119,15 @@ export interface Backend {
   /** Base URL without trailing slash, as the preset writes it (openai: ends in /v1; anthropic and gemini: the root). */
   readonly apiUrl: string
   /** How the credential is sent. */
-  readonly auth: 'bearer' | 'x-api-key' | 'x-goog-api-key' | 'none'
+  readonly auth: 'bearer' | 'api-key' | 'x-api-key' | 'x-goog-api-key' | 'none'
   /** Secrets: never logged, never listed. Several rotate. */
   readonly credentials: readonly string[]
   /** Requests are signed with these instead (AWS); null everywhere else. */
   readonly aws: AwsAccess | null
+  /** Whose paths and bodies its calls have; absent: those of the protocols themselves. */
+  readonly cloud?: Cloud
+  /** Where its credential is fetched from; absent: it is written down. */
+  readonly access?: AccessSource
   /** The environment variable to name when the credential is missing or refused. */
   readonly credentialSource: string | null
   readonly protocols: readonly Protocol[]
@@ -79,11 +136,33 @@ export interface Backend {
   readonly protocolUrls?: Readonly<Partial<Record<Protocol, string>>>
   readonly timeouts: Timeouts
   readonly enabled: boolean
+  /** Where it keeps data, as the operator calls it; null: not said (R65). */
+  readonly region: string | null
+  /** What it promises about data; what is not said is not promised (R65). */
+  readonly dataPolicy: readonly string[]
+  /** Absent: the client's own names pass. */
+  readonly identity?: Identity
+  /** As of a model, and applied before its own. */
+  readonly paramRules?: readonly ParamRule[]
 }
 
 export interface Group {
   readonly id: string
   readonly public: boolean
+  /** Whether ids that no route claims go to the default backend (C14). */
+  readonly allowDefaultBackend: boolean
+  /** In place of the global one; null: that. */
+  readonly defaultBackend: string | null
+  readonly strategy: Strategy | null
+  readonly vendorPrefixPolicy: 'strip' | 'reject' | null
+  /** Backends that its keys may name; null: see the lookups of step 4. */
+  readonly backends: readonly string[] | null
+  /** Selectors that are tried when no backend of a model answers (R68). */
+  readonly fallbacks: readonly string[]
+  /** Backends elsewhere do not serve it; empty: any region (R65). */
+  readonly regions: readonly string[]
+  /** What a backend must promise about data (R65). */
+  readonly dataPolicy: readonly string[]
 }
 
 /** Model x backend x group, with the upstream's own name of the model. */
@@ -99,6 +178,10 @@ export interface Route {
   readonly active: boolean
   /** The route's own price, else the model's, else null (unpriced). */
   readonly price: Price | null
+  /** Members laid under the client's body (R64). */
+  readonly defaultParams: Readonly<Record<string, unknown>>
+  /** Tokens that this route takes, where it takes fewer than the model. */
+  readonly maxContext: number | null
   /** Present when the model has time limits of its own; replaces those of the backend (R76). */
   readonly timeouts?: Timeouts
 }

@@ -4,6 +4,8 @@ import { pairs } from './output.ts'
 export interface Running {
   /** Where it listens. */
   readonly url: string
+  /** Where only the Anthropic protocol is served. */
+  readonly anthropicUrl?: string | null
   /** What clients are told to use: GATEWAY_URL, else the listen address. */
   readonly gatewayUrl: string
   readonly masterKey: { readonly value: string; readonly fresh: boolean }
@@ -27,7 +29,7 @@ export function banner(
   const facts: [string, string][] = [
     ['Page', `${gateway.url}/`],
     ['OpenAI', `${root}/v1`],
-    ['Anthropic', root],
+    ['Anthropic', gateway.anthropicUrl == null ? root : `${root} or ${gateway.anthropicUrl}`],
     ['Gemini', root],
     ['Models', `${gateway.modelCount} ${sourceText(gateway)}`],
     ['Data', gateway.dataDir],

@@ -1,4 +1,5 @@
 import Fastify, { type FastifyInstance } from 'fastify'
+import { TargetHealth } from '#health/target-health.ts'
 import { createAccounts, ensureBuiltInAccounts } from '#accounts/accounts.ts'
 import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
@@ -39,6 +40,8 @@ export async function mountAdministration(
     accounts: createAccounts(store, { keyRing }),
     keys: createKeys(store, pepper, keyRing),
     keyRing,
+    // No gateway runs on the folder: nothing is known of any backend.
+    health: new TargetHealth(),
     catalog: { current: NO_CATALOG },
     requests: createRequestReads(store),
     responses: createResponseState(store),

@@ -1,32 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ChatEvent } from '#ir/chat-event.ts'
-import type { ChatRequest, Tool } from '#ir/chat-request.ts'
+import type { Tool } from '#ir/chat-request.ts'
+import { BLANK_REQUEST } from '#ir/testbed.ts'
 import { Emulation } from './emulation.ts'
+import { ToolNames } from './tool-names.ts'
 import type { EncodedRequest } from './translation.ts'
 
-const request = (tools: readonly Tool[] = []): ChatRequest => ({
-  instructions: [],
-  turns: [],
-  tools,
-  toolChoice: null,
-  parallelToolCalls: null,
-  sampling: {},
-  outputTokensMax: null,
-  stopSequences: null,
-  candidates: null,
-  logprobs: null,
-  format: null,
-  reasoning: null,
-  verbosity: null,
-  serviceTier: null,
-  endUser: null,
-  metadata: null,
-  promptCacheKey: null,
-  stream: false,
-  paths: {},
-  ext: {},
-})
+const names = (tools: readonly Tool[] = []): ToolNames => new ToolNames({ ...BLANK_REQUEST, tools }, 'gemini')
 
 const encoded = (rest: Partial<EncodedRequest> = {}): EncodedRequest => ({
   body: {},
@@ -48,11 +29,11 @@ const finish: ChatEvent = { type: 'finish', candidate: 0, reason: 'tool-calls', 
 const shown = (emulation: Emulation, events: readonly ChatEvent[]) => events.map((event) => emulation.push(event))
 
 test('nothing to undo is nothing to do', () => {
-  assert.equal(Emulation.of(request(), encoded()), null)
+  assert.equal(Emulation.of(names(), encoded()), null)
 })
 
 test('a function that stood for a custom tool calls the custom tool', () => {
-  const emulation = Emulation.of(request(), encoded({ emulatedCustomTools: new Set(['patch']) }))!
+  const emulation = Emulation.of(names(), encoded({ emulatedCustomTools: new Set(['patch']) }))!
   const seen = shown(emulation, [start(0, 'patch'), delta(0, '{"inp'), delta(0, 'ut":"*** a\\nb"}'), end(0), finish])
   assert.deepEqual(seen, [
     { ...start(0, 'patch'), block: { type: 'tool-call', id: 'c1', name: 'patch', kind: 'custom' } },
@@ -68,14 +49,14 @@ test('a function that stood for a custom tool calls the custom tool', () => {
 })
 
 test('a tool forced in place of a format speaks as text, and the answer stops', () => {
-  const emulation = Emulation.of(request(), encoded({ formatTool: 'response' }))!
+  const emulation = Emulation.of(names(), encoded({ formatTool: 'response' }))!
   assert.deepEqual(shown(emulation, [start(0, 'response'), delta(0, '{"a":1}'), end(0), finish]), [
     { ...start(0, 'response'), block: { type: 'text' } },
     delta(0, '{"a":1}'),
     end(0),
     { ...finish, reason: 'stop' },
   ])
-  const both = Emulation.of(request(), encoded({ formatTool: 'response' }))!
+  const both = Emulation.of(names(), encoded({ formatTool: 'response' }))!
   assert.deepEqual(shown(both, [start(0, 'response'), end(0), start(1, 'search'), end(1), finish]).at(-1), finish)
 })
 
@@ -89,7 +70,7 @@ test('a tool declared in a namespace is called within it', () => {
     namespace: 'files',
     path: '',
   }
-  const emulation = Emulation.of(request([tool]), encoded())!
+  const emulation = Emulation.of(names([tool]), encoded())!
   const [event] = shown(emulation, [start(0, 'open')])
   assert.deepEqual(event, {
     ...start(0, 'open'),

@@ -1,6 +1,6 @@
 import type { BlockHead, ChatEvent } from '#ir/chat-event.ts'
-import type { ChatRequest } from '#ir/chat-request.ts'
 import { ArgumentText } from './argument-text.ts'
+import type { ToolNames } from './tool-names.ts'
 import type { EncodedRequest } from './translation.ts'
 
 /** The one parameter of a function that stands for a custom tool. */
@@ -8,31 +8,28 @@ export const CUSTOM_TOOL_PARAMETER = 'input'
 
 /**
  * Undoes in the answer what the request had to emulate: a function that stood for a custom tool calls the custom tool
- * again, a tool that was forced in place of a JSON format speaks as text, and a tool that the client declared within a
- * namespace is called within it. Events pass at once; nothing waits for another.
+ * again, a tool that was forced in place of a JSON format speaks as text, and a tool that had to be renamed is called by the
+ * client's name, within its namespace. Events pass at once; nothing waits for another.
  */
 export class Emulation {
   private readonly customTools: ReadonlySet<string>
   private readonly formatTool: string | null
-  private readonly namespaces: ReadonlyMap<string, string>
+  private readonly names: ToolNames
   /** Blocks whose deltas are argument text with the custom tool's input inside. */
   private readonly inputs = new Map<number, ArgumentText>()
   private spokeAsText = false
   private calledTool = false
 
   /** Null when there is nothing to undo. */
-  static of(request: ChatRequest, encoded: EncodedRequest): Emulation | null {
-    const namespaces = new Map<string, string>()
-    for (const tool of request.tools)
-      if (tool.type !== 'server' && tool.namespace !== undefined) namespaces.set(tool.name, tool.namespace)
-    const isNeeded = encoded.emulatedCustomTools.size > 0 || encoded.formatTool !== null || namespaces.size > 0
-    return isNeeded ? new Emulation(encoded, namespaces) : null
+  static of(names: ToolNames, encoded: EncodedRequest): Emulation | null {
+    const isNeeded = encoded.emulatedCustomTools.size > 0 || encoded.formatTool !== null || !names.isPlain
+    return isNeeded ? new Emulation(encoded, names) : null
   }
 
-  private constructor(encoded: EncodedRequest, namespaces: ReadonlyMap<string, string>) {
+  private constructor(encoded: EncodedRequest, names: ToolNames) {
     this.customTools = encoded.emulatedCustomTools
     this.formatTool = encoded.formatTool
-    this.namespaces = namespaces
+    this.names = names
   }
 
   /** The event as the client is to see it; null when it says nothing to it. */
@@ -62,8 +59,9 @@ export class Emulation {
       return { type: 'text' }
     }
     this.calledTool = true
-    const namespace = head.namespace ?? this.namespaces.get(head.name)
-    const named = namespace === undefined ? head : { ...head, namespace }
+    const client = this.names.clientOf(head.name)
+    const namespace = head.namespace ?? client?.namespace
+    const named = { ...head, name: client?.name ?? head.name, ...(namespace === undefined ? {} : { namespace }) }
     // A host that calls a custom tool by itself writes its input plain.
     if (head.kind === 'custom' || !this.customTools.has(head.name)) return named
     this.inputs.set(index, new ArgumentText(CUSTOM_TOOL_PARAMETER))

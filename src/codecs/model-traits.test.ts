@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Protocol } from '#base/protocols.ts'
+import { MISTRAL_CALL_IDS } from './legal-call-id.ts'
 import { traitsOf } from './model-traits.ts'
 
 const of = (upstreamModel: string, protocol: Protocol, backendType = 'openai-compatible') =>
-  traitsOf({ protocol, backendType, upstreamModel, vendor: 'v', capabilities: new Set(), outputTokensMax: 100 })
+  traitsOf({
+    protocol,
+    backendType,
+    upstreamModel,
+    vendor: 'v',
+    capabilities: new Set(),
+    outputTokensMax: 100,
+    anthropicVersion: '2023-06-01',
+  })
 
 test('how each family is asked to reason', () => {
   const styles: [model: string, protocol: Protocol, style: string][] = [
@@ -44,6 +53,32 @@ test('what the families refuse or call otherwise', () => {
   assert.equal(of('claude-opus-4-1', 'anthropic-messages').hasJsonSchema, false)
   assert.equal(of('claude-sonnet-4-5', 'anthropic-messages').hasJsonSchema, true)
   assert.deepEqual(of('gemini-2.5-pro', 'gemini').reasoningBudget, { min: 128, max: 32_768 })
+  for (const model of ['mistral-large-latest', 'mistralai/ministral-8b', 'codestral-2508', 'open-mixtral-8x22b'])
+    assert.equal(of(model, 'openai-chat').callIds, MISTRAL_CALL_IDS, model)
+  assert.equal(of('mistral.mistral-large-2407-v1:0', 'bedrock-converse').callIds, undefined)
+  assert.equal(of('gpt-4o', 'openai-chat').callIds, undefined)
+  assert.equal(of('gemini-2.5-pro', 'gemini').alwaysReasons, true)
+  assert.deepEqual(of('gemini-2.5-flash-lite', 'gemini').reasoningBudget, { min: 512, max: 24_576 })
   assert.equal(of('x', 'openai-chat').outputTokensMax, 100)
   assert.equal(of('x', 'openai-chat').model, 'x')
+  assert.deepEqual(
+    ['openai', 'azure', 'vllm', 'openrouter'].map((backend) => of('x', 'openai-chat', backend).takesVideo),
+    [false, false, true, true],
+  )
+})
+
+test('a version of the API without sampling values refuses them for every model there', () => {
+  const at = (anthropicVersion: string, protocol: Protocol) =>
+    traitsOf({
+      protocol,
+      backendType: 'b',
+      upstreamModel: 'claude-sonnet-4-5',
+      vendor: 'v',
+      capabilities: new Set(),
+      outputTokensMax: null,
+      anthropicVersion,
+    }).refusesSampling
+  assert.equal(at('2023-06-01', 'anthropic-messages'), false)
+  assert.equal(at('2026-10-21', 'anthropic-messages'), true)
+  assert.equal(at('2026-10-21', 'bedrock-converse'), false)
 })

@@ -1,4 +1,7 @@
 import type { Protocol } from '#base/protocols.ts'
+import { refusesSampling } from './anthropic-messages/versions.ts'
+import { MISTRAL_CALL_IDS } from './legal-call-id.ts'
+import { mediaUrlsOf } from './media-urls.ts'
 import type { TargetTraits } from './translation.ts'
 
 /** What is known of a target before its traits are looked up. */
@@ -10,9 +13,11 @@ export interface TargetFacts {
   readonly vendor: string
   readonly capabilities: ReadonlySet<string>
   readonly outputTokensMax: number | null
+  /** The version that Anthropic's API is asked in (R88). */
+  readonly anthropicVersion: string
 }
 
-type Traits = Omit<TargetTraits, 'model' | 'outputTokensMax'>
+type Traits = Omit<TargetTraits, 'model' | 'outputTokensMax' | 'mediaUrls'>
 
 interface Rule {
   /** Matched against the upstream's name of the model without its vendor prefix. */
@@ -48,6 +53,7 @@ function traits(some: Partial<Traits>): Traits {
     hasJsonSchema: true,
     hasDeveloperRole: false,
     takesReasoningContent: false,
+    takesVideo: true,
     ...some,
   }
 }
@@ -95,11 +101,21 @@ const RULES: readonly Rule[] = [
     traits: { reasoning: 'adaptive', refusesSampling: true },
   },
   { model: /^gemini-(?:1|2\.0)/, traits: { reasoning: 'none' } },
-  { model: /^gemini-2\.5-pro/, traits: { reasoningBudget: { min: 128, max: 32_768 } } },
+  // The smallest budgets and what can be turned off: ai.google.dev/gemini-api/docs/thinking.
+  { model: /^gemini-2\.5-pro/, traits: { reasoningBudget: { min: 128, max: 32_768 }, alwaysReasons: true } },
+  { model: /^gemini-2\.5-flash-lite/, traits: { reasoningBudget: { min: 512, max: 24_576 } } },
   { model: /^gemini-(?:[3-9])/, traits: { reasoning: 'level' } },
+  {
+    model: /^(?:(?:open-)?mi[sx]tral|ministral|magistral|codestral|devstral|pixtral|voxtral)/,
+    protocols: ['openai-chat'],
+    traits: { callIds: MISTRAL_CALL_IDS },
+  },
   // These want their own reasoning back between tool calls.
   { model: /^(?:deepseek-(?:reasoner|v4|v3\.2)|kimi-k2|glm-4\.[6-9]|glm-5)/, traits: { takesReasoningContent: true } },
 ]
+
+/** OpenAI's own hosts refuse parts of other hosts' making. */
+const OPENAI_BACKENDS: ReadonlySet<string> = new Set(['openai', 'azure'])
 
 /** The rules of one target. */
 export function traitsOf(facts: TargetFacts): TargetTraits {
@@ -111,5 +127,9 @@ export function traitsOf(facts: TargetFacts): TargetTraits {
   }
   if (facts.backendType === 'openrouter' && facts.protocol === 'openai-chat')
     found = { ...found, reasoning: 'openrouter' }
-  return { ...found, model: facts.upstreamModel, outputTokensMax: facts.outputTokensMax }
+  if (facts.protocol === 'anthropic-messages' && refusesSampling(facts.anthropicVersion))
+    found = { ...found, refusesSampling: true }
+  if (OPENAI_BACKENDS.has(facts.backendType)) found = { ...found, takesVideo: false }
+  const mediaUrls = mediaUrlsOf(facts.protocol, facts.backendType, name)
+  return { ...found, model: facts.upstreamModel, outputTokensMax: facts.outputTokensMax, mediaUrls }
 }

@@ -1,9 +1,13 @@
 import type { Protocol } from '#base/protocols.ts'
+import type { MediaBlock } from '#ir/blocks.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import type { Losses } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
+import type { AnswerLosses } from './answer-losses.ts'
+import type { AnswerCallIds } from './answer-call-ids.ts'
 import type { Failure } from './codec.ts'
+import type { CallIdRule } from './legal-call-id.ts'
 
 /**
  * The translating half of a codec: its protocol's messages to and from the neutral form. Pure and synchronous, without
@@ -15,6 +19,8 @@ export interface ClientCodec {
   decodeRequest(body: unknown, context: ClientContext): ChatRequest
   /** What an answer calls itself in this protocol; `id` as in AnswerContext. */
   answerId(id: string): string
+  /** The ids that the calls of an answer get in this protocol; `answerId` as in AnswerContext. */
+  openCallIds(answerId: string): AnswerCallIds
   /** Writes an answer as a stream in this protocol. */
   openEncoder(context: AnswerContext): StreamEncoder
   /** Writes a whole answer: the body's value, for JSON.stringify. */
@@ -35,6 +41,8 @@ export interface UpstreamCodec {
 export interface ClientContext {
   /** Gemini says it in its path. */
   readonly stream: boolean
+  /** The version of its API that the client speaks, where its header names one (Messages). */
+  readonly version?: string | undefined
 }
 
 export interface EncodedRequest {
@@ -58,6 +66,8 @@ export interface TargetTraits {
   readonly takesEffort: boolean
   /** Range of the reasoning budget where it is one. */
   readonly reasoningBudget: { readonly min: number; readonly max: number }
+  /** Reasoning cannot be turned off: the least stands for none. */
+  readonly alwaysReasons?: boolean
   /** Sampling values are refused (o-series, GPT-5, Claude from 4.7) or free. */
   readonly refusesSampling: boolean
   /** The output limit is called `max_completion_tokens` (OpenAI's own models since o1) and not `max_tokens`. */
@@ -68,7 +78,18 @@ export interface TargetTraits {
   readonly hasDeveloperRole: boolean
   /** Whether a chat host wants earlier reasoning back as `reasoning_content`. OpenAI refuses the member. */
   readonly takesReasoningContent: boolean
+  /** What the ids of calls may be where a family of models wants less than its protocol; absent: what the protocol says. */
+  readonly callIds?: CallIdRule
+  /** Whether a chat host takes `video_url`, which OpenAI refuses. */
+  readonly takesVideo: boolean
+  readonly mediaUrls: MediaUrls
 }
+
+/**
+ * Per kind of media, the addresses that the target loads itself. What stands at others is loaded for it (R84). Null: the
+ * target has no place for this kind, so that loading it would be in vain.
+ */
+export type MediaUrls = Readonly<Record<MediaBlock['kind'], RegExp | null>>
 
 /** What a decoder needs to know of the request. */
 export interface DecodeContext {
@@ -112,6 +133,8 @@ export interface AnswerContext {
   readonly showsUsage: boolean
   /** Under `/api/v1`: OpenRouter's members as well. */
   readonly isOpenRouter: boolean
+  /** Takes what the client's protocol has no place for. */
+  readonly losses: AnswerLosses
   /** What the answer costs, in USD as decimal text; asked once, after the last usage. Null when it has no price. */
   costOf(usage: Usage): string | null
 }

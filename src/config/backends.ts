@@ -1,6 +1,10 @@
 import { findPreset, PRESETS, SERVED_ADAPTERS, type Preset } from '#providers/presets.ts'
 import type { BackendSettings } from '#catalog/settings.ts'
+import { readCloud } from './cloud.ts'
 import { numberedKeys, parseNumber, type Environment } from './environment.ts'
+import type { IdentityFile } from './feature-schema.ts'
+import { readIdentity } from './identity.ts'
+import { readParamRules } from './param-rules.ts'
 import { PROVIDER_OPTIONS, type ProviderOption } from './options.ts'
 import type { BackendFile } from './schema.ts'
 import { pick, readTimeouts } from './sections.ts'
@@ -95,6 +99,7 @@ export function readBackend(
   entry: BackendFile,
   providers: ReadonlyMap<string, ProviderInput>,
   env: Environment,
+  identity: IdentityFile | undefined,
   findings: Findings,
 ): BackendSettings | undefined {
   const path = `backends.${id}`
@@ -124,25 +129,25 @@ export function readBackend(
     protocolUrls: readProtocolUrls(entry, path, findings),
     headers: readHeaders(entry.headers ?? {}, `${path}.headers`, findings),
     timeouts: { ...(requestMs === null ? {} : { requestMs }), ...readTimeouts(entry.timeouts) },
+    paramRules: readParamRules(entry.params, `${path}.params`, findings.errors),
     enabled: entry.enabled ?? true,
-    region: entry.region ?? null,
-    accessKeyId: entry.access_key_id ?? null,
-    secretAccessKey: entry.secret_access_key ?? null,
-    sessionToken: entry.session_token ?? null,
+    ...readCloud(entry, preset, env, credentials.length > 0),
     offersReference: false,
-    extra: pick(entry, [
-      'extra',
-      'identity',
-      'label',
-      'data_policy',
-      'cost_factor',
-      'auto_sync',
-      'api_version',
-      'project',
-      'location',
-    ]),
+    identity: readIdentity(identityBlocks(path, entry, identity), findings.errors, findings.warnings),
+    dataPolicy: entry.data_policy ?? [],
+    billingDomain: entry.billing_domain ?? id,
+    force: entry.extra?.force ?? {},
+    caps: { rpm: entry.rpm || null, concurrency: entry.concurrency || null },
+    autoSync: entry.auto_sync ?? false,
+    extra: pick(entry, ['extra', 'label', 'cost_factor']),
   }
 }
+
+/** The backend's own words first; what it does not speak of is said for all. */
+const identityBlocks = (path: string, { identity: own }: BackendFile, shared: IdentityFile | undefined) => [
+  { path: `${path}.identity`, block: own },
+  { path: 'identity', block: shared },
+]
 
 const seconds = (value: number | undefined): number | null => (value === undefined ? null : Math.round(value * 1000))
 
@@ -161,6 +166,9 @@ function presetOf(id: string, entry: BackendFile, path: string, findings: Findin
   )
   return undefined
 }
+
+/** What AWS's own libraries call an API key of Bedrock. */
+const BEDROCK_KEY = 'AWS_BEARER_TOKEN_BEDROCK'
 
 function readCredentials(
   entry: BackendFile,
@@ -183,8 +191,11 @@ function readCredentials(
     return { credentials: keys, credentialSource: entry.api_key_env }
   }
   if (provider.keys.length > 0) return fromProvider
+  const bedrockKey = preset.adapter === 'bedrock' ? env[BEDROCK_KEY] : undefined
+  if (bedrockKey !== undefined) return { credentials: [bedrockKey], credentialSource: BEDROCK_KEY }
   const variable = preset.envPrefixes[0] === undefined ? null : `${preset.envPrefixes[0]}_API_KEY`
-  if (variable !== null && preset.auth !== 'none')
+  const fetchesToken = entry.client_secret !== undefined
+  if (variable !== null && preset.auth !== 'none' && !fetchesToken)
     findings.warnings.push(`${path}: no key yet; set ${variable} or ${path}.api_key`)
   return { credentials: [], credentialSource: variable }
 }

@@ -18,7 +18,7 @@ export function readCatalog(
 ): CatalogSettings {
   const backends: Record<string, BackendSettings> = {}
   for (const [id, entry] of Object.entries(file.backends ?? {})) {
-    const backend = readBackend(id, entry, providers, env, findings)
+    const backend = readBackend(id, entry, providers, env, file.identity, findings)
     if (backend !== undefined) backends[id] = backend
   }
   const models = readModels(file.models ?? [], findings.errors)

@@ -8,6 +8,9 @@ import { ConfigError } from './error.ts'
 import { mergeOptions, readFlags, type Merged, type Values } from './merge.ts'
 import { CONFIG_OPTION } from './options.ts'
 import { readRateLimits } from './rate-limits.ts'
+import { addDefaultBackend, normalise } from './normalise.ts'
+import { pendingWarnings } from './pending.ts'
+import { checkSelectors, readFeatures } from './features.ts'
 import { LATER_SECTIONS, validate, type ConfigFile } from './schema.ts'
 import { pick, readTimeouts } from './sections.ts'
 import type { Settings, Source } from './types.ts'
@@ -43,21 +46,24 @@ export function loadConfig({ flags: rawFlags, env: rawEnv, cwd }: ConfigInput): 
   const document = readDocument(named === undefined ? undefined : String(named), cwd, env)
   const errors: string[] = []
   const warnings: string[] = []
-  const merged = mergeOptions(normalise(document.values, errors), flags, env, errors)
+  const merged = mergeOptions(normalise(document.values, errors), flags, env, { errors, warnings })
   const providers = readProviders(flags, env, { errors, warnings })
   if (merged.values['backends'] === undefined) addImplicit(merged, providers)
   const checked = validate(merged.values)
   errors.push(...checked.errors.map((line) => nameOrigin(line, merged)))
   warnings.push(...checked.warnings)
   if (checked.file === null) throw new ConfigError(errors)
+  addDefaultBackend(checked.file, merged)
   const catalog = readCatalog(checked.file, providers, env, { errors, warnings })
+  checkSelectors(checked.file, catalog, { errors, warnings })
   const settings = readSettings(checked.file, catalog, document.path, cwd, merged, errors)
-  if (errors.length > 0) throw new ConfigError(errors)
+  if (errors.length > 0) throw new ConfigError([...new Set(errors.map((line) => nameOrigin(line, merged)))])
+  warnings.push(...pendingWarnings(merged))
   showProviders(merged, catalog, providers)
   return {
     settings,
     sources: merged.sources,
-    warnings,
+    warnings: [...new Set(warnings)],
     providersFound: findUsed(catalog, providers),
     effective: merged.values,
   }
@@ -100,25 +106,6 @@ function findUsed(
   )
 }
 
-/** Empty sections count as absent, and the reference's settings inside `backends` move to where we keep them (R112, C11). */
-function normalise(values: Values, errors: string[]): Values {
-  const result = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null))
-  const backends = result['backends']
-  if (typeof backends !== 'object' || Array.isArray(backends)) return result
-  const { default_backend: inner, reasoning_injection_probability: probability, ...rest } = backends as Values
-  const outer = result['default_backend']
-  if (inner !== undefined && outer !== undefined && inner !== outer) {
-    errors.push(`default_backend: "${String(outer)}" conflicts with backends.default_backend "${String(inner)}"`)
-  }
-  if (inner !== undefined) result['default_backend'] = inner
-  if (probability !== undefined) {
-    result['routing'] = { reasoning_injection_probability: probability, ...(result['routing'] as Values | undefined) }
-  }
-  if (Object.keys(rest).length > 0) result['backends'] = rest
-  else delete result['backends']
-  return result
-}
-
 function addImplicit(merged: Merged, providers: ReadonlyMap<string, ProviderInput>): void {
   const backends = implicitBackends(providers)
   merged.values['backends'] = backends
@@ -127,10 +114,14 @@ function addImplicit(merged: Merged, providers: ReadonlyMap<string, ProviderInpu
   }
 }
 
-/** A fault of a value that a variable or flag gave is told under that name. */
+/** A fault of a value that a variable or flag gave is told under that name, and of a part of it under that name and its place. */
 function nameOrigin(line: string, { givenBy }: Merged): string {
   const path = line.slice(0, line.indexOf(':'))
-  return givenBy[path] === undefined ? line : `${givenBy[path]}${line.slice(path.length)}`
+  for (const [given, name] of Object.entries(givenBy)) {
+    if (path === given) return `${name}${line.slice(path.length)}`
+    if (path.startsWith(`${given}[`) || path.startsWith(`${given}.`)) return `${name}: ${line}`
+  }
+  return line
 }
 
 function readSettings(
@@ -173,7 +164,10 @@ function readSettings(
       minOutputTokens: reservation?.min_output_tokens ?? 0,
       defaultMaxOutput: reservation?.default_max_output ?? 0,
     },
+    automaticCaching: file.caching?.automatic ?? true,
     unsupportedParams: file.translation?.unsupported_params ?? 'lenient',
+    anthropicUpstreamVersion: file.anthropic?.upstream_version ?? '',
+    stashSeals: file.translation?.stash_seals ?? 'store',
     limits: {
       bodyBytesMax: limits?.body_bytes_max ?? 0,
       upstreamBodyBytesMax: limits?.upstream_body_bytes_max ?? 0,
@@ -181,11 +175,34 @@ function readSettings(
       jsonDepthMax: limits?.json_depth_max ?? 0,
     },
     rateLimits: readRateLimits(file, errors),
+    outboundAllowPrivate: file.outbound?.allow_private ?? [],
     logLevel: file.logging?.level ?? '',
     corsAllowedOrigins: file.cors?.allowed_origins ?? [],
+    anthropicPort: file.server?.anthropic_port ?? null,
+    logFile: file.logging?.file === undefined ? null : resolve(cwd, file.logging.file),
+    captureFile: file.logging?.capture_file === undefined ? null : resolve(cwd, file.logging.capture_file),
+    ...readFeatures(file, disableAuth),
+    accounting: readAccounting(file, disableAuth, name, errors),
     sections: pick(file, LATER_SECTIONS),
     catalog,
   }
+}
+
+/** Money cannot be counted without rows (R108). */
+function readAccounting(
+  file: ConfigFile,
+  disableAuth: boolean,
+  name: (path: string) => string,
+  errors: string[],
+): boolean {
+  const enabled = file.usage_tracking?.enabled ?? true
+  const mode = file.billing?.mode ?? (disableAuth ? 'off' : 'prepaid')
+  if (!enabled && mode !== 'off') {
+    errors.push(
+      `${name('usage_tracking.enabled')}: accounting can only be off with billing off (billing.mode is ${mode})`,
+    )
+  }
+  return enabled
 }
 
 /** Whether only this machine can reach the address (R16). */

@@ -1,25 +1,13 @@
 import { PRESETS } from '#providers/presets.ts'
+import type { Option } from './option.ts'
+import { IDENTITY_OPTIONS, PORTAL_OPTIONS, USAGE_OPTIONS } from './options-others.ts'
+import { ROUTING_OPTIONS } from './options-routing.ts'
 
-/**
- * Every setting that has an environment variable, a flag or a default: the one table behind the parser, `--help` and the
- * reference page (R110, R111). `path` is its place in the YAML file.
- */
-export interface Option {
-  readonly path: string
-  readonly env?: string
-  /** Without the leading dashes. */
-  readonly flag?: string
-  readonly type: OptionType
-  readonly default?: string | number | boolean | readonly string[]
-  readonly description: string
-  /** Masked wherever the effective configuration is shown. */
-  readonly secret?: true
-}
-
-export type OptionType = 'text' | 'integer' | 'seconds' | 'boolean' | 'list'
+export type { Option, OptionType } from './option.ts'
 
 const MIB = 1024 * 1024
 
+/** Every setting that has a variable, a flag or a default (R110, R111). */
 export const OPTIONS: readonly Option[] = [
   {
     path: 'server.port',
@@ -59,6 +47,13 @@ export const OPTIONS: readonly Option[] = [
     flag: 'gateway-url',
     type: 'text',
     description: 'Public root of the gateway without a path; unset: the listen address.',
+  },
+  {
+    path: 'server.anthropic_port',
+    env: 'ANTHROPIC_PORT',
+    flag: 'anthropic-port',
+    type: 'integer',
+    description: 'A second port that serves only the Anthropic protocol; 0 picks a free one.',
   },
   {
     path: 'auth.master_key',
@@ -116,6 +111,26 @@ export const OPTIONS: readonly Option[] = [
     default: 'lenient',
     description: 'What a translation drops: lenient tells of it in x-gateway-warnings, strict answers 400.',
   },
+  {
+    path: 'anthropic.upstream_version',
+    type: 'text',
+    default: '2023-06-01',
+    description: 'anthropic-version of translated requests; from 2026-10-21 on sampling values are dropped.',
+  },
+  {
+    path: 'translation.stash_seals',
+    env: 'STASH_SEALS',
+    type: 'text',
+    default: 'store',
+    description: 'Where signed reasoning of tool calls is kept for 24 h: store (encrypted), memory or off.',
+  },
+  {
+    path: 'caching.automatic',
+    env: 'PROMPT_CACHING',
+    type: 'boolean',
+    default: true,
+    description: 'Long prompts of Claude are marked for its cache when the client marked none.',
+  },
   { path: 'timeouts.connect_timeout', type: 'seconds', default: 10, description: 'Connecting to an upstream.' },
   { path: 'timeouts.ttft_timeout', type: 'seconds', default: 60, description: 'First content of a stream.' },
   {
@@ -143,6 +158,13 @@ export const OPTIONS: readonly Option[] = [
   { path: 'limits.event_bytes_max', type: 'integer', default: 16 * MIB, description: 'Largest single stream event.' },
   { path: 'limits.json_depth_max', type: 'integer', default: 128, description: 'Deepest nesting of a request body.' },
   {
+    path: 'outbound.allow_private',
+    env: 'OUTBOUND_ALLOW_PRIVATE',
+    type: 'list',
+    default: [],
+    description: 'Private networks (CIDR) that the gateway may load media from; empty: none.',
+  },
+  {
     path: 'logging.level',
     env: 'LOG_LEVEL',
     flag: 'log-level',
@@ -151,12 +173,36 @@ export const OPTIONS: readonly Option[] = [
     description: 'fatal, error, warn, info, debug, trace or silent.',
   },
   {
+    path: 'logging.file',
+    env: 'LOG_FILE',
+    flag: 'log',
+    type: 'text',
+    description: 'File the log is appended to; unset: standard error.',
+  },
+  {
+    path: 'logging.capture_file',
+    env: 'CAPTURE_FILE',
+    flag: 'capture-file',
+    type: 'text',
+    description: 'File of one JSON line per request: who asked whom, status, times, tokens; no secrets, no content.',
+  },
+  {
     path: 'cors.allowed_origins',
     type: 'list',
     default: [],
     description: 'Browser origins that may call model endpoints; empty: none.',
   },
+  ...IDENTITY_OPTIONS,
+  ...ROUTING_OPTIONS,
+  ...USAGE_OPTIONS,
+  ...PORTAL_OPTIONS,
 ]
+
+/** A switch that turns something off has the opposite default of what it turns off. */
+export const shownDefault = (option: {
+  readonly default?: Option['default'] | undefined
+  readonly inverted?: true | undefined
+}): Option['default'] => (option.inverted ? !option.default : option.default)
 
 /** Names the file itself, so it cannot stand in it. */
 export const CONFIG_OPTION = {

@@ -15,6 +15,10 @@ const RESTART_ONLY = {
   databaseUrl: 'server.database_url',
   masterKey: 'auth.master_key',
   disableAuth: 'auth.disable_auth',
+  anthropicPort: 'server.anthropic_port',
+  logFile: 'logging.file',
+  captureFile: 'logging.capture_file',
+  accounting: 'usage_tracking.enabled',
 } as const satisfies Partial<Record<keyof Settings, string>>
 
 export interface ReloaderOptions {

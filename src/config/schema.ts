@@ -1,10 +1,13 @@
 import { z } from 'zod'
+import { parseNetwork } from '#base/addresses.ts'
 import { PROTOCOLS } from '#base/protocols.ts'
+import * as feature from './feature-schema.ts'
+import { paramRule } from './param-rules.ts'
 import { nearest } from './suggest.ts'
 
 /**
  * The shape of the file as written (snake_case, seconds, prices in USD). Objects are strict so that a misspelt key is noticed:
- * at the top level it is an error, deeper a warning (R115). Features of later issues are lists or objects kept as written.
+ * at the top level it is an error, deeper a warning (R115). What routing reads is in feature-schema.ts.
  */
 const text = z.string()
 const filled = z.string().min(1, 'must not be empty')
@@ -20,16 +23,6 @@ const amount = z.custom<number | string>(
   (value) => typeof value === 'number' || typeof value === 'string',
   'expected number or decimal string',
 )
-
-/** Time-based limits (R78); 0 is off. */
-const limitSet = z.strictObject({
-  rpm: count.optional(),
-  tpm: count.optional(),
-  rp5h: count.optional(),
-  rpd: count.optional(),
-  rp7d: count.optional(),
-  concurrency: count.optional(),
-})
 
 const timeouts = z.strictObject({
   connect_timeout: seconds.optional(),
@@ -65,7 +58,7 @@ const route = z.strictObject({
   weight: z.number().min(0, 'must not be negative').optional(),
   price: price.optional(),
   price_override: price.optional(),
-  factor: amount.optional(),
+  factor: feature.decimal.optional(),
   default_params: anything.optional(),
   max_context: count.optional(),
   min_tier: text.optional(),
@@ -88,17 +81,23 @@ const backend = z.strictObject({
   models: z.array(offered).optional(),
   headers: z.record(text, secret).optional(),
   enabled: z.boolean().optional(),
+  params: z.array(paramRule).optional(),
   region: filled.optional(),
   access_key_id: secret.optional(),
   secret_access_key: secret.optional(),
   session_token: secret.optional(),
+  profile: filled.optional(),
+  tenant_id: filled.optional(),
+  client_id: filled.optional(),
+  client_secret: secret.optional(),
+  credentials_file: filled.optional(),
+  token_url: z.url('expected an absolute URL').optional(),
   api_version: text.optional(),
-  project: text.optional(),
-  location: text.optional(),
+  project: filled.optional(),
+  location: filled.regex(/^[a-z0-9-]+$/, 'expected a location such as us-east5 or global').optional(),
   label: text.optional(),
-  identity: anything.optional(),
-  extra: anything.optional(),
-  data_policy: later.or(text).optional(),
+  ...feature.backendRouting,
+  extra: z.looseObject({ force: anything.optional() }).optional(),
   cost_factor: amount.optional(),
   auto_sync: z.boolean().optional(),
 })
@@ -115,20 +114,18 @@ const model = z.strictObject({
   output_modalities: list.optional(),
   price: price.optional(),
   free: z.boolean().optional(),
+  params: z.array(paramRule).optional(),
   tags: list.optional(),
   released_at: z
     .string()
     .regex(/^\d{4}-\d{2}-\d{2}/, 'expected an ISO date (2026-01-31)')
     .optional(),
   timeouts: timeouts.optional(),
-  limits: limitSet.optional(),
   thinking: anything.optional(),
-  fallbacks: later.optional(),
+  ...feature.modelRouting,
   deprecation: anything.optional(),
   metadata: anything.optional(),
 })
-
-const group = z.looseObject({ public: z.boolean().optional(), limits: limitSet.optional() })
 
 export const fileSchema = z.strictObject({
   server: z
@@ -138,6 +135,7 @@ export const fileSchema = z.strictObject({
       data_dir: filled.optional(),
       database_url: filled.optional(),
       gateway_url: filled.optional(),
+      anthropic_port: count.max(65_535, 'expected a port (0 to 65535)').optional(),
     })
     .optional(),
   auth: z
@@ -154,6 +152,7 @@ export const fileSchema = z.strictObject({
         .string()
         .regex(/^[A-Z]{3}$/, 'expected a currency code such as USD')
         .optional(),
+      ...feature.payments,
     })
     .optional(),
   reservation: z
@@ -163,15 +162,26 @@ export const fileSchema = z.strictObject({
     })
     .optional(),
   translation: z
-    .strictObject({ unsupported_params: z.enum(['lenient', 'strict'], 'expected lenient or strict').optional() })
+    .strictObject({
+      unsupported_params: z.enum(['lenient', 'strict'], 'expected lenient or strict').optional(),
+      stash_seals: z.enum(['store', 'memory', 'off'], 'expected store, memory or off').optional(),
+    })
     .optional(),
+  caching: z.strictObject({ automatic: z.boolean().optional() }).optional(),
   limits: z
     .strictObject({
       body_bytes_max: count.min(1, 'must be positive').optional(),
       upstream_body_bytes_max: count.min(1, 'must be positive').optional(),
       event_bytes_max: count.min(1, 'must be positive').optional(),
       json_depth_max: count.min(1, 'must be positive').optional(),
-      ip: limitSet.optional(),
+      ip: feature.limitSet.optional(),
+    })
+    .optional(),
+  outbound: z
+    .strictObject({
+      allow_private: list
+        .refine((networks) => networks.every(parseNetwork), 'expected networks such as 10.0.0.0/8')
+        .optional(),
     })
     .optional(),
   logging: z
@@ -182,6 +192,8 @@ export const fileSchema = z.strictObject({
           'expected fatal, error, warn, info, debug, trace or silent',
         )
         .optional(),
+      file: filled.optional(),
+      capture_file: filled.optional(),
     })
     .optional(),
   cors: z.strictObject({ allowed_origins: list.optional() }).optional(),
@@ -199,29 +211,31 @@ export const fileSchema = z.strictObject({
   groups: z
     .record(
       filled,
-      group.nullable().transform((value) => value ?? {}),
+      feature.group.nullable().transform((value) => value ?? {}),
     )
     .optional(),
-  model_aliases: later.optional(),
-  failover_routes: later.optional(),
-  identity: later.optional(),
-  tiers: z.record(filled, limitSet.extend({ models: z.record(filled, limitSet).optional() })).optional(),
-  free_tier: z
-    .strictObject({
-      rpm: count.optional(),
-      rpd: count.optional(),
-      rpd_paid: count.optional(),
-      threshold: amount.optional(),
-    })
-    .optional(),
-  routing: later.optional(),
-  failure_handling: later.optional(),
-  usage_tracking: later.optional(),
+  force_model: filled.optional(),
+  static_route: filled.optional(),
+  model_aliases: feature.aliasRules.optional(),
+  failover_routes: feature.failoverRoutes.optional(),
+  identity: feature.identity.optional(),
+  tiers: feature.tiers.optional(),
+  free_tier: feature.freeTier.optional(),
+  routing: feature.routing.optional(),
+  failure_handling: feature.failureHandling.optional(),
+  usage_tracking: feature.usageTracking.optional(),
   budgets: later.optional(),
   alerts: later.optional(),
-  portal: later.optional(),
-  thinking: later.optional(),
-  anthropic: later.optional(),
+  portal: feature.portal.optional(),
+  thinking: feature.thinking.optional(),
+  anthropic: z
+    .strictObject({
+      upstream_version: z
+        .string()
+        .regex(/^\d{4}-\d{2}-\d{2}$/, 'expected a version such as 2023-06-01')
+        .optional(),
+    })
+    .optional(),
 })
 
 export type ConfigFile = z.output<typeof fileSchema>
@@ -229,23 +243,9 @@ export type BackendFile = NonNullable<ConfigFile['backends']>[string]
 export type ModelFile = NonNullable<ConfigFile['models']>[number]
 export type RouteFile = NonNullable<ConfigFile['routes']>[number]
 export type TimeoutsFile = z.output<typeof timeouts>
-export type LimitsFile = z.output<typeof limitSet>
 
 /** Top-level sections that only later features read; they are kept as written. */
-export const LATER_SECTIONS = [
-  'default_backend',
-  'model_aliases',
-  'failover_routes',
-  'identity',
-  'routing',
-  'failure_handling',
-  'usage_tracking',
-  'budgets',
-  'alerts',
-  'portal',
-  'thinking',
-  'anthropic',
-] as const satisfies readonly (keyof ConfigFile)[]
+export const LATER_SECTIONS = ['budgets', 'alerts'] as const satisfies readonly (keyof ConfigFile)[]
 
 export interface Validated {
   readonly file: ConfigFile | null

@@ -2,6 +2,7 @@ import { DEFAULT_GROUP, isEmbedding } from '#catalog/kinds.ts'
 import type { Timeouts } from '#catalog/types.ts'
 import type { GroupSettings, ModelSettings, PriceNumbers, RouteSettings } from '#catalog/settings.ts'
 import { readPrice } from '#catalog/read-price.ts'
+import { readParamRules } from './param-rules.ts'
 import type { BackendFile, ConfigFile, ModelFile, RouteFile, TimeoutsFile } from './schema.ts'
 
 const TIMEOUT_NAMES = {
@@ -45,8 +46,16 @@ export function readModels(models: readonly ModelFile[], faults: string[]): Mode
       releasedAt: model.released_at ?? null,
       free: model.free ?? false,
       price: model.price ? readPrice(model.price, `${path}.price`, faults, embedding) : freePrice(model.free),
+      paramRules: readParamRules(model.params, `${path}.params`, faults),
       timeouts: readTimeouts(model.timeouts),
-      extra: pick(model, ['thinking', 'fallbacks', 'deprecation', 'metadata']),
+      fallbacks: model.fallbacks ?? [],
+      contextFallbacks: model.context_fallbacks ?? [],
+      larger: model.larger ?? null,
+      thinking: model.thinking ?? null,
+      strategy: model.strategy ?? null,
+      cache: model.cache ?? null,
+      minTier: model.min_tier ?? null,
+      extra: pick(model, ['thinking', 'fallbacks', 'free_tier', 'deprecation', 'metadata']),
     }
   })
 }
@@ -70,7 +79,15 @@ export const unknownModel = (id: string): ModelSettings => ({
   releasedAt: null,
   free: false,
   price: null,
+  paramRules: [],
   timeouts: {},
+  fallbacks: [],
+  contextFallbacks: [],
+  larger: null,
+  thinking: null,
+  strategy: null,
+  cache: null,
+  minTier: null,
   extra: {},
 })
 
@@ -88,6 +105,10 @@ export function readRoute(route: RouteFile, path: string, embedding: boolean, fa
     weight: route.weight ?? 1,
     price: price ? readPrice(price, `${path}.${key}`, faults, embedding) : null,
     active: route.status !== 'disabled',
+    defaultParams: route.default_params ?? {},
+    maxContext: route.max_context || null,
+    minTier: route.min_tier ?? null,
+    factor: route.factor ?? null,
     extra: pick(route, ['factor', 'default_params', 'max_context', 'min_tier']),
   }
 }
@@ -103,13 +124,27 @@ export function offeredRoutes(backend: string, entry: BackendFile): RouteFile[] 
 
 /** `groups:` with the default group, and with every group that a route names. */
 export function readGroups(file: ConfigFile, routes: readonly RouteSettings[]): Record<string, GroupSettings> {
-  const groups: Record<string, GroupSettings> = { [DEFAULT_GROUP]: { public: true, extra: {} } }
-  for (const { group } of routes) groups[group] ??= { public: true, extra: {} }
-  for (const [id, { public: open, limits: _limits, ...extra }] of Object.entries(file.groups ?? {})) {
-    groups[id] = { public: open ?? true, extra }
-  }
+  const groups: Record<string, GroupSettings> = {}
+  // In single-user mode nobody is kept from the default backend (C14).
+  const read = (group: GroupFile): GroupSettings => ({
+    public: group.public ?? true,
+    allowDefaultBackend: group.allow_default_backend ?? file.auth?.disable_auth ?? false,
+    defaultBackend: group.default_backend ?? null,
+    strategy: group.strategy ?? null,
+    vendorPrefixPolicy: group.vendor_prefix_policy ?? null,
+    backends: group.backends ?? null,
+    defaultModel: group.default_model ?? null,
+    fallbacks: group.fallbacks ?? [],
+    regions: group.regions ?? [],
+    dataPolicy: group.data_policy ?? [],
+    extra: pick(group, ['label', 'description']),
+  })
+  for (const id of [DEFAULT_GROUP, ...routes.map(({ group }) => group)]) groups[id] ??= read({})
+  for (const [id, group] of Object.entries(file.groups ?? {})) groups[id] = read(group)
   return groups
 }
+
+type GroupFile = NonNullable<ConfigFile['groups']>[string]
 
 export function pick<T extends object>(from: T, keys: readonly (keyof T & string)[]): Record<string, unknown> {
   return Object.fromEntries(keys.filter((key) => from[key] !== undefined).map((key) => [key, from[key]]))

@@ -2,6 +2,14 @@ import type { Timeouts } from '#catalog/types.ts'
 import type { BillingMode } from '#ledger/types.ts'
 import type { RateLimitSettings } from '#limits/types.ts'
 import type { CatalogSettings } from '#catalog/settings.ts'
+import type {
+  FailoverRoute,
+  FailureHandlingSettings,
+  HybridSettings,
+  PortalSettings,
+  RoutingSettings,
+  ThinkingSettings,
+} from './routing-types.ts'
 
 /** Where an effective value came from, for `trivium config print` (R112: CLI > env > file > default). */
 export type Source = 'flag' | 'env' | 'file' | 'default'
@@ -25,6 +33,12 @@ export interface Settings {
   readonly reservation: { readonly minOutputTokens: number; readonly defaultMaxOutput: number }
   /** Whether a parameter that a translation has to drop is told of or refused (R81). */
   readonly unsupportedParams: 'lenient' | 'strict'
+  /** `anthropic-version` of requests that are translated (R88). */
+  readonly anthropicUpstreamVersion: string
+  /** Where the seals of tool calls are kept for clients that lose them (B3). */
+  readonly stashSeals: 'store' | 'memory' | 'off'
+  /** Whether long prompts of Claude are marked for its cache (R89). */
+  readonly automaticCaching: boolean
   readonly limits: {
     readonly bodyBytesMax: number
     readonly upstreamBodyBytesMax: number
@@ -33,11 +47,27 @@ export interface Settings {
   }
   /** Time-based limits (R78) and the free tier (R96). */
   readonly rateLimits: RateLimitSettings
+  /** Networks in CIDR notation that requests to addresses chosen by a client may reach although they are private (R122). */
+  readonly outboundAllowPrivate: readonly string[]
   readonly logLevel: string
   readonly corsAllowedOrigins: readonly string[]
   /** Client keys of single-user mode (API_KEYS). Secrets. */
   readonly apiKeys: readonly string[]
-  /** File sections that later features read (aliases, identity, routing …): checked to be a list or an object, as written. */
+  /** Port that serves only the Anthropic protocol; null: none. */
+  readonly anthropicPort: number | null
+  /** Absolute path; null: standard error. */
+  readonly logFile: string | null
+  /** Absolute path of the file of one line per request; null: none. */
+  readonly captureFile: string | null
+  /** Whether rows and costs of requests are kept (R108). */
+  readonly accounting: boolean
+  readonly routing: RoutingSettings
+  readonly failureHandling: FailureHandlingSettings
+  readonly failoverRoutes: Readonly<Record<string, FailoverRoute>>
+  readonly hybrid: HybridSettings
+  readonly thinking: ThinkingSettings
+  readonly portal: PortalSettings
+  /** File sections that later features read: checked to be a list or an object, as written. */
   readonly sections: Readonly<Record<string, unknown>>
   /** Validated file sections the catalog is built from. */
   readonly catalog: CatalogSettings

@@ -1,6 +1,7 @@
 import type { Accounts, Caller, KeyRing, Keys } from '#accounts/types.ts'
 import type { RequestHeaders } from '#codecs/dialect.ts'
 import type { CatalogSource } from '#catalog/types.ts'
+import type { TargetHealth } from '#health/target-health.ts'
 import type { FreeDay } from '#limits/rate-limits.ts'
 import type { Settings } from '#config/types.ts'
 import type { ResponseState } from '#response-state/types.ts'
@@ -12,6 +13,7 @@ export interface ControlPlaneDeps {
   readonly keys: Keys
   readonly keyRing: KeyRing
   readonly catalog: CatalogSource
+  readonly health: Pick<TargetHealth, 'describe'>
   readonly requests: RequestReads
   readonly responses: Pick<ResponseState, 'find' | 'listInput' | 'remove'>
   /** Who calls when client authentication is off (R16); null: everyone needs a key. */
@@ -24,7 +26,7 @@ export interface ControlPlaneDeps {
   /** The public root without trailing slash, or null to tell each client the origin it came by (R10). */
   gatewayUrl(): string | null
   /** Where the free tier's day of an account stands (R96). */
-  freeDay(accountId: string): Promise<FreeDay>
+  freeDay(accountId: string, tier: string): Promise<FreeDay>
 }
 
 export interface FailureLog {

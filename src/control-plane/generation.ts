@@ -65,6 +65,7 @@ export function generationObject(row: RequestRow, { showBackends, billingOff }: 
     request_id: row.request_id,
     receipt: receiptOf(row),
     warnings: row.warnings,
+    warnings_more: row.warnings_more,
   }
 }
 

@@ -55,6 +55,7 @@ export function logObject(row: RequestRow, { showBackends, currency }: LogView):
     price_version: row.price_version,
     attempts: row.attempts.map((attempt) => attemptObject(attempt, showBackends)),
     warnings: row.warnings,
+    warnings_more: row.warnings_more,
     tool_calls_count: row.tool_calls_count,
     fault: row.fault,
   }

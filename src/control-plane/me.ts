@@ -42,7 +42,7 @@ export async function readMe(call: Call<KeyActor>): Promise<Answer> {
 /** Only who pays in advance has a free tier; for everyone else free models are models at a price of nothing. */
 async function freeDayOf(call: Call<KeyActor>): Promise<FreeDay> {
   const { account, billing } = call.actor.caller
-  const free = await call.deps.freeDay(account.id)
+  const free = await call.deps.freeDay(account.id, account.tier)
   return billing === 'prepaid' ? free : { ...free, limit: null, used: 0 }
 }
 

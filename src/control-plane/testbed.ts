@@ -8,6 +8,7 @@ import { createKeys } from '#accounts/keys.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
 import type { Accounts, Keys } from '#accounts/types.ts'
 import { buildCatalog, createCatalogSource } from '#catalog/catalog.ts'
+import { TargetHealth } from '#health/target-health.ts'
 import { loadConfig } from '#config/load.ts'
 import { createLedger } from '#ledger/ledger.ts'
 import type { Ledger } from '#ledger/types.ts'
@@ -69,6 +70,7 @@ export async function startTestbed(change: Partial<ControlPlaneDeps> = {}): Prom
     accounts,
     keys,
     keyRing,
+    health: new TargetHealth(),
     catalog: createCatalogSource(buildCatalog(settings, { simulatorUrl: null, nowMs: Date.now() })),
     requests: createRequestReads(store),
     responses: createResponseState(store),
@@ -181,6 +183,7 @@ export function requestRow(change: Partial<RequestRow> & Pick<RequestRow, 'reque
     price_version: 'p1',
     attempts: [{ backend: 'openai', status: 200, error_code: null, latency_ms: 990, retry_after: null }],
     warnings: [],
+    warnings_more: 0,
     tool_calls_count: 0,
     fault: null,
     ...change,

@@ -2,9 +2,13 @@ import type { Logger } from 'pino'
 import type { Caller, KeyRing } from '#accounts/types.ts'
 import type { Backend, CatalogSource } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
+import type { RetryBudget } from '#health/retry-budget.ts'
+import type { TargetSpeeds } from '#health/target-speed.ts'
+import type { TargetHealth } from '#health/target-health.ts'
 import type { Ledger } from '#ledger/types.ts'
 import type { RateLimits } from '#limits/rate-limits.ts'
-import type { RequestLog } from '#observe/request-row.ts'
+import type { RequestFinder, RequestLog } from '#observe/request-row.ts'
+import type { Outbound } from '#outbound/outbound.ts'
 import type { ResponseState } from '#response-state/types.ts'
 import type { UpstreamPools } from './7-call/pools.ts'
 import type { SealStash } from './7-call/seal-stash.ts'
@@ -17,10 +21,22 @@ export interface Gateway {
   readonly ledger: Ledger
   readonly requestLog: RequestLog
   readonly limits: RateLimits
+  /** Requests that were answered. */
+  readonly requests: RequestFinder
+  /** Hears of every request that ended (R109); absent: nobody does. */
+  readonly capture?: Pick<RequestLog, 'append'> | undefined
   /** What clients of the Responses API continue. */
   readonly responses: ResponseState
   readonly sealStash: SealStash
   readonly pools: UpstreamPools
+  /** Which backends and credentials work at the moment. */
+  readonly health: TargetHealth
+  readonly retryBudget: RetryBudget
+  readonly speeds: TargetSpeeds
+  /** From 0 to below 1; tests give their own. */
+  readonly random: () => number
+  /** Loads what clients name by its address. */
+  readonly outbound: Outbound
   readonly log: Logger
   /** The simulator as a backend, started when it is first asked for; only in single-user mode (B12). */
   simulated(): Promise<Backend>

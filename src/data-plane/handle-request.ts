@@ -14,6 +14,7 @@ import { refuse } from './9-reply/refuse.ts'
 import { reply } from './9-reply/reply.ts'
 import { settler } from './10-settle/settle.ts'
 import type { Gateway } from './gateway.ts'
+import { Report } from './report.ts'
 import type { Seen } from './seen.ts'
 
 /**
@@ -30,12 +31,13 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const address = (seen.address = admitAddress(gateway, exchange))
     const caller = (seen.caller = await authenticate(gateway, exchange))
     const parsed = (seen.parsed = await parse(gateway, exchange))
-    const selection = (seen.selection = resolve(gateway, caller, parsed))
-    const routed = planTargets(gateway, caller, parsed, selection)
-    const plan = (seen.plan = await planFaults(gateway, exchange, parsed, selection, routed))
+    const selection = (seen.selection = resolve(gateway, caller, parsed, exchange))
+    const routed = planTargets(gateway, caller, parsed, selection, exchange)
+    const plan = (seen.plan = await planFaults(gateway, exchange, parsed, routed))
     seen.admission = await admit(gateway, caller, exchange, parsed, plan, address)
     const hold = (seen.hold = await reserve(gateway, caller, exchange, plan))
-    const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold))
+    const report = (seen.report = new Report(plan.losses))
+    const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold, report))
     const tally = (seen.tally = meter(parsed, plan, answer))
     await reply(exchange, parsed, plan, answer, tally, settle)
   } catch (thrown) {

@@ -4,11 +4,12 @@ import type { Failure } from '#codecs/codec.ts'
 import type { LimitAnswer } from '#limits/rate-limits.ts'
 import type { Exchange } from './1-receive/exchange.ts'
 import type { Parsed } from './3-parse/parse.ts'
-import type { Selection } from './4-resolve/resolve.ts'
+import type { Selection } from './4-resolve/selection.ts'
 import type { Plan } from './5-plan/plan.ts'
 import type { Hold } from './6-reserve/reserve.ts'
 import type { Answer } from './7-call/answer.ts'
 import type { Tally } from './8-meter/tally.ts'
+import type { Report } from './report.ts'
 
 /**
  * What the steps have brought about so far, kept for the one step that must run whatever happened: settle. No other
@@ -24,6 +25,7 @@ export interface Seen {
   selection?: Selection
   plan?: Plan
   hold?: Hold
+  report?: Report
   answer?: Answer
   tally?: Tally
   error?: GatewayError

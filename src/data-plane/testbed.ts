@@ -1,8 +1,13 @@
 import type { Caller } from '#accounts/types.ts'
+import type { Settings } from '#config/types.ts'
+import { TargetSpeeds } from '#health/target-speed.ts'
+import type { Exchange } from './1-receive/exchange.ts'
 import type { Operation, Surface } from '#base/protocols.ts'
-import type { Backend, Catalog, Model, Price, Route, Timeouts } from '#catalog/types.ts'
+import type { Backend, Catalog, Group, Model, Price, Route, Timeouts } from '#catalog/types.ts'
 import type { RequestFacts } from '#codecs/codec.ts'
 import type { Parsed } from './3-parse/parse.ts'
+import type { RoutingWishes } from './3-parse/routing-wishes.ts'
+import type { Selection } from './4-resolve/selection.ts'
 import type { Gateway } from './gateway.ts'
 
 /** The values that the pure steps work on, for their tests. */
@@ -37,6 +42,8 @@ export function backendOf(id: string, rest: Partial<Backend> = {}): Backend {
     headers: {},
     timeouts: TIMEOUTS,
     enabled: true,
+    region: null,
+    dataPolicy: [],
     ...rest,
   }
 }
@@ -57,6 +64,11 @@ export function modelOf(id: string, rest: Partial<Model> = {}): Model {
     releasedAt: null,
     free: false,
     price: PRICE,
+    fallbacks: [],
+    contextFallbacks: [],
+    larger: null,
+    strategy: null,
+    thinking: null,
     ...rest,
   }
 }
@@ -72,6 +84,24 @@ export function routeOf(model: Model, backend: Backend, rest: Partial<Route> = {
     weight: 1,
     active: true,
     price: model.price,
+    defaultParams: {},
+    maxContext: null,
+    ...rest,
+  }
+}
+
+export function groupOf(id: string, rest: Partial<Group> = {}): Group {
+  return {
+    id,
+    public: true,
+    allowDefaultBackend: false,
+    defaultBackend: null,
+    strategy: null,
+    vendorPrefixPolicy: null,
+    backends: null,
+    fallbacks: [],
+    regions: [],
+    dataPolicy: [],
     ...rest,
   }
 }
@@ -82,17 +112,51 @@ export function catalogOf(routes: readonly Route[], rest: Partial<Catalog> = {})
     generatedMs: 0,
     models: new Map(routes.map(({ model }) => [model.id, model])),
     backends: new Map(routes.map(({ backend }) => [backend.id, backend])),
-    groups: new Map([['default', { id: 'default', public: true }]]),
+    groups: new Map([['default', groupOf('default')]]),
     routes: byModel,
     ...rest,
   }
 }
 
-/** As much of a gateway as the pure steps look at. */
-export function gatewayOf(catalog: Catalog): Gateway {
-  const settings = { reservation: { minOutputTokens: 256, defaultMaxOutput: 4096 } }
-  return { catalog: { current: catalog }, settings } as unknown as Gateway
+export const ROUTING: Settings['routing'] = {
+  defaultBackend: null,
+  forceModel: null,
+  staticRoute: null,
+  modelAliases: [],
+  listExactAliases: false,
+  vendorPrefixPolicy: 'strip',
+  strictUriParameters: false,
+  disableBackendIds: false,
+  disableBackendNames: false,
+  disableModelNames: false,
+  forceContextWindow: null,
+  strategy: 'weighted_random',
+  allUnhealthy: 'try',
+  upstreamErrorPassthrough: false,
+  drainOnDisconnectMs: 0,
 }
+
+export interface Told {
+  readonly routing?: Partial<Settings['routing']>
+  readonly failoverRoutes?: Settings['failoverRoutes']
+  readonly random?: () => number
+}
+
+/** As much of a gateway as the steps without I/O look at. */
+export function gatewayOf(catalog: Catalog, told: Told = {}): Gateway {
+  const settings = {
+    reservation: { minOutputTokens: 256, defaultMaxOutput: 4096 },
+    failureHandling: { enabled: true, maxFailoverHops: 5 },
+    routing: { ...ROUTING, ...told.routing },
+    failoverRoutes: told.failoverRoutes ?? {},
+  }
+  const random = told.random ?? (() => 0)
+  return { catalog: { current: catalog }, settings, speeds: new TargetSpeeds(), random } as unknown as Gateway
+}
+
+/** An exchange of which only the headers are looked at. */
+export const exchangeOf = (headers: Readonly<Record<string, string>> = {}): Exchange =>
+  ({ request: { headers } }) as unknown as Exchange
 
 export function callerOf(billing: Caller['billing'] = 'prepaid'): Caller {
   return {
@@ -118,6 +182,7 @@ export interface Asked {
   readonly operation?: Operation
   readonly body?: string
   readonly facts?: Partial<RequestFacts>
+  readonly wishes?: RoutingWishes
 }
 
 export function parsedOf(asked: Asked = {}): Parsed {
@@ -127,7 +192,32 @@ export function parsedOf(asked: Asked = {}): Parsed {
     model: asked.model ?? 'm',
     stream: false,
     asJsonArray: false,
+    reportsLosses: false,
     body: Buffer.from(asked.body ?? 'x'.repeat(100)),
     facts: { ...FACTS, ...asked.facts },
+    wishes: asked.wishes ?? null,
+  }
+}
+
+export function selectionOf(routes: readonly Route[], rest: Partial<Selection> = {}): Selection {
+  const { model } = routes[0]!
+  return {
+    model,
+    routes,
+    group: 'default',
+    requested: model.id,
+    resolved: model.id,
+    aliasRule: null,
+    parameters: {},
+    thinking: false,
+    sort: null,
+    isPinned: false,
+    fault: null,
+    fallbacks: [],
+    larger: [],
+    rotation: null,
+    warnings: [],
+    trace: [],
+    ...rest,
   }
 }

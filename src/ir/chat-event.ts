@@ -119,4 +119,6 @@ export interface OpaqueEvent {
   readonly type: 'opaque'
   readonly issuer: Protocol
   readonly value: unknown
+  /** Names of members whose meaning other events tell too: sources and probabilities. */
+  readonly retold?: readonly string[]
 }

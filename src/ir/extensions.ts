@@ -8,7 +8,7 @@ export type Extensions = Readonly<Partial<Record<Protocol, Readonly<Record<strin
 
 /**
  * A difference between what one side said and what the other one got (B2). `path` is a JSON pointer into the client's
- * request; for what was lost of an answer it is a pointer into the upstream's.
+ * request; for what was lost of an answer it is one into the upstream's, behind `/response`.
  */
 export interface Loss {
   readonly path: string
@@ -23,24 +23,28 @@ export class Losses {
   readonly list: Loss[] = []
 
   dropped(path: string, reason: string): void {
-    this.list.push({ path, action: 'dropped', reason, isSevere: false })
+    this.add({ path, action: 'dropped', reason, isSevere: false })
   }
 
   rewritten(path: string, reason: string): void {
-    this.list.push({ path, action: 'rewritten', reason, isSevere: false })
+    this.add({ path, action: 'rewritten', reason, isSevere: false })
   }
 
   emulated(path: string, reason: string): void {
-    this.list.push({ path, action: 'emulated', reason, isSevere: false })
+    this.add({ path, action: 'emulated', reason, isSevere: false })
   }
 
   narrowed(path: string, reason: string): void {
-    this.list.push({ path, action: 'narrowed', reason, isSevere: false })
+    this.add({ path, action: 'narrowed', reason, isSevere: false })
   }
 
   /** Something the answer cannot do without: by default the request is refused (R81: tools, strict schemas, n > 1, logprobs). */
   severe(path: string, reason: string): void {
-    this.list.push({ path, action: 'dropped', reason, isSevere: true })
+    this.add({ path, action: 'dropped', reason, isSevere: true })
+  }
+
+  protected add(loss: Loss): void {
+    this.list.push(loss)
   }
 
   /** Every member of `members` that is not in `known` is lost. */

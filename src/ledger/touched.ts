@@ -42,6 +42,8 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     case 'saveResponse':
     case 'removeResponse':
     case 'sweepResponses':
+    case 'saveSeals':
+    case 'sweepSeals':
       return NOTHING
     default:
       return name satisfies never

@@ -14,6 +14,8 @@ function settingsOf(change: Partial<RateLimitSettings> = {}): RateLimitSettings 
   return { ip: null, tiers: new Map(), models: new Map(), groups: new Map(), freeTier: FREE_TIER, ...change }
 }
 
+const NO_TIER = { freeRpd: null, minLifetimeNano: 0n }
+
 const REQUEST: LimitedRequest = {
   accountId: 'acc',
   tier: 'gold',
@@ -54,7 +56,9 @@ function limitsOver(settings: RateLimitSettings, history: LimitHistory) {
 test('every level that limits is a scope of its own; without limits there is none', () => {
   const settings = settingsOf({
     ip: limits({ tpm: 9, rpm: 1 }),
-    tiers: new Map([['gold', { limits: limits({ rpm: 5 }), models: new Map([['m', limits({ rpm: 2 })]]) }]]),
+    tiers: new Map([
+      ['gold', { limits: limits({ rpm: 5 }), models: new Map([['m', limits({ rpm: 2 })]]), ...NO_TIER }],
+    ]),
     models: new Map([['m', limits({ tpm: 7 })]]),
     groups: new Map([['default', limits({ rpd: 3 })]]),
   })
@@ -109,7 +113,7 @@ test('R96: who bought enough gets the larger day; a purchase counts from the nex
   past.boughtNano = 10n
   clock.nowMs += 10_000
   assert.equal((await ask()).headers['x-ratelimit-remaining'], '1')
-  assert.deepEqual(await rates.freeDay('acc'), { limit: 4, used: 3, resetMs: Date.UTC(2026, 10, 21) })
+  assert.deepEqual(await rates.freeDay('acc', 'gold'), { limit: 4, used: 3, resetMs: Date.UTC(2026, 10, 21) })
   clock.nowMs += 100_000
   await ask()
   assert.equal(past.asked.filter((one) => one === 'purchased').length, 2)

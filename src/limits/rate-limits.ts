@@ -11,7 +11,7 @@ import {
   type Standing,
   WINDOW_MS,
 } from './limiter.ts'
-import { addressScope, freeId, type LimitedRequest, scopesOf } from './scopes.ts'
+import { addressScope, freeDayLimit, freeId, type LimitedRequest, scopesOf } from './scopes.ts'
 import { DAY_MS, PARTS_MAX } from './sliding-window.ts'
 import type { HistoryFilter, LimitHistory, RateLimitSettings } from './types.ts'
 
@@ -96,15 +96,16 @@ export class RateLimits {
   }
 
   /** Where the free tier's day of an account stands. */
-  readonly freeDay = async (accountId: string): Promise<FreeDay> => {
+  readonly freeDay = async (accountId: string, tier: string): Promise<FreeDay> => {
     const nowMs = this.nowMs()
     await this.learnPurchased(accountId, nowMs)
-    const { rpd, rpdPaid } = this.options.settings().freeTier
-    const limit = this.hasPaid(accountId) ? rpdPaid : rpd
+    const settings = this.options.settings()
+    const hasPaid = () => this.hasPaid(accountId)
+    const limit = freeDayLimit(settings, tier, hasPaid)
     const resetMs = nowMs - (nowMs % DAY_MS) + DAY_MS
     if (limit === 0) return { limit: null, used: 0, resetMs }
-    const request = { accountId, tier: '', key: null, modelId: '', group: '', ip: null, isFree: true }
-    const scope = scopesOf(this.options.settings(), request, () => this.hasPaid(accountId)).at(-1)!
+    const request = { accountId, tier, key: null, modelId: '', group: '', ip: null, isFree: true }
+    const scope = scopesOf(settings, request, hasPaid).at(-1)!
     await this.loadPast([scope], nowMs)
     return { limit, used: this.limiter.used(freeId(accountId), 'perUtcDay', nowMs), resetMs }
   }

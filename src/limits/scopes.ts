@@ -44,8 +44,8 @@ export function scopesOf(settings: RateLimitSettings, request: LimitedRequest, h
     add(addressId(request.ip), 'this address', { ...NO_LIMITS, tpm: settings.ip.tpm }, null)
   }
   if (request.isFree) {
-    const { rpm, rpd, rpdPaid } = settings.freeTier
-    const limits = { ...NO_LIMITS, rpm, perUtcDay: hasPaid() ? rpdPaid : rpd }
+    const perUtcDay = freeDayLimit(settings, request.tier, hasPaid)
+    const limits = { ...NO_LIMITS, rpm: settings.freeTier.rpm, perUtcDay }
     // Which models are free is the catalog's matter; whoever loads the past puts them in.
     const history = { accountId, freeModelIds: [] }
     scopes.push({ id: freeId(accountId), what: 'free models', limits, history })
@@ -58,6 +58,11 @@ export function addressScope(settings: RateLimitSettings, ip: string | null): Sc
   if (!settings.ip || ip === null) return null
   const limits = { ...settings.ip, tpm: 0, perUtcDay: 0 }
   return { id: addressId(ip), what: 'this address', limits, history: null }
+}
+
+/** Requests to free models per UTC day; 0 is off. A tier may have its own. */
+export function freeDayLimit({ tiers, freeTier }: RateLimitSettings, tier: string, hasPaid: () => boolean): number {
+  return tiers.get(tier)?.freeRpd ?? (hasPaid() ? freeTier.rpdPaid : freeTier.rpd)
 }
 
 export const freeId = (accountId: string): string => `free ${accountId}`

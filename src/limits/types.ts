@@ -22,6 +22,10 @@ export interface TierLimits {
   readonly limits: LimitSet
   /** For each account of the tier and this model, beside `limits`. */
   readonly models: ReadonlyMap<string, LimitSet>
+  /** Requests to free models per UTC day, in place of those of the free tier (R96); null: those. */
+  readonly freeRpd: number | null
+  /** Bought so much, an account belongs to the tier (R22). */
+  readonly minLifetimeNano: bigint
 }
 
 /** The free tier (R96): requests to all free models of an account together. 0 is off. */

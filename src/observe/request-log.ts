@@ -88,3 +88,6 @@ export function createRequestLog(
     },
   }
 }
+
+/** Keeps nothing: accounting is off (R108). */
+export const SILENT_REQUEST_LOG: RequestLog = { append: () => {}, flush: async () => {} }

@@ -9,6 +9,16 @@ export interface AttemptRecord {
   readonly retry_after: number | null
 }
 
+/** A difference between what one side said and what the other got (B2). */
+export interface Warning {
+  /** JSON pointer into the client's body; behind `/response` into the upstream's answer. */
+  readonly path: string
+  readonly action: 'dropped' | 'rewritten' | 'emulated' | 'narrowed'
+  readonly reason: string
+  /** The protocol that had no place for it: the upstream's, for an answer the client's. Null when nobody noted it. */
+  readonly target: string | null
+}
+
 /**
  * One row per request, the same keys for every protocol and outcome (R101). Token classes are disjoint; `null` is
  * "not reported", which is not 0. Costs are null when the model has no price.
@@ -65,10 +75,18 @@ export interface RequestRow {
   readonly absorbed_cost_nano: NanoUsd | null
   readonly price_version: string | null
   readonly attempts: readonly AttemptRecord[]
-  readonly warnings: readonly string[]
+  readonly warnings: readonly Warning[]
+  /** How many warnings there were beyond those that are kept. */
+  readonly warnings_more: number
   readonly tool_calls_count: number
   /** What the client asked to go wrong (B12); such a row is no real traffic. */
   readonly fault: string | null
+}
+
+/** Finds the row of one request. */
+export interface RequestFinder {
+  /** By request id, or by the `id` in the response body. With an account only its rows exist. */
+  find(id: string, accountId?: string): Promise<RequestRow | undefined>
 }
 
 /** Rows of requests that hold no money (rejections, free calls): written behind, flushed on shutdown. */

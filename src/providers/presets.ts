@@ -24,11 +24,11 @@ export interface Preset {
   readonly reference: string | null
 }
 
-export type PresetAuth = 'bearer' | 'x-api-key' | 'x-goog-api-key' | 'none'
+export type PresetAuth = 'bearer' | 'api-key' | 'x-api-key' | 'x-goog-api-key' | 'none'
 export type Adapter = 'http' | 'azure' | 'bedrock' | 'vertex'
 
 /** Adapters this version can call through. A backend of another one loads, but its routes stay inactive. */
-export const SERVED_ADAPTERS: ReadonlySet<Adapter> = new Set(['http', 'bedrock'])
+export const SERVED_ADAPTERS: ReadonlySet<Adapter> = new Set(['http', 'azure', 'bedrock', 'vertex'])
 
 /** The version segment at the end of an OpenAI-like base URL. */
 const VERSION = /\/v\d+$/
@@ -76,11 +76,15 @@ export const PRESETS: readonly Preset[] = [
     vendor: 'google',
     reference: 'google',
   }),
-  preset('vertex', 'Google Vertex AI', null, { auth: 'none', protocols: ['gemini'], adapter: 'vertex' }),
-  preset('azure', 'Azure OpenAI', null, { protocols: OPENAI, adapter: 'azure' }),
+  preset('vertex', 'Google Vertex AI', null, {
+    auth: 'none',
+    protocols: ['gemini', 'anthropic-messages'],
+    adapter: 'vertex',
+  }),
+  preset('azure', 'Azure OpenAI', null, { auth: 'api-key', protocols: OPENAI, adapter: 'azure' }),
   preset('bedrock', 'AWS Bedrock', null, {
     auth: 'none',
-    protocols: ['bedrock-converse'],
+    protocols: ['anthropic-messages', 'bedrock-converse'],
     adapter: 'bedrock',
   }),
   preset('openrouter', 'OpenRouter', 'https://openrouter.ai/api/v1', {

@@ -11,6 +11,7 @@ const build = (ask: Partial<UpstreamAsk> = {}, backend: Partial<Backend> = {}, u
     operation: 'generate',
     geminiAction: null,
     isTranslated: false,
+    anthropicVersion: '2023-06-01',
     stream: false,
     clientHeaders: {},
     clientQuery: '',
@@ -120,16 +121,14 @@ test('asks for an answer that need not be unpacked, in the form of the request',
   assert.deepEqual(valuesOf(headers, 'content-type'), ['application/json'])
 })
 
-test("the client's name is passed on when it is one", () => {
-  const agent = (name?: string) => valuesOf(build({ clientHeaders: { 'user-agent': name } }).headers, 'user-agent')[0]
-  assert.equal(agent('OpenAI/JS 7'), 'OpenAI/JS 7')
-  assert.equal(agent('x'.repeat(300)), 'x'.repeat(300))
-  assert.equal(agent('x'.repeat(301)), 'Trivium')
-  assert.equal(agent('naïve'), 'Trivium')
-  assert.equal(agent(''), 'Trivium')
-  assert.equal(agent(), 'Trivium')
-})
-
 test("the backend's own headers are added", () => {
   assert.deepEqual(valuesOf(build({}, { headers: { 'x-tenant': 't' } }).headers, 'x-tenant'), ['t'])
+})
+
+test('a translated request is written for the version of the settings, whatever the client speaks', () => {
+  const ask = { protocol: 'anthropic-messages', isTranslated: true, anthropicVersion: '2026-10-21' } as const
+  const { headers } = build({ ...ask, clientHeaders: { 'anthropic-version': '2023-06-01' } })
+  assert.deepEqual(valuesOf(headers, 'anthropic-version'), ['2026-10-21'])
+  const same = build({ ...ask, isTranslated: false, clientHeaders: { 'anthropic-version': '2023-06-01' } }).headers
+  assert.deepEqual(valuesOf(same, 'anthropic-version'), ['2023-06-01'])
 })

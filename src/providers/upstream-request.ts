@@ -1,6 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Protocol } from '#base/protocols.ts'
 import type { Backend, Route } from '#catalog/types.ts'
+import { betasFor, forwardedHeaders } from './client-headers.ts'
+import { cloudPath } from './cloud-paths.ts'
+import { pushIdentity } from './identity.ts'
 
 /** Where and how one attempt speaks to its backend. */
 export interface UpstreamRequest {
@@ -16,26 +19,19 @@ export interface UpstreamAsk {
   readonly protocol: Protocol
   readonly operation: 'generate' | 'embed' | 'count'
   readonly geminiAction: string | null
-  /** Whether the client speaks another protocol: then its headers say nothing to this upstream. */
+  /** Whether the client speaks another protocol: then hardly any of its headers says something to this upstream. */
   readonly isTranslated: boolean
   readonly stream: boolean
+  /** The version of Anthropic's API that a translated request is written for (R88). */
+  readonly anthropicVersion: string
   readonly clientHeaders: IncomingHttpHeaders
   readonly clientQuery: string
   /** Which of the backend's credentials to send. */
   readonly credential: string | null
 }
 
-/** The version assumed where a client names none (R5). */
+/** The version assumed where a client of the protocol names none (R5). */
 const ANTHROPIC_VERSION = '2023-06-01'
-
-/** Client headers that change what the upstream does; everything else stays with us (R122: allow-list). */
-const FORWARDED: Readonly<Partial<Record<Protocol, readonly string[]>>> = {
-  'anthropic-messages': ['anthropic-version', 'anthropic-beta'],
-  'openai-chat': ['openai-beta'],
-  'openai-responses': ['openai-beta'],
-}
-
-const USER_AGENT_CHARACTERS_MAX = 300
 
 /** Builds URL and headers of one attempt. The client's own credential is never among them. */
 export function buildUpstreamRequest(ask: UpstreamAsk): UpstreamRequest {
@@ -59,6 +55,8 @@ function baseOf(backend: Backend, protocol: Protocol): { origin: string; path: s
 }
 
 function pathOf(ask: UpstreamAsk): string {
+  const { cloud } = ask.route.backend
+  if (cloud) return cloudPath(cloud, { ...ask, model: ask.route.upstreamModel })
   switch (ask.protocol) {
     case 'openai-chat':
       return '/chat/completions'
@@ -87,21 +85,33 @@ function betaQuery(query: string): string {
   return /(?:^|&)beta=true(?:&|$)/.test(query) ? '?beta=true' : ''
 }
 
+function acceptedOf(ask: UpstreamAsk): string {
+  if (!ask.stream) return 'application/json'
+  return ask.route.backend.cloud?.kind === 'bedrock' ? 'application/vnd.amazon.eventstream' : 'text/event-stream'
+}
+
 function headersOf(ask: UpstreamAsk, backend: Backend): string[] {
-  const headers = ['content-type', 'application/json', 'accept', ask.stream ? 'text/event-stream' : 'application/json']
+  const headers = ['content-type', 'application/json', 'accept', acceptedOf(ask)]
   // Compressed answers would have to be unpacked to be read; asking for none is cheaper for both sides.
-  headers.push('accept-encoding', 'identity', 'user-agent', userAgentOf(ask.clientHeaders))
+  headers.push('accept-encoding', 'identity')
+  pushIdentity(headers, backend, ask.clientHeaders)
   pushCredential(headers, backend, ask.credential)
-  for (const name of ask.isTranslated ? [] : (FORWARDED[ask.protocol] ?? [])) {
-    const value = ask.clientHeaders[name]
-    if (typeof value === 'string') headers.push(name, value)
-  }
-  const isVersioned = !ask.isTranslated && ask.clientHeaders['anthropic-version'] !== undefined
-  if (ask.protocol === 'anthropic-messages' && !isVersioned) {
-    headers.push('anthropic-version', ANTHROPIC_VERSION)
+  headers.push(...forwardedOf(ask))
+  if (ask.protocol === 'anthropic-messages' && !backend.cloud) {
+    if (ask.isTranslated) headers.push('anthropic-version', ask.anthropicVersion)
+    else if (ask.clientHeaders['anthropic-version'] === undefined) headers.push('anthropic-version', ANTHROPIC_VERSION)
   }
   for (const [name, value] of Object.entries(backend.headers)) headers.push(name, value)
   return headers
+}
+
+/** Clouds read Claude's version in the body, and Bedrock the betas too. */
+function forwardedOf(ask: UpstreamAsk): readonly string[] {
+  const { backend } = ask.route
+  if (!backend.cloud || ask.protocol !== 'anthropic-messages')
+    return forwardedHeaders(ask.protocol, backend.type, ask.isTranslated, ask.clientHeaders)
+  const betas = betasFor(backend.type, ask.isTranslated, ask.clientHeaders)
+  return backend.cloud.kind === 'vertex' && betas !== '' ? ['anthropic-beta', betas] : []
 }
 
 function pushCredential(headers: string[], backend: Backend, credential: string | null): void {
@@ -110,6 +120,7 @@ function pushCredential(headers: string[], backend: Backend, credential: string 
     case 'bearer':
       headers.push('authorization', `Bearer ${credential}`)
       break
+    case 'api-key':
     case 'x-api-key':
     case 'x-goog-api-key':
       headers.push(backend.auth, credential)
@@ -121,10 +132,4 @@ function pushCredential(headers: string[], backend: Backend, credential: string 
       throw new Error(`unknown way to authenticate: ${String(missed)}`)
     }
   }
-}
-
-/** The client's own name is passed on (R113's default); one that is no header value is replaced by ours. */
-function userAgentOf(headers: IncomingHttpHeaders): string {
-  const agent = headers['user-agent']
-  return agent && agent.length <= USER_AGENT_CHARACTERS_MAX && /^[\t\x20-\x7e]+$/.test(agent) ? agent : 'Trivium'
 }

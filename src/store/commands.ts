@@ -6,6 +6,7 @@ import { createAccount, createKey, removeKey, setAccountStatus, setAccountTier, 
 import { credit, readAccountFunds, readKeyFunds, releaseExpired, reserve, settle, voidHold } from '#ledger/commands.ts'
 import { openBookings } from '#ledger/bookings.ts'
 import { removeResponse, saveResponse, sweepResponses } from '#response-state/commands.ts'
+import { saveSeals, sweepSeals } from '#seal-state/commands.ts'
 import type { Command } from './command.ts'
 import { appendRows } from './request-columns.ts'
 import { putSetting } from './settings.ts'
@@ -29,6 +30,8 @@ export const COMMANDS = {
   saveResponse,
   removeResponse,
   sweepResponses,
+  saveSeals,
+  sweepSeals,
 }
 
 export type Commands = typeof COMMANDS

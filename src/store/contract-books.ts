@@ -137,6 +137,7 @@ export function sampleRow(change: Partial<RequestRow> & Pick<RequestRow, 'reques
     price_version: null,
     attempts: [],
     warnings: [],
+    warnings_more: 0,
     tool_calls_count: 0,
     fault: null,
     ...change,

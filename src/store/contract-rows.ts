@@ -57,7 +57,11 @@ const FULL: RequestRow = {
   absorbed_cost_nano: 0n,
   price_version: 'abc',
   attempts: [{ backend: 'main', status: 503, error_code: 'x', latency_ms: 3, retry_after: null }],
-  warnings: ['one', 'two'],
+  warnings: [
+    { path: '/seed', action: 'dropped', reason: 'no seed', target: 'anthropic-messages' },
+    { path: '', action: 'rewritten', reason: 'two', target: null },
+  ],
+  warnings_more: 3,
   tool_calls_count: 0,
   fault: '429',
 }

@@ -8,6 +8,7 @@ import { ledgerContract } from './contract-ledger.ts'
 import { limitContract } from './contract-limits.ts'
 import { responseContract } from './contract-responses.ts'
 import { rowContract } from './contract-rows.ts'
+import { sealContract } from './contract-seals.ts'
 
 /** Registers the whole contract for one engine. */
 export function storeContract(harness: Harness): void {
@@ -16,4 +17,5 @@ export function storeContract(harness: Harness): void {
   rowContract(harness)
   responseContract(harness)
   limitContract(harness)
+  sealContract(harness)
 }

@@ -204,6 +204,19 @@ const responseTables = (engine: Engine): readonly string[] => [
   'create index responses_previous on responses (account_id, previous_id) where previous_id is not null',
 ]
 
+/** Like responses without a reference to accounts. */
+const toolSealTables = (engine: Engine): readonly string[] => [
+  table(engine, 'tool_seals', [
+    'account_id text not null',
+    'id text not null',
+    'expires_ms bigint not null',
+    'bytes bigint not null',
+    'sealed text not null',
+    'primary key (account_id, id)',
+  ]),
+  'create index tool_seals_expiry on tool_seals (expires_ms)',
+]
+
 export const MIGRATIONS: readonly Migration[] = [
   { id: 1, name: 'accounts and keys', statements: accountTables },
   { id: 2, name: 'holds and ledger', statements: ledgerTables },
@@ -216,5 +229,6 @@ export const MIGRATIONS: readonly Migration[] = [
     ],
   },
   { id: 5, name: 'responses', statements: responseTables },
-  { id: 6, name: 'rate limits of keys', statements: () => ['alter table api_keys add column rate_limits text'] },
+  { id: 6, name: 'tool seals', statements: toolSealTables },
+  { id: 7, name: 'rate limits of keys', statements: () => ['alter table api_keys add column rate_limits text'] },
 ]

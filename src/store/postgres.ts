@@ -16,8 +16,8 @@ import type { Store } from './store.ts'
 /** Connections that serve reads; writes have one of their own. */
 const READ_CONNECTIONS_MAX = 8
 const CONNECT_TIMEOUT_MS = 5_000
-/** A repeatable command is tried again this often after a lost connection or a deadlock, others never (R123, M16). */
-export const REPEATS_MAX = 8
+/** A repeatable command is tried again this often after a lost connection or a deadlock: for three quarters of a minute, in which a busy server starts (R123, M16). */
+export const REPEATS_MAX = 14
 const REPEAT_DELAY_MS = 100
 const REPEAT_DELAY_MS_MAX = 5_000
 /** Any fixed number: it names the migration lock among the advisory locks of the database. */

@@ -3,6 +3,7 @@ import type { Command } from './command.ts'
 import type { RequestTable } from './schema.ts'
 import { runAll, statement } from './statement.ts'
 import type { Bound, Statement, Step } from './statement.ts'
+import { readWarnings } from './warning-texts.ts'
 
 /** A request row as it is bound: one value per column of REQUEST_COLUMNS. An array clones cheaper than an object. */
 export type FlatRow = Bound[]
@@ -68,6 +69,7 @@ const DETAIL_DEFAULTS: Readonly<Record<DetailKey, unknown>> = {
   price_version: null,
   attempts: [],
   warnings: [],
+  warnings_more: 0,
   tool_calls_count: 0,
   fault: null,
 }
@@ -146,7 +148,8 @@ export function setCharge(flat: FlatRow, chargedNano: bigint, absorbedNano: bigi
 export function unflatten(record: RequestTable): RequestRow {
   const row: Record<string, unknown> = {}
   for (const column of DIRECT_COLUMNS) row[column] = record[column]
-  return { ...row, ...DETAIL_DEFAULTS, ...(JSON.parse(record.detail) as object) } as unknown as RequestRow
+  const detail = JSON.parse(record.detail) as Record<string, unknown>
+  return { ...row, ...DETAIL_DEFAULTS, ...detail, ...readWarnings(detail['warnings']) } as unknown as RequestRow
 }
 
 /** The step that writes one row; a request id that has its row keeps it. */
@@ -209,6 +212,7 @@ function detailOf(row: RequestRow): string {
     price_version: row.price_version ?? undefined,
     attempts: row.attempts.length === 0 ? undefined : row.attempts,
     warnings: row.warnings.length === 0 ? undefined : row.warnings,
+    warnings_more: row.warnings_more === 0 ? undefined : row.warnings_more,
     tool_calls_count: row.tool_calls_count === 0 ? undefined : row.tool_calls_count,
     fault: row.fault ?? undefined,
   }

@@ -13,6 +13,7 @@ export interface Database {
   readonly requests: RequestTable
   readonly settings: SettingTable
   readonly responses: ResponseTable
+  readonly tool_seals: ToolSealTable
   readonly schema_migrations: MigrationTable
 }
 
@@ -143,6 +144,18 @@ export interface ResponseTable {
   input: string
   /** The response object as JSON. */
   response: string
+}
+
+/** What a tool call's upstream signed or encrypted (B3). */
+export interface ToolSealTable {
+  account_id: string
+  /** A keyed digest of backend and call id. */
+  id: string
+  expires_ms: number
+  /** Length of `sealed`. */
+  bytes: number
+  /** Encrypted, in base64. */
+  sealed: string
 }
 
 export interface MigrationTable {

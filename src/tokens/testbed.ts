@@ -1,31 +1,10 @@
 import type { Block, MediaBlock, ToolCallBlock, ToolResultBlock } from '#ir/blocks.ts'
 import type { ChatRequest, FunctionTool, Turn } from '#ir/chat-request.ts'
+import { BLANK_REQUEST } from '#ir/testbed.ts'
 
 /** Requests for tests: everything that is not said is absent. */
 export function requestOf(some: Partial<ChatRequest>): ChatRequest {
-  return {
-    instructions: [],
-    turns: [],
-    tools: [],
-    toolChoice: null,
-    parallelToolCalls: null,
-    sampling: {},
-    outputTokensMax: null,
-    stopSequences: null,
-    candidates: null,
-    logprobs: null,
-    format: null,
-    reasoning: null,
-    verbosity: null,
-    serviceTier: null,
-    endUser: null,
-    metadata: null,
-    promptCacheKey: null,
-    stream: false,
-    paths: {},
-    ext: {},
-    ...some,
-  }
+  return { ...BLANK_REQUEST, ...some }
 }
 
 export const turn = (role: Turn['role'], ...blocks: Block[]): Turn => ({ role, blocks, path: '' })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { rawNumber } from '#base/exact-json.ts'
 import type { FunctionTool, Tool } from '#ir/chat-request.ts'
 import { writeSchema, writeTool } from './tool-text.ts'
 
@@ -67,7 +68,7 @@ test('a schema that contains itself twice ends', () => {
 })
 
 test('what is no schema throws nothing', () => {
-  const raw = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON('12345678901234567890')
+  const raw = rawNumber('12345678901234567890')
   const schemas = [5, 'text', [], { type: [raw] }, object([1]), object({ a: null, b: { default: raw, enum: [raw] } })]
   for (const schema of schemas) for (const form of ['typescript', 'json'] as const) writeTool(declare(schema), form)
 })

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { FAULT_CHARACTERS_MAX, FAULT_IGNORED } from '#data-plane/5-plan/fault-lab.ts'
+import { FAILURES_MAX } from '#health/circuit.ts'
 import { FAULT_NAMES } from '#simulator/fault-list.ts'
 import { play } from './fault-lab-play.ts'
 import { DOCUMENT, FAULT_CASES, faultTable, LAB_SURFACES, seenBy } from './fault-table.ts'
-import { MODELS, startTestGateway, type TestGateway } from './gateway.ts'
+import { type Json, MODELS, startTestGateway, type TestGateway } from './gateway.ts'
 import { SURFACES } from './surfaces.ts'
 
 /** The fault lab (B12): every fault on every surface, whole and streamed, over real sockets. */
@@ -83,6 +84,72 @@ test('X-Fault-Attempt names the attempt that fails', async () => {
   assert.equal((await play(gateway, 'chat', 'test/echo', false, { ...headers, 'x-fault-attempt': '0' })).status, 400)
 })
 
+const TOLD = `param=x-fault;action=drop;reason=${FAULT_IGNORED.reason}`
+
+test('a priced model of the simulator costs nothing with a fault, and its price without one', async () => {
+  const { key, accountId } = await gateway.fund({ credit: '0' })
+  const ask = (headers: Record<string, string>) => play(gateway, 'chat', 'sim/echo', false, headers, key)
+  assert.equal((await ask({})).status, 402)
+  const fine = await ask({ 'x-fault': 'split-utf8' })
+  assert.deepEqual([fine.seen, fine.headers.get('x-gateway-cost')], ['200, complete', '0'])
+  // Another attempt than the one that fails is of the same test.
+  assert.equal((await ask({ 'x-fault': '503', 'x-fault-attempt': '2' })).headers.get('x-gateway-cost'), '0')
+  const charged = (await gateway.logs(accountId)).map((row) => [row.fault, row.charged_cost])
+  assert.deepEqual(charged, [
+    ['503', '0'],
+    ['split-utf8', '0'],
+    [null, null],
+  ])
+  assert.equal((await gateway.account(accountId)).balance, '0')
+})
+
+describe('X-Fault-Attempt: 1 and a second route', () => {
+  let pair: TestGateway
+  before(async () => {
+    const config = {
+      backends: { lab: { type: 'simulator' }, other: { type: 'simulator' } },
+      failure_handling: { enabled: true, min_retry_wait: 0.01 },
+    }
+    pair = await startTestGateway({ config })
+  })
+  after(() => pair.close())
+
+  test('200 from the second in 2 attempts, on 4 surfaces, whole and streamed; no backend is worse off for it', async () => {
+    const headers = { 'x-fault': '503', 'x-fault-attempt': '1' }
+    const { key, accountId } = await pair.fund({ credit: '0' })
+    for (const surface of LAB_SURFACES) {
+      for (const stream of [false, true]) {
+        const told = await play(pair, surface, 'test/echo', stream, headers, key)
+        assert.equal(told.seen, '200, complete', `${surface}: ${told.text}`)
+        assert.equal(told.headers.get('x-gateway-attempts'), '2', surface)
+      }
+    }
+    const rows = await pair.logs(accountId)
+    assert.equal(rows.length, 8)
+    for (const { fault, attempts } of rows) {
+      assert.equal(fault, '503')
+      assert.deepEqual(
+        attempts.map((one: Json) => one.status),
+        [503, 200],
+      )
+      assert.notEqual(attempts[0].backend, attempts[1].backend)
+    }
+    assert.equal((await pair.account(accountId)).balance, '0')
+    // Faults of every attempt, more than a circuit endures.
+    for (let count = 0; count <= FAILURES_MAX; count++)
+      await play(pair, 'chat', 'test/echo', false, { 'x-fault': 'reset' })
+    for (let count = 0; count <= FAILURES_MAX; count++) await play(pair, 'chat', 'sim/fault-503', false, {})
+    const backends: Json[] = (await pair.admin('GET', '/api/admin/backends')).data
+    const states = backends.filter(({ type }) => type === 'simulator').map(({ health }) => health.state)
+    assert.deepEqual(states, ['closed', 'closed'])
+  })
+
+  test('a chain goes on behind a model whose name asks for a fault', async () => {
+    const told = await play(pair, 'chat', 'sim/fault-503|test/echo', false, {})
+    assert.deepEqual([told.seen, told.headers.get('x-gateway-model')], ['200, complete', 'test/echo'])
+  })
+})
+
 describe('a real model', () => {
   const ask = (at: TestGateway, key: string | null, stream: boolean) =>
     at.ask(SURFACES.chat.path, { key, headers: { 'x-fault': '503' }, body: { ...SURFACES.chat.body, stream } })
@@ -91,10 +158,11 @@ describe('a real model', () => {
     for (const stream of [false, true]) {
       const sent = gateway.upstream.count()
       const told = await ask(gateway, gateway.key, stream)
-      assert.deepEqual([told.status, told.headers.get('x-gateway-warnings')], [200, FAULT_IGNORED])
+      assert.deepEqual([told.status, told.headers.get('x-gateway-warnings')], [200, TOLD])
       assert.equal(gateway.upstream.count(), sent + 1)
       const row = await gateway.log(told.headers.get('x-request-id')!)
-      assert.deepEqual([row.fault, row.warnings], [null, [FAULT_IGNORED]])
+      const { path, action, reason } = FAULT_IGNORED
+      assert.deepEqual([row.fault, row.warnings], [null, [{ path, action, reason, target: null }]])
     }
   })
 
@@ -110,6 +178,15 @@ describe('a real model', () => {
     assert.equal(told.json.model, MODELS.chat.id)
     assert.equal((await ask(single, null, true)).status, 503)
     assert.equal(single.upstream.count(), 0)
+  })
+
+  test('in single-user mode is called itself at the attempts that no fault was asked for', async () => {
+    const config = { failure_handling: { enabled: true, min_retry_wait: 0.01 } }
+    await using single = await startTestGateway({ config, flags: { 'disable-auth': true } })
+    const headers = { 'x-fault': '503', 'x-fault-attempt': '1' }
+    const told = await single.ask(SURFACES.chat.path, { key: null, headers, body: SURFACES.chat.body })
+    assert.deepEqual([told.status, told.headers.get('x-gateway-attempts')], [200, '2'])
+    assert.equal(single.upstream.count(), 1)
   })
 })
 

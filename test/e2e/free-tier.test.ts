@@ -38,6 +38,7 @@ before(async () => {
     now: () => clock.nowMs,
     config: {
       models: freeModels(),
+      tiers: [{ name: 'generous', free_rpd: 70 }],
     },
   })
 })
@@ -99,6 +100,23 @@ describe('R96: a new account without a balance', () => {
     assert.deepEqual(me.free_requests, { limit: 50, used: 3, remaining: 47, reset_at: '2026-11-21T00:00:00.000Z' })
     const { json: own } = await gateway.ask('/api/v1/key', { key })
     assert.deepEqual(own.data.free_model_daily_requests, { limit: 50, used: 3, remaining: 47 })
+  })
+
+  test('may say that it means the free variant', async () => {
+    clock.nowMs = NOON_MS
+    const { key } = await gateway.fund({ credit: '0' })
+    const { path, body } = SURFACES.messages
+    const told = await gateway.ask(path, { key, body: { ...body, model: `${MODELS.messages.id}:free` } })
+    assert.deepEqual([told.status, told.headers.get('x-ratelimit-remaining')], [200, '49'], told.text)
+  })
+
+  test('a tier may have a day of its own', async () => {
+    clock.nowMs = NOON_MS
+    const { key, accountId } = await gateway.fund({ credit: '0' })
+    await gateway.admin('PATCH', `/api/admin/accounts/${accountId}`, { tier: 'generous' })
+    assert.equal((await call('messages', key)).headers.get('x-ratelimit-limit'), '70')
+    const { json: me } = await gateway.ask('/v1/me', { key })
+    assert.deepEqual([me.free_requests.limit, me.free_requests.used], [70, 1])
   })
 })
 

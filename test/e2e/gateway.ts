@@ -101,6 +101,8 @@ export function configFor(upstreamUrl: string, change: Record<string, object> = 
   })
   return {
     logging: { level: 'silent' },
+    // One upstream call per request; what follows a failure has tests of its own (failover.test.ts).
+    failure_handling: { enabled: false },
     models: [
       { id: MODELS.chat.id, vendor: 'openai', ...CHAT },
       { id: MODELS.messages.id, vendor: 'anthropic', ...CHAT },
@@ -127,8 +129,9 @@ export function configFor(upstreamUrl: string, change: Record<string, object> = 
 
 export interface TestGatewayOptions {
   /** Top-level members that replace those of `configFor`; members of `backends` are added. */
-  readonly config?: Record<string, object>
+  readonly config?: Record<string, object> | ((upstreamUrl: string) => Record<string, object>)
   readonly flags?: Readonly<Record<string, unknown>>
+  readonly env?: Readonly<Record<string, string>>
   readonly upstream?: UpstreamOptions
   /** The clock of limits over time. */
   readonly now?: () => number
@@ -145,11 +148,12 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const upstream = await startUpstream(options.upstream)
   const folder = mkdtempSync(join(tmpdir(), 'trivium-e2e-'))
   const configFile = join(folder, 'config.yaml')
-  writeFileSync(configFile, JSON.stringify(configFor(upstream.url, options.config)))
+  const config = typeof options.config === 'function' ? options.config(upstream.url) : options.config
+  writeFileSync(configFile, JSON.stringify(configFor(upstream.url, config)))
   const masterKey = `mk-${randomBytes(16).toString('hex')}`
   const running = await startGateway({
     flags: { port: 0, ...options.flags },
-    env: { ...ENVIRONMENT, GATEWAY_MASTER_KEY: masterKey },
+    env: { ...ENVIRONMENT, GATEWAY_MASTER_KEY: masterKey, ...options.env },
     cwd: folder,
     ...(options.now && { now: options.now }),
   })

@@ -20,12 +20,12 @@ before(async () => {
     now: () => clock.nowMs,
     config: {
       models,
-      tiers: {
-        five: { rpm: 5, models: { [MODELS.messages.id]: { rpm: 2 } } },
-        week: { rp7d: 1 },
-        words: { tpm: 1000 },
-        one: { concurrency: 1 },
-      },
+      tiers: [
+        { name: 'five', rpm: 5, models: { [MODELS.messages.id]: { rpm: 2 } } },
+        { name: 'week', rp7d: 1 },
+        { name: 'words', tpm: 1000 },
+        { name: 'one', concurrency: 1 },
+      ],
     },
   })
 })

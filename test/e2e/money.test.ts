@@ -192,9 +192,13 @@ describe('not enough money (R94)', () => {
       assert.equal(told.status, 200, told.text)
       const limit = limits[name](gateway.upstream.received.at(-1)!.fields)
       assert.ok(typeof limit === 'number' && limit >= 256 && limit < 700, `${name}: ${limit}`)
-      assert.match(told.headers.get('x-gateway-warnings')!, new RegExp(`max_tokens.*lowered.*${limit}`))
+      assert.match(
+        told.headers.get('x-gateway-warnings')!,
+        new RegExp(`param=\\S*max\\w*tokens;action=narrow;reason=lowered to ${limit} `, 'i'),
+      )
       const row = await gateway.log(told.headers.get('x-request-id')!)
       assert.equal(row.warnings.length, 1)
+      assert.match(row.warnings[0].reason, new RegExp(`lowered to ${limit} tokens`))
     }
   })
 

@@ -256,6 +256,42 @@ describe('server-side state of the Responses API (R3)', () => {
     assert.deepEqual([gone.status, codeOf('responses', gone.json)], [404, 'previous_response_not_found'])
   })
 
+  test('what an upstream keeps is not continued elsewhere: 409, and 404 for another account', async () => {
+    const { id } = (await ask('responses', MODELS.chat.id, false)).json
+    assert.equal(typeof id, 'string')
+    const body = { model: MODELS.messages.id, input: 'And now?', previous_response_id: id }
+    const before = gateway.upstream.count()
+    const told = await gateway.ask('/v1/responses', { body })
+    assert.deepEqual(
+      [told.status, codeOf('responses', told.json)],
+      [409, 'responses.state_route_unavailable'],
+      told.text,
+    )
+    assert.equal(told.json.error.param, 'previous_response_id')
+    assert.doesNotMatch(told.text, /openai|anthropic/)
+    const { key } = await gateway.fund()
+    const other = await gateway.ask('/v1/responses', { body, key })
+    assert.deepEqual([other.status, codeOf('responses', other.json)], [404, 'previous_response_not_found'])
+    // What the gateway itself answered and did not keep is not an upstream's, and a request id is no response id.
+    const unkept = await ask('responses', MODELS.messages.id, false, { store: false })
+    const chat = await gateway.ask('/v1/chat/completions', { body: { model: MODELS.chat.id, messages: [] } })
+    for (const previous of [
+      unkept.json.id,
+      chat.json.id,
+      told.headers.get('x-request-id'),
+      'resp_\0',
+      'r'.repeat(201),
+    ]) {
+      const unknown = await gateway.ask('/v1/responses', { body: { ...body, previous_response_id: previous } })
+      assert.deepEqual(
+        [unknown.status, codeOf('responses', unknown.json)],
+        [404, 'previous_response_not_found'],
+        previous,
+      )
+    }
+    assert.equal(gateway.upstream.count(), before + 2)
+  })
+
   test('nothing is kept with store: false, and background is refused', async () => {
     const told = await ask('responses', MODELS.messages.id, false, { store: false })
     assert.equal((await gateway.ask(`/v1/responses/${told.json.id}`, { method: 'GET' })).status, 404)

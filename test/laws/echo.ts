@@ -93,12 +93,3 @@ function geminiRequest({ candidates }: Members): Members {
   const asked = { role: 'user', parts: [{ text: 'go' }] }
   return { contents: [asked, content, { role: 'user', parts: [...results, { text: 'on' }] }] }
 }
-
-/** As the Gemini CLI keeps its history: without the thoughts. */
-export function withoutThoughts(request: Members): Members {
-  const contents = listOf(request['contents']).map((content) => ({
-    ...content,
-    parts: listOf(content['parts']).filter(({ thought }) => thought !== true),
-  }))
-  return { ...request, contents }
-}

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Surface } from '#base/protocols.ts'
 import { parseFaithfulJson } from '#base/exact-json.ts'
+import { AnswerLosses } from '#codecs/answer-losses.ts'
 import { CLIENT_CODECS, UPSTREAM_CODECS } from '#codecs/index.ts'
 import { traitsOf } from '#codecs/model-traits.ts'
 import type { AnswerContext, ClientCodec, TargetTraits, UpstreamCodec } from '#codecs/translation.ts'
@@ -127,6 +128,7 @@ export function traitsFor(protocol: ChatProtocol, model: string, backendType = '
     vendor: '',
     capabilities: new Set(),
     outputTokensMax: null,
+    anthropicVersion: '2023-06-01',
   })
 }
 
@@ -161,6 +163,7 @@ export function answerContext(client: ClientProtocol, upstream: ChatProtocol, st
     requestBody,
     showsUsage: true,
     isOpenRouter: false,
+    losses: new AnswerLosses(upstream, client),
     costOf: () => null,
   }
 }

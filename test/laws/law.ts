@@ -9,11 +9,11 @@ const FAULTS_TOLD_MAX = 20
 export function law(
   name: string,
   casesMin: number,
-  check: (tell: (id: string, fault: string) => void) => number,
+  check: (tell: (id: string, fault: string) => void) => number | Promise<number>,
 ): void {
-  test(name, { skip: ABSENCE }, (context) => {
+  test(name, { skip: ABSENCE }, async (context) => {
     const faults: string[] = []
-    const count = check((id, fault) => faults.push(`${id}: ${fault}`))
+    const count = await check((id, fault) => faults.push(`${id}: ${fault}`))
     context.diagnostic(`${count} cases`)
     const told = [`${faults.length} faults in ${count} cases`, ...faults.slice(0, FAULTS_TOLD_MAX)].join('\n')
     assert.equal(faults.length, 0, told)

@@ -1,12 +1,24 @@
 import { isDeepStrictEqual } from 'node:util'
 import { parseFaithfulJson } from '#base/exact-json.ts'
 import { PASSTHROUGH } from '#codecs/index.ts'
+import type { AnswerContext } from '#codecs/translation.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import { collect, type Collected, type CollectedBlock } from '#ir/collect.ts'
 import type { Usage } from '#ir/usage.ts'
 import { EventFramer } from '#wire/sse.ts'
 import { type Answer, decodeAnswer, decodeStream, faultsOf } from './answers.ts'
-import { answerContext, clientOf, type ClientProtocol, isClient, STREAMED, upstreamOf, WHOLE } from './exchanges.ts'
+import { undeclared } from './declared.ts'
+import {
+  answerContext,
+  clientOf,
+  type ClientProtocol,
+  CLIENTS,
+  type Exchange,
+  isClient,
+  STREAMED,
+  upstreamOf,
+  WHOLE,
+} from './exchanges.ts'
 import { differencesOf, shown } from './differences.ts'
 import { law } from './law.ts'
 import { cut, FACTS, randomOf } from './reading.ts'
@@ -127,6 +139,48 @@ function compact(text: string): string {
 }
 
 const countsOf = ({ source: _source, ...counts }: Usage): unknown => counts
+
+for (const isStream of [true, false])
+  law(`what a client does not get of ${isStream ? 'a stream' : 'a whole answer'} is declared`, 1000, (tell) => {
+    let count = 0
+    for (const exchange of isStream ? STREAMED : WHOLE)
+      for (const client of CLIENTS)
+        if (client !== exchange.protocol) count += compareCrossed(exchange, client, isStream, tell)
+    return count
+  })
+
+/** Reads what a client of another protocol gets with that protocol's own decoder. The count of cases: 0 for a failed answer. */
+function compareCrossed(
+  exchange: Exchange,
+  client: ClientProtocol,
+  isStream: boolean,
+  tell: (id: string, fault: string) => void,
+): 0 | 1 {
+  const { events, failure, complete } = decodeAnswer(exchange)
+  const before = collect(events)
+  // Where a client's protocol has no word for a failed end, its answer is an error.
+  const isFailed = before.candidates.some(({ finish }) => finish?.reason === 'error')
+  if (failure || !complete || isFailed) return 0
+  const context = answerContext(client, exchange.protocol, isStream)
+  const { candidates } = exchange
+  const again = isStream
+    ? decodeStream(client, [Buffer.from(streamOf(client, events, context))], candidates)
+    : wholeOf(client, events, context, candidates)
+  const fault = (text: string) => tell(exchange.id, `${exchange.protocol} -> ${client}: ${text}`)
+  if (again.failure) fault(`fails: ${again.failure.message}`)
+  else undeclared(before, collect(again.events), context.losses.list).forEach(fault)
+  return 1
+}
+
+function streamOf(client: ClientProtocol, events: readonly ChatEvent[], context: AnswerContext): string {
+  const encoder = clientOf(client).openEncoder(context)
+  return events.map((event) => encoder.push(event)).join('') + encoder.end()
+}
+
+function wholeOf(client: ClientProtocol, events: readonly ChatEvent[], context: AnswerContext, candidates: number) {
+  const written = JSON.stringify(clientOf(client).encodeWhole(events, context))
+  return upstreamOf(client).decodeWhole(parseFaithfulJson(written), { candidates })
+}
 
 law('passthrough and translation read the same usage, finish and calls in a stream', 400, (tell) => {
   let count = 0

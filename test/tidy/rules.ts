@@ -9,15 +9,17 @@ export type Import = 'values' | 'types'
 
 /**
  * Folder -> folder, within src/. What is not here is forbidden. `base` and `wire` know nothing of ours; the planes never
- * meet; the store's worker runs the commands that accounts, ledger and response-state define, which is why those four
- * know each other.
+ * meet; the store's worker runs the commands that accounts, ledger, response-state and seal-state define, which is why
+ * those five know each other.
  */
 export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>> = {
   base: {},
   wire: { base: 'values' },
   ir: { base: 'values' },
-  providers: { base: 'values', catalog: 'types' },
+  providers: { base: 'values', wire: 'values', catalog: 'types' },
   codecs: { base: 'values', ir: 'values', wire: 'values' },
+  health: {},
+  outbound: { base: 'values' },
   simulator: { base: 'values', wire: 'values' },
   limits: { base: 'values' },
   tokens: { base: 'values', ir: 'values', wire: 'values' },
@@ -28,15 +30,18 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     ledger: 'values',
     'response-state': 'values',
     limits: 'types',
+    'seal-state': 'values',
     observe: 'types',
   },
   ledger: { base: 'values', store: 'values', accounts: 'types', catalog: 'types', ir: 'types', observe: 'types' },
   accounts: { base: 'values', store: 'values', ledger: 'values', limits: 'values' },
   'response-state': { base: 'values', store: 'values' },
+  'seal-state': { base: 'values', store: 'values' },
   config: { base: 'values', providers: 'values', catalog: 'values', limits: 'values', ledger: 'types' },
   catalog: { base: 'values', config: 'values', providers: 'values', simulator: 'values' },
   'data-plane': {
     base: 'values',
+    health: 'values',
     ir: 'values',
     wire: 'values',
     codecs: 'values',
@@ -48,7 +53,9 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     config: 'types',
     limits: 'types',
     observe: 'types',
+    outbound: 'types',
     'response-state': 'types',
+    'seal-state': 'types',
   },
   'control-plane': {
     base: 'values',
@@ -58,6 +65,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     store: 'values',
     config: 'values',
     providers: 'values',
+    health: 'types',
     ledger: 'types',
     limits: 'types',
     observe: 'types',
@@ -65,6 +73,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
   },
   cli: {
     base: 'values',
+    health: 'values',
     config: 'values',
     catalog: 'values',
     providers: 'values',

@@ -1,8 +1,8 @@
+import { invalidArguments } from '#codecs/argument-object.ts'
 import type { Block, ReasoningBlock, Seal, TextBlock, ToolCallBlock, ToolResultBlock } from '#ir/blocks.ts'
 import { type CarriedSeal, openEnvelope } from '#codecs/seal-envelope.ts'
 import { cacheControlOf, decodeMedia, decodeSearchResult } from './decode-media.ts'
 import {
-  INVALID_JSON,
   isObject,
   malformed,
   type Members,
@@ -192,8 +192,8 @@ function decodeToolUse(members: Members, path: string, param: string): ToolCallB
 function argumentsOf(input: unknown): string {
   if (input === undefined || input === null) return ''
   if (isObject(input)) {
-    const text = input[INVALID_JSON]
-    if (typeof text === 'string' && Object.keys(input).length === 1) return text
+    const text = invalidArguments(input)
+    if (text !== null) return text
   }
   return JSON.stringify(input)
 }

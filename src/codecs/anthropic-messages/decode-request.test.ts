@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { GatewayError } from '#base/errors.ts'
+import { rawNumber } from '#base/exact-json.ts'
 import { messagesClient } from './translation.ts'
 import { decoded } from './testbed.ts'
 
@@ -88,7 +89,7 @@ describe('the body', () => {
   })
 
   test('a number that JavaScript would round is the client’s own', () => {
-    const long = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON('0.30000000000000000001')
+    const long = rawNumber('0.30000000000000000001')
     assert.equal(decoded({ temperature: long }).sampling.temperature, long)
   })
 })

@@ -1,4 +1,5 @@
 import { NOTHING_SAID } from '#codecs/effort.ts'
+import type { ClientContext } from '#codecs/translation.ts'
 import type {
   ChatRequest,
   OutputFormat,
@@ -12,6 +13,7 @@ import type {
 import { countOf } from '#ir/counts.ts'
 import { cacheControlOf } from './decode-media.ts'
 import { decodeContent, decodeSystem } from './decode-blocks.ts'
+import { refuseRemoved, refusesSampling } from './versions.ts'
 import {
   isObject,
   malformed,
@@ -33,8 +35,9 @@ const MESSAGE = new Set(['role', 'content'])
 const TOOL = new Set(['type', 'name', 'description', 'input_schema', 'strict', 'cache_control'])
 
 /** Reads the body of `POST /v1/messages`. Source: types of @anthropic-ai/sdk 1.10, `beta/messages`. Throws GatewayError (400). */
-export function decodeRequest(body: unknown): ChatRequest {
+export function decodeRequest(body: unknown, context: Pick<ClientContext, 'version'> = {}): ChatRequest {
   if (!isObject(body)) throw malformed('body', 'must be an object')
+  if (refusesSampling(context.version)) refuseRemoved(body)
   const reading = new Reading(body)
   const { messages } = body
   if (!Array.isArray(messages)) throw malformed('messages', 'must be an array')

@@ -1,7 +1,8 @@
+import { argumentObject, invalidArguments } from '#codecs/argument-object.ts'
 import type { Block, ReasoningBlock, TextBlock, ToolCallBlock, ToolResultBlock } from '#ir/blocks.ts'
 import { encodeMedia } from './encode-media.ts'
 import type { Encoding } from './encoding.ts'
-import { inputOf, INVALID_JSON, isObject, type Members, nativeCitation, ownMembers, PROTOCOL } from './members.ts'
+import { isObject, type Members, nativeCitation, ownMembers, PROTOCOL } from './members.ts'
 import { ConversationToolIds } from './tool-ids.ts'
 
 /** One reason for all reasoning that its issuer alone may see again (B3). */
@@ -95,8 +96,8 @@ export class BlockEncoder {
   private toolCall(block: ToolCallBlock): Members {
     const { losses } = this.encoding
     if (block.seal !== undefined) losses.dropped(block.path, FOREIGN_REASONING)
-    const input = block.kind === 'custom' ? { input: block.arguments } : inputOf(block.arguments)
-    if (block.kind === 'function' && isInvalid(input))
+    const input = block.kind === 'custom' ? { input: block.arguments } : argumentObject(block.arguments)
+    if (block.kind === 'function' && invalidArguments(input) !== null)
       losses.emulated(block.path, 'arguments that are no JSON object are told inside one')
     return { type: 'tool_use', id: this.toolIds.forCall(block), name: block.name, input }
   }
@@ -123,11 +124,6 @@ export class BlockEncoder {
     }
     return blocks.length === 0 ? {} : { content: blocks }
   }
-}
-
-/** Whether the input only stands for a text that is none. */
-function isInvalid(input: Members): boolean {
-  return INVALID_JSON in input && Object.keys(input).length === 1
 }
 
 export function isBlank(text: string): boolean {

@@ -1,6 +1,7 @@
 import { asksForJson } from '#codecs/asks-for-json.ts'
+import { withinOutputLimit } from '#codecs/output-limit.ts'
+import { loseSchema, schemaInstruction } from '#codecs/schema-words.ts'
 import type { EncodedRequest, TargetTraits } from '#codecs/translation.ts'
-
 import type { ChatRequest, OutputFormat } from '#ir/chat-request.ts'
 import type { Losses } from '#ir/extensions.ts'
 import { isBlank } from './encode-blocks.ts'
@@ -16,7 +17,8 @@ const NO_PARAMETER = 'no parameter of the Messages API'
 const JSON_INSTRUCTION = 'Answer with one valid JSON object and with nothing else: no explanation, no code fence.'
 
 /** Writes the body of `POST /v1/messages`, version 2023-06-01 (R88). */
-export function encodeRequest(request: ChatRequest, target: TargetTraits, losses: Losses): EncodedRequest {
+export function encodeRequest(asked: ChatRequest, target: TargetTraits, losses: Losses): EncodedRequest {
+  const request = ownMembers(asked) === undefined ? withinOutputLimit(asked, target, losses) : asked
   const encoding = new Encoding(request, target, losses)
   const format = encodeFormat(encoding)
   const turns = encodeTurns(encoding, format.instruction)
@@ -86,8 +88,11 @@ function encodeFormat(encoding: Encoding): EncodedFormat {
   }
   if (target.hasJsonSchema) return { ...NO_FORMAT, config: encodeSchema(format, encoding) }
   const tool = formatToolOf(format, encoding)
-  if (tool !== null) losses.emulated(path, 'a JSON schema is asked for as the arguments of a forced tool')
-  else losses.severe(path, 'the model has no structured outputs, and no tool can stand for this one')
+  if (tool === null) {
+    loseSchema(format, path, losses)
+    return { ...NO_FORMAT, instruction: schemaInstruction(format) }
+  }
+  losses.emulated(path, 'a JSON schema is asked for as the arguments of a forced tool')
   return { ...NO_FORMAT, tool }
 }
 

@@ -1,3 +1,4 @@
+import type { AnswerCallIds } from '#codecs/answer-call-ids.ts'
 import type { Failure } from '#codecs/codec.ts'
 import type { AnswerContext, StreamEncoder } from '#codecs/translation.ts'
 import type { Citation, Seal } from '#ir/blocks.ts'
@@ -16,9 +17,19 @@ import {
   UNSIGNED,
 } from './answer-heads.ts'
 import { readMembers } from './answer-members.ts'
+import {
+  CUSTOM_END,
+  CUSTOM_START,
+  DELTA_END,
+  type DELTA_MEMBERS,
+  deltaPrefix,
+  DELTAS,
+  eventText,
+  insideString,
+} from './answer-deltas.ts'
 import { isObject, type Members, nativeCitation, PROTOCOL } from './members.ts'
 import { writeStopReason } from './stop-reasons.ts'
-import { AnswerToolIds } from './tool-ids.ts'
+import { answerToolIds } from './tool-ids.ts'
 import { writeDeltaUsage, writeUsage } from './write-usage.ts'
 
 const NOTHING: Members = {}
@@ -51,7 +62,7 @@ export class MessagesStreamEncoder implements StreamEncoder {
   private readonly context: AnswerContext
   private readonly isNative: boolean
   private readonly hidesReasoning: boolean
-  private readonly toolIds: AnswerToolIds
+  private readonly toolIds: AnswerCallIds
   private isStarted = false
   /** The client's index of the block that was started last. */
   private index = -1
@@ -60,6 +71,8 @@ export class MessagesStreamEncoder implements StreamEncoder {
   private finish: Finish | null = null
   /** Seals of the texts before, which go out only when something else follows: clients take the last block for the answer. */
   private carriers: Members[] = []
+  /** The event's index of the text that was sealed last. */
+  private sealedText = -1
   /** A text that ended and may go on: one text of the model is one block for clients, who take the last for the answer. */
   private lingering: Open | null = null
   private hasToolCalls = false
@@ -73,7 +86,7 @@ export class MessagesStreamEncoder implements StreamEncoder {
     this.context = context
     this.isNative = context.upstream === PROTOCOL
     this.hidesReasoning = hidesReasoning(context)
-    this.toolIds = new AnswerToolIds(context.id)
+    this.toolIds = answerToolIds(context.id)
   }
 
   push(event: ChatEvent): string {
@@ -82,10 +95,14 @@ export class MessagesStreamEncoder implements StreamEncoder {
       case 'block-delta':
         return open?.index === event.index ? this.writeDelta(open, event.text, event.startsPart === true) : ''
       case 'response-start':
+        return ''
       case 'block-logprobs':
+        this.context.losses.logprobs(0)
         return ''
       case 'block-start':
-        return event.candidate === 0 ? this.startBlock(event) : ''
+        if (event.candidate === 0) return this.startBlock(event)
+        this.context.losses.candidate(event.candidate)
+        return ''
       case 'block-seal':
         if (open?.index === event.index) open.seal = event.seal
         return ''
@@ -100,7 +117,9 @@ export class MessagesStreamEncoder implements StreamEncoder {
         if (event.candidate === 0) this.finish = event
         return ''
       case 'opaque':
-        return event.issuer === PROTOCOL ? this.keepMembers(event.value) : ''
+        if (event.issuer === PROTOCOL) return this.keepMembers(event.value)
+        this.context.losses.opaque(event)
+        return ''
       default: {
         const missed: never = event
         throw new Error(`unknown event ${String(missed)}`)
@@ -111,11 +130,13 @@ export class MessagesStreamEncoder implements StreamEncoder {
   end(): string {
     const { finish, usage } = this
     const open = this.open === null ? '' : this.endBlock(this.open)
+    if (this.carriers.length > 0) this.context.losses.seal(0, this.sealedText)
     this.carriers = []
     const rest = open + this.endText() + this.start()
     const { hasToolCalls, hasRefusal, isNative } = this
     const reason = writeStopReason(finish, { hasToolCalls, hasRefusal, isNative })
     if (reason === null) return rest + eventText('error', brokenAnswer(finish?.raw ?? null))
+    this.context.losses.finish(finish, reason)
     const { delta, usage: usageMembers, ...members } = this.deltaMembers
     const event = {
       type: 'message_delta',
@@ -164,7 +185,8 @@ export class MessagesStreamEncoder implements StreamEncoder {
     }
   }
 
-  private startBlock({ index, block }: BlockStart): string {
+  private startBlock(start: BlockStart): string {
+    const { index, block } = start
     let before = this.open === null ? '' : this.endBlock(this.open)
     if (block.type !== 'text' || this.lingering?.seal) before += this.endText()
     const isCustom = block.type === 'tool-call' && block.kind === 'custom'
@@ -177,12 +199,17 @@ export class MessagesStreamEncoder implements StreamEncoder {
       case 'tool-call':
         return before + this.startCall(open, block)
       case 'opaque':
-        return before + (block.issuer === PROTOCOL && isObject(block.value) ? this.startOpaque(open, block.value) : '')
+        if (block.issuer === PROTOCOL && isObject(block.value)) return before + this.startOpaque(open, block.value)
+        this.context.losses.block(start)
+        return before
       case 'refusal':
         this.hasRefusal = true
+        this.context.losses.refusal(start)
         return before
       // The API has no images or sounds in an answer.
       case 'media':
+        this.context.losses.block(start)
+        return before
       case 'text':
       case 'reasoning':
         return before
@@ -259,7 +286,10 @@ export class MessagesStreamEncoder implements StreamEncoder {
 
   private writeCitation(open: Open, citation: Citation): string {
     const native = nativeCitation(citation)
-    if (native === null || open.head.type !== 'text') return ''
+    if (native === null || open.head.type !== 'text') {
+      this.context.losses.citation(citation, 0, open.index, false)
+      return ''
+    }
     const start = open.isWritten ? '' : this.startLate(open)
     return `${start}${this.prefixOf('citations_delta')}${JSON.stringify(native)}${DELTA_END}`
   }
@@ -275,7 +305,10 @@ export class MessagesStreamEncoder implements StreamEncoder {
       case 'text': {
         const start = this.startEmpty(open)
         const carrier = seal === null ? null : carrierOf(seal, 'text', open.isWritten ? open.continued : '')
-        if (carrier !== null) this.carriers.push(carrier)
+        if (carrier !== null) {
+          this.carriers.push(carrier)
+          this.sealedText = open.index
+        }
         if (this.isNative) return start + this.stop(open) + this.endText()
         if (open.isWritten) this.lingering = open
         return start
@@ -352,39 +385,6 @@ export class MessagesStreamEncoder implements StreamEncoder {
   }
 
   private prefixOf(type: keyof typeof DELTA_MEMBERS): string {
-    const { index } = this
-    return `event: content_block_delta\ndata: {"type":"content_block_delta","index":${index},"delta":{"type":"${type}","${DELTA_MEMBERS[type]}":`
+    return deltaPrefix(this.index, type)
   }
-}
-
-/** Each kind of delta has one member that says it. */
-const DELTA_MEMBERS = {
-  text_delta: 'text',
-  thinking_delta: 'thinking',
-  signature_delta: 'signature',
-  input_json_delta: 'partial_json',
-  citations_delta: 'citation',
-  compaction_delta: 'content',
-} as const
-const DELTA_END = '}}\n\n'
-
-const DELTAS: Readonly<Record<BlockHead['type'], keyof typeof DELTA_MEMBERS>> = {
-  text: 'text_delta',
-  refusal: 'text_delta',
-  reasoning: 'thinking_delta',
-  'tool-call': 'input_json_delta',
-  media: 'text_delta',
-  opaque: 'text_delta',
-}
-
-const CUSTOM_START = '{"input":"'
-const CUSTOM_END = '"}'
-
-/** A text as it stands inside a JSON string. */
-function insideString(text: string): string {
-  return JSON.stringify(text).slice(1, -1)
-}
-
-function eventText(name: string, data: unknown): string {
-  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
 }

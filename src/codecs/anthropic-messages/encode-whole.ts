@@ -1,5 +1,8 @@
+import { argumentObject, invalidArguments } from '#codecs/argument-object.ts'
+import type { AnswerLosses } from '#codecs/answer-losses.ts'
+import type { AnswerCallIds } from '#codecs/answer-call-ids.ts'
 import type { AnswerContext } from '#codecs/translation.ts'
-import type { ChatEvent } from '#ir/chat-event.ts'
+import type { BlockHead, BlockStart, ChatEvent } from '#ir/chat-event.ts'
 import { collect, type CollectedBlock } from '#ir/collect.ts'
 import { fieldsOf } from '#ir/counts.ts'
 import { brokenAnswer } from './answer-failure.ts'
@@ -14,9 +17,9 @@ import {
   UNSIGNED,
 } from './answer-heads.ts'
 import { readMembers } from './answer-members.ts'
-import { inputOf, isObject, type Members, nativeCitation, PROTOCOL } from './members.ts'
+import { isObject, type Members, nativeCitation, PROTOCOL } from './members.ts'
 import { writeStopReason } from './stop-reasons.ts'
-import { AnswerToolIds } from './tool-ids.ts'
+import { answerToolIds } from './tool-ids.ts'
 import { writeUsage } from './write-usage.ts'
 
 /** The body of a whole answer. One whose model could not bring it to an end is the API's error body. */
@@ -33,7 +36,13 @@ export function encodeWhole(events: readonly ChatEvent[], context: AnswerContext
       content.add(blocks[++index]!, event.index, blockMembers)
       blockMembers = {}
     }
-    if (event.type !== 'opaque' || event.issuer !== PROTOCOL) continue
+    if (event.type === 'block-start' && event.candidate !== 0) context.losses.candidate(event.candidate)
+    if (event.type === 'block-logprobs') context.losses.logprobs(0)
+    if (event.type !== 'opaque') continue
+    if (event.issuer !== PROTOCOL) {
+      context.losses.opaque(event)
+      continue
+    }
     const kept = readMembers(event.value)
     if (kept?.at === 'content_block') blockMembers = kept.members
     if (kept?.at !== 'message' && kept?.at !== 'message_delta') continue
@@ -41,8 +50,10 @@ export function encodeWhole(events: readonly ChatEvent[], context: AnswerContext
     members = { ...members, ...others, ...fieldsOf(delta) }
     usageMembers = { ...usageMembers, ...fieldsOf(more) }
   }
+  content.end()
   const reason = writeStopReason(finish, content)
   if (reason === null) return brokenAnswer(finish?.raw ?? null)
+  context.losses.finish(finish, reason)
   return {
     ...messageHead(context),
     content: content.blocks,
@@ -64,12 +75,16 @@ class WholeContent {
   hasRefusal = false
   readonly isNative: boolean
   private readonly hidesReasoning: boolean
-  private readonly toolIds: AnswerToolIds
+  private readonly toolIds: AnswerCallIds
+  private readonly losses: AnswerLosses
+  /** Index of the text that was sealed last. */
+  private sealedText = -1
 
   constructor(context: AnswerContext) {
+    this.losses = context.losses
     this.isNative = context.upstream === PROTOCOL
     this.hidesReasoning = hidesReasoning(context)
-    this.toolIds = new AnswerToolIds(context.id)
+    this.toolIds = answerToolIds(context.id)
   }
 
   /** `index` is that of the block in the answer; `members` are those that only this protocol knows. */
@@ -78,10 +93,11 @@ class WholeContent {
     if (head.type !== 'text' || this.carriers.length > 0) this.endText()
     switch (head.type) {
       case 'text':
-        this.addText(block, members)
+        this.addText(block, index, members)
         break
       case 'refusal':
         this.hasRefusal = true
+        this.losses.refusal(startOf(head, index))
         if (text !== '') this.blocks.push({ type: 'text', text })
         break
       case 'reasoning':
@@ -90,7 +106,8 @@ class WholeContent {
       case 'tool-call': {
         this.hasToolCalls = true
         if (head.seal !== undefined) this.blocks.push(carrierOf(head.seal, 'tool-call'))
-        const input = head.kind === 'custom' ? { input: text } : inputOf(text)
+        const input = head.kind === 'custom' ? { input: text } : argumentObject(text)
+        if (invalidArguments(input) !== null) this.losses.arguments(0, index)
         this.blocks.push({
           type: 'tool_use',
           id: this.toolIds.idOf(head.id, index),
@@ -102,9 +119,11 @@ class WholeContent {
       }
       case 'opaque':
         if (head.issuer === PROTOCOL && isObject(head.value)) this.blocks.push(head.value)
+        else this.losses.block(startOf(head, index))
         break
       // The API has no images or sounds in an answer.
       case 'media':
+        this.losses.block(startOf(head, index))
         break
       default: {
         const missed: never = head
@@ -113,8 +132,15 @@ class WholeContent {
     }
   }
 
-  private addText(block: CollectedBlock, members: Members): void {
+  /** The answer is whole: a seal behind its last text has no place. */
+  end(): void {
+    if (this.carriers.length > 0) this.losses.seal(0, this.sealedText)
+  }
+
+  private addText(block: CollectedBlock, index: number, members: Members): void {
     const { text, seal } = block
+    if (seal !== null) this.sealedText = index
+    for (const citation of block.citations) this.losses.citation(citation, 0, index, nativeCitation(citation) !== null)
     if (text === '' && !this.isNative) {
       if (seal !== null) this.carriers.push(carrierOf(seal, 'text', ''))
       return
@@ -143,6 +169,8 @@ class WholeContent {
     else this.blocks.push({ type: 'thinking', thinking, signature: signatureOf(seal, head), ...members })
   }
 }
+
+const startOf = (block: BlockHead, index: number): BlockStart => ({ type: 'block-start', index, candidate: 0, block })
 
 function citationsOf({ citations }: CollectedBlock): { citations?: readonly unknown[] } {
   const native = citations.map(nativeCitation).filter((citation) => citation !== null)

@@ -1,5 +1,5 @@
 import { GatewayError } from '#base/errors.ts'
-import { parseFaithfulJson } from '#base/exact-json.ts'
+import { isRawNumber } from '#base/exact-json.ts'
 import type { Protocol } from '#base/protocols.ts'
 import type { Citation } from '#ir/blocks.ts'
 import { fieldsOf } from '#ir/counts.ts'
@@ -7,17 +7,12 @@ import type { Extensions } from '#ir/extensions.ts'
 
 export const PROTOCOL: Protocol = 'anthropic-messages'
 
-/** Stands in a tool call's input for text that is no JSON object, which the API has no place for. */
-export const INVALID_JSON = '__invalid_json'
-
 export type Members = Readonly<Record<string, unknown>>
 
 /** A JSON object: no array, no number that is kept as text. */
 export function isObject(value: unknown): value is Members {
   return value !== null && typeof value === 'object' && !Array.isArray(value) && !isRawNumber(value)
 }
-
-const { isRawJSON: isRawNumber } = JSON as unknown as { isRawJSON(value: unknown): boolean }
 
 /** A complaint about the client's body. `param` names the member as the API does: `messages.0.content`. */
 export function malformed(param: string, what: string): GatewayError {
@@ -74,17 +69,4 @@ export function readCitation(value: unknown): Citation {
 /** The API's own form of a citation; null for one of another origin, which it has no form for. */
 export function nativeCitation(citation: Citation): unknown {
   return citation.native?.issuer === PROTOCOL ? citation.native.value : null
-}
-
-/** The input of a call: an object, because the API has no other. A text that is none is told inside one. */
-export function inputOf(text: string): Members {
-  if (text.trim() === '') return {}
-  try {
-    const value = parseFaithfulJson(text)
-    if (isObject(value)) return value
-    if (value === null) return {}
-  } catch {
-    // Told below.
-  }
-  return { [INVALID_JSON]: text }
 }

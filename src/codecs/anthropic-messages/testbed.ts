@@ -1,8 +1,11 @@
+import { AnswerLosses } from '#codecs/answer-losses.ts'
+import { mediaUrlsOf } from '#codecs/media-urls.ts'
 import type { AnswerContext, StreamDecoder, TargetTraits } from '#codecs/translation.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import type { Block, MediaBlock, Seal, TextBlock } from '#ir/blocks.ts'
 import type { ChatRequest, Turn } from '#ir/chat-request.ts'
 import { type Loss, Losses } from '#ir/extensions.ts'
+import { BLANK_REQUEST } from '#ir/testbed.ts'
 import { messagesClient, messagesUpstream } from './translation.ts'
 
 /** Drives the translating codec in tests. */
@@ -20,34 +23,12 @@ export const TARGET: TargetTraits = {
   hasJsonSchema: true,
   hasDeveloperRole: false,
   takesReasoningContent: false,
-}
-
-/** A request that says nothing, from a client of another protocol. */
-const REQUEST: ChatRequest = {
-  instructions: [],
-  turns: [],
-  tools: [],
-  toolChoice: null,
-  parallelToolCalls: null,
-  sampling: {},
-  outputTokensMax: null,
-  stopSequences: null,
-  candidates: null,
-  logprobs: null,
-  format: null,
-  reasoning: null,
-  verbosity: null,
-  serviceTier: null,
-  endUser: null,
-  metadata: null,
-  promptCacheKey: null,
-  stream: false,
-  paths: {},
-  ext: {},
+  takesVideo: true,
+  mediaUrls: mediaUrlsOf('anthropic-messages', 'any', ''),
 }
 
 export function requestOf(members: Partial<ChatRequest>): ChatRequest {
-  return { ...REQUEST, ...members }
+  return { ...BLANK_REQUEST, ...members }
 }
 
 export interface Encoded {
@@ -111,6 +92,7 @@ export function contextOf(members: Partial<AnswerContext> = {}): AnswerContext {
     requestBody: {},
     showsUsage: true,
     isOpenRouter: false,
+    losses: new AnswerLosses(members.upstream ?? 'openai-chat', 'anthropic-messages'),
     costOf: () => null,
     ...members,
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ToolCallBlock, ToolResultBlock } from '#ir/blocks.ts'
-import { AnswerToolIds, ConversationToolIds, legalToolId } from './tool-ids.ts'
+import { answerToolIds, ConversationToolIds, legalToolId } from './tool-ids.ts'
 
 const call = (id: string | null, name = 'f'): ToolCallBlock => ({
   type: 'tool-call',
@@ -30,7 +30,7 @@ test('a legal id stays, an illegal one is replaced, always by the same', () => {
 })
 
 test('an answer without ids gets some, of its own id and the place of the block', () => {
-  const ids = new AnswerToolIds('ANSWER')
+  const ids = answerToolIds('ANSWER')
   assert.equal(ids.idOf(null, 2), 'call_ANSWER_2')
   assert.equal(ids.idOf('', 3), 'call_ANSWER_3')
   assert.equal(ids.idOf('a', 4), 'a')

@@ -1,35 +1,12 @@
-import { createHash } from 'node:crypto'
+import { AnswerCallIds } from '#codecs/answer-call-ids.ts'
+import { CALL_IDS, legalCallId } from '#codecs/legal-call-id.ts'
 import type { ToolCallBlock, ToolResultBlock } from '#ir/blocks.ts'
 
-/** What an id of a tool call may be, on both sides. Source: the API's own complaint, `String should match pattern '^[a-zA-Z0-9_-]+$'`. */
-const LEGAL = /^[a-zA-Z0-9_-]+$/
-const ILLEGAL_CHARACTERS = /[^a-zA-Z0-9_-]/g
-const HASH_CHARACTERS = 8
+/** The id itself where the API takes it; else one that it does. */
+export const legalToolId = (id: string): string => legalCallId(id, CALL_IDS['anthropic-messages'])
 
-/** The id itself where it is legal; else one that is legal, readable and the same whenever the same id comes. */
-export function legalToolId(id: string): string {
-  if (LEGAL.test(id)) return id
-  const hash = createHash('sha256').update(id).digest('hex').slice(0, HASH_CHARACTERS)
-  return `${id.replace(ILLEGAL_CHARACTERS, '_')}_${hash}`
-}
-
-/** Ids of the calls of one answer: legal, unique, and made where the upstream gave none. */
-export class AnswerToolIds {
-  private readonly used = new Set<string>()
-  private readonly answerId: string
-
-  constructor(answerId: string) {
-    this.answerId = answerId
-  }
-
-  /** `index` is that of the block in the answer. */
-  idOf(id: string | null, index: number): string {
-    const legal = id === null || id === '' ? `call_${this.answerId}_${index}` : legalToolId(id)
-    const unique = this.used.has(legal) ? `${legal}_${index}` : legal
-    this.used.add(unique)
-    return unique
-  }
-}
+/** Ids of the calls of one answer to a client of this protocol. */
+export const answerToolIds = (answerId: string): AnswerCallIds => new AnswerCallIds(answerId, legalToolId)
 
 interface PendingCall {
   readonly givenId: string | null

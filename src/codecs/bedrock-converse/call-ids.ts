@@ -1,18 +1,9 @@
-import { createHash } from 'node:crypto'
+import { CALL_IDS, legalCallId as legalIdOf } from '#codecs/legal-call-id.ts'
 import type { Block, ToolCallBlock, ToolResultBlock } from '#ir/blocks.ts'
 import type { Turn } from '#ir/chat-request.ts'
 
-/** What Converse takes as `toolUseId`. */
-const LEGAL = /^[a-zA-Z0-9_-]{1,64}$/
-const CHARACTERS_MAX = 64
-const HASH_CHARACTERS = 8
-
-/** The id itself where it is legal; else one that is, and that is the same whenever the same id comes. */
-export function legalCallId(id: string): string {
-  if (LEGAL.test(id)) return id
-  const hash = createHash('sha256').update(id).digest('hex').slice(0, HASH_CHARACTERS)
-  return `${id.replaceAll(/[^a-zA-Z0-9_-]/g, '_').slice(0, CHARACTERS_MAX - HASH_CHARACTERS - 1)}_${hash}`
-}
+/** The id itself where Converse takes it as `toolUseId`; else one that it does. */
+export const legalCallId = (id: string): string => legalIdOf(id, CALL_IDS['bedrock-converse'])
 
 interface OpenCall {
   readonly block: ToolCallBlock

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { rawNumber } from '#base/exact-json.ts'
 import { decode, frame } from './testbed.ts'
 
 const START = frame('messageStart', { role: 'assistant', p: 'abc' })
@@ -229,7 +230,7 @@ test("the provider's own tools are opaque, and leave the client nothing to call"
     close(1),
     stop('tool_use'),
   )
-  const big = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON('12345678901234567890')
+  const big = rawNumber('12345678901234567890')
   assert.deepEqual(events.slice(1), [
     ...opaque(0, {
       toolUse: { toolUseId: 'a', name: 'nova_code_interpreter', type: 'server_tool_use', input: { snippet: '1' } },

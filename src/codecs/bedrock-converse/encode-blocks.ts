@@ -1,4 +1,4 @@
-import { parseFaithfulJson } from '#base/exact-json.ts'
+import { argumentObject, invalidArguments } from '#codecs/argument-object.ts'
 import { CUSTOM_TOOL_PARAMETER } from '#codecs/emulation.ts'
 import type { Block, MediaBlock, ReasoningBlock, ToolCallBlock, ToolResultBlock } from '#ir/blocks.ts'
 import type { Extensions, Losses } from '#ir/extensions.ts'
@@ -105,17 +105,9 @@ function encodeCall(block: ToolCallBlock, { callIds, losses }: Encoding): Fields
 /** A call's arguments as the object that Converse wants. What is none is kept as text, so that nothing is lost. */
 function inputOf({ arguments: text, kind, path }: ToolCallBlock, losses: Losses): unknown {
   if (kind === 'custom') return { [CUSTOM_TOOL_PARAMETER]: text }
-  if (text.trim() === '') return {}
-  try {
-    const value = parseFaithfulJson(text)
-    if (isObject(value)) return value
-    // Some models write it for no arguments.
-    if (value === null) return {}
-  } catch {
-    // Told below, like every other text that is no object.
-  }
-  losses.rewritten(path, 'the arguments are no JSON object')
-  return { __invalid_json: text }
+  const input = argumentObject(text)
+  if (invalidArguments(input) !== null) losses.rewritten(path, 'the arguments are no JSON object')
+  return input
 }
 
 function encodeResult(block: ToolResultBlock, encoding: Encoding): Fields {

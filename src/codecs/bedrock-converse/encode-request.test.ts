@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { rawNumber } from '#base/exact-json.ts'
 import type { Block, ReasoningBlock, Seal } from '#ir/blocks.ts'
 import { call, CLAUDE, encode, type GivenTurn, LLAMA, NOVA, result, text, tool, turns } from './testbed.ts'
 
@@ -119,7 +120,7 @@ test('arguments that are no object are kept as text', () => {
 })
 
 test('numbers that JavaScript would round are sent as they stood', () => {
-  const big = (JSON as unknown as { rawJSON(words: string): unknown }).rawJSON('9007199254740993')
+  const big = rawNumber('9007199254740993')
   const { sent } = encode({
     tools: [tool('f', { schema: { type: 'object', properties: { n: { maximum: big } } } })],
     sampling: { temperature: big },

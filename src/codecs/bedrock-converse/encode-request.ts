@@ -1,3 +1,4 @@
+import { withinOutputLimit } from '#codecs/output-limit.ts'
 import type { EncodedRequest, TargetTraits } from '#codecs/translation.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import type { Losses } from '#ir/extensions.ts'
@@ -21,7 +22,8 @@ import { planSampling } from './sampling.ts'
 import { planTools } from './tools.ts'
 
 /** The body for Converse and ConverseStream, which are the same: the path tells the model and whether to stream. */
-export function encodeRequest(request: ChatRequest, target: TargetTraits, losses: Losses): EncodedRequest {
+export function encodeRequest(asked: ChatRequest, target: TargetTraits, losses: Losses): EncodedRequest {
+  const request = withinOutputLimit(asked, target, losses)
   const family = familyOf(target.model)
   const encoding: Encoding = {
     losses,

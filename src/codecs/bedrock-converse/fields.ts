@@ -1,17 +1,10 @@
-export type Fields = Readonly<Record<string, unknown>>
+import { isRawNumber } from '#base/exact-json.ts'
 
-interface RawJson {
-  isRawJSON(value: unknown): boolean
-}
+export type Fields = Readonly<Record<string, unknown>>
 
 /** Whether a value is a JSON object. A number that is kept as its source text is an object to JavaScript and none here. */
 export function isObject(value: unknown): value is Fields {
-  return (
-    value !== null &&
-    typeof value === 'object' &&
-    !Array.isArray(value) &&
-    !(JSON as unknown as RawJson).isRawJSON(value)
-  )
+  return value !== null && typeof value === 'object' && !Array.isArray(value) && !isRawNumber(value)
 }
 
 /** A JSON object without these members. */

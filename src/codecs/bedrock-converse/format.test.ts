@@ -19,7 +19,6 @@ const asked = (format: OutputFormat, target: Partial<TargetTraits> = {}, request
   encode({ format, paths: { format: '/response_format' }, ...request }, target)
 
 const FORCED = 'emulated /response_format: a function that has to be called stands for the format'
-const INSTRUCTED = 'emulated /response_format: an instruction stands for the format'
 
 test('a model that knows schemas is bound to one', () => {
   const { body, losses, formatTool } = asked(schema({ name: 'My answer', description: 'What it is.' }), {
@@ -116,7 +115,7 @@ test('words stand for it where nothing can be forced', () => {
     assert.match(instruction!.text, /^Answer with nothing but one JSON value: .* must match this JSON Schema:\n/)
     assert.ok(instruction!.text.endsWith(JSON.stringify(format.type === 'schema' ? format.schema : null)), name)
     assert.equal(formatTool, null, name)
-    assert.deepEqual(losses, [INSTRUCTED], name)
+    assert.deepEqual(losses, ['emulated /response_format: the model is told of the schema in words'], name)
   }
 })
 

@@ -1,4 +1,5 @@
 import { asksForJson } from '#codecs/asks-for-json.ts'
+import { loseSchema } from '#codecs/schema-words.ts'
 import type { TargetTraits } from '#codecs/translation.ts'
 import type { ChatRequest, OutputFormat } from '#ir/chat-request.ts'
 import type { Losses } from '#ir/extensions.ts'
@@ -45,7 +46,8 @@ export function planFormat(
     losses.narrowed(path, 'JSON without a schema is asked for in the words of the prompt alone')
     return NONE
   }
-  losses.emulated(path, 'an instruction stands for the format')
+  if (format.type === 'schema') loseSchema(format, path, losses)
+  else losses.emulated(path, 'an instruction stands for the format')
   return { ...NONE, instruction: instructionFor(format) }
 }
 

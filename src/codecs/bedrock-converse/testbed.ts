@@ -1,8 +1,10 @@
+import { mediaUrlsOf } from '#codecs/media-urls.ts'
 import type { EncodedRequest, TargetTraits } from '#codecs/translation.ts'
 import type { Block } from '#ir/blocks.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import type { ChatRequest, FunctionTool, ReasoningControl, Turn } from '#ir/chat-request.ts'
 import { Losses } from '#ir/extensions.ts'
+import { BLANK_REQUEST } from '#ir/testbed.ts'
 import { writeAwsMessage } from '#wire/aws-event-stream.ts'
 import { converseUpstream } from './translation.ts'
 
@@ -11,29 +13,6 @@ import { converseUpstream } from './translation.ts'
 export const CLAUDE = 'us.anthropic.claude-sonnet-4-5-20250929-v1:0'
 export const NOVA = 'us.amazon.nova-2-lite-v1:0'
 export const LLAMA = 'us.meta.llama4-maverick-17b-instruct-v1:0'
-
-const NOTHING: ChatRequest = {
-  instructions: [],
-  turns: [],
-  tools: [],
-  toolChoice: null,
-  parallelToolCalls: null,
-  sampling: {},
-  outputTokensMax: null,
-  stopSequences: null,
-  candidates: null,
-  logprobs: null,
-  format: null,
-  reasoning: null,
-  verbosity: null,
-  serviceTier: null,
-  endUser: null,
-  metadata: null,
-  promptCacheKey: null,
-  stream: false,
-  paths: {},
-  ext: {},
-}
 
 const TRAITS: TargetTraits = {
   model: CLAUDE,
@@ -46,6 +25,8 @@ const TRAITS: TargetTraits = {
   hasJsonSchema: false,
   hasDeveloperRole: false,
   takesReasoningContent: false,
+  takesVideo: true,
+  mediaUrls: mediaUrlsOf('bedrock-converse', 'any', ''),
 }
 
 export interface Encoded extends EncodedRequest {
@@ -58,7 +39,7 @@ export interface Encoded extends EncodedRequest {
 
 export function encode(request: Partial<ChatRequest>, target: Partial<TargetTraits> = {}): Encoded {
   const losses = new Losses()
-  const encoded = converseUpstream.encodeRequest({ ...NOTHING, ...request }, { ...TRAITS, ...target }, losses)
+  const encoded = converseUpstream.encodeRequest({ ...BLANK_REQUEST, ...request }, { ...TRAITS, ...target }, losses)
   const sent = JSON.stringify(encoded.body)
   return {
     ...encoded,

@@ -2,11 +2,10 @@ import type { Citation, Seal } from '#ir/blocks.ts'
 import type { BlockHead, Finish } from '#ir/chat-event.ts'
 import { fieldsOf, sumOf } from '#ir/counts.ts'
 import type { Usage } from '#ir/usage.ts'
+import { argumentObject, invalidArguments } from '#codecs/argument-object.ts'
 import { CUSTOM_TOOL_PARAMETER } from '#codecs/emulation.ts'
 import { type CarriedSeal, sealEnvelope } from '#codecs/seal-envelope.ts'
 import type { AnswerContext } from '#codecs/translation.ts'
-import { callIdOf } from './call-ids.ts'
-import { argumentsObject } from './encode-parts.ts'
 import { finishWordFor } from './finish-reasons.ts'
 import { logprobsResultOf } from './logprobs.ts'
 
@@ -50,12 +49,13 @@ type CallHead = Extract<BlockHead, { type: 'tool-call' }>
 export function callPart(
   head: CallHead,
   text: string,
-  index: number,
+  id: string,
   signature: string | null,
-  context: AnswerContext,
+  tellInvalid: () => void,
 ): Record<string, unknown> {
-  const args = head.kind === 'custom' ? { [CUSTOM_TOOL_PARAMETER]: text } : argumentsObject(text)
-  const functionCall = { id: head.id ?? callIdOf(context.id, index), name: head.name, args }
+  const args = head.kind === 'custom' ? { [CUSTOM_TOOL_PARAMETER]: text } : argumentObject(text)
+  if (invalidArguments(args) !== null) tellInvalid()
+  const functionCall = { id, name: head.name, args }
   return { functionCall, ...(signature === null ? {} : { thoughtSignature: signature }) }
 }
 
@@ -85,8 +85,10 @@ export function endingOf(number: number, ending: CandidateEnding, context: Answe
   // A refusal has no field of its own here.
   const meant = hasRefusal && reason === 'stop' ? 'content-filter' : reason
   const ownWord = context.upstream === 'gemini' ? (finish?.raw ?? null) : null
+  const word = finishWordFor(meant, ownWord)
+  context.losses.finish(finish, word)
   return {
-    finishReason: finishWordFor(meant, ownWord),
+    finishReason: word,
     index: number,
     // An upstream of Gemini's own tells its sources and probabilities in its members.
     ...(sources.length > 0 && context.upstream !== 'gemini' ? { citationMetadata: { citationSources: sources } } : {}),

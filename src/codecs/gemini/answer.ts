@@ -5,8 +5,9 @@ import { failureOf } from '#codecs/failure.ts'
 import { spanOf } from '#codecs/request-fields.ts'
 import { countOf, fieldsOf, isMiscount, sumOf } from '#ir/counts.ts'
 import type { Usage } from '#ir/usage.ts'
-import { arrayElements, isArray, isNull, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
+import { isNull, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
 import { readEvent } from '#wire/sse.ts'
+import { type CandidatesSeen, walkCandidates } from './candidates-walk.ts'
 
 const KEYS = [
   'candidates',
@@ -26,7 +27,6 @@ const [CANDIDATES, USAGE, MODEL_VERSION, RESPONSE_ID, FEEDBACK, ERROR, EMBEDDING
 /** Shared by all streams: what a scan found is read before the next one. */
 const STREAM_SCAN = new ObjectScan(KEYS)
 const CONTENT_KEYS = ['text', 'args', 'data', 'code', 'output'].map(quoted)
-const CANDIDATE_SCAN = new ObjectScan(['finishReason', 'index'])
 const BLOCK_REASON = quoted('blockReason')
 const FUNCTION_CALL = quoted('functionCall')
 
@@ -39,7 +39,7 @@ export function readGeminiAnswer(body: Buffer): AnswerFacts {
     has(CANDIDATES) || has(FEEDBACK) || has(EMBEDDING) || has(EMBEDDINGS) || has(TOTAL_TOKENS) || has(USAGE)
   return {
     usage: has(USAGE) ? readGeminiUsage(readValue(body, scan.start[USAGE]!, scan.end[USAGE]!)) : null,
-    finishReason: finishesIn(body, has(CANDIDATES) ? scan.start[CANDIDATES]! : -1)[0]?.reason ?? blockOf(body),
+    finishReason: (has(CANDIDATES) ? candidatesOf(body, scan).finishes[0]?.reason : null) ?? blockOf(body),
     responseId: has(RESPONSE_ID) ? stringAt(body, scan.start[RESPONSE_ID]!) : null,
     toolCallsCount: callsIn(body),
     modelSpan: has(MODEL_VERSION) && isString(body, scan.start[MODEL_VERSION]!) ? spanOf(scan, MODEL_VERSION)! : null,
@@ -107,22 +107,23 @@ export class GeminiStreamReader extends EventReader {
     if (this.responseId === null && scan.has(RESPONSE_ID)) this.responseId = stringAt(event, scan.start[RESPONSE_ID]!)
     if (scan.has(USAGE))
       this.usage = readGeminiUsage(readValue(event, scan.start[USAGE]!, scan.end[USAGE]!)) ?? this.usage
-    this.readFinish(event)
-    this.toolCallsCount += callsIn(event)
-    const bytes = contentBytesOf(event, CONTENT_KEYS)
-    this.contentBytes += bytes
-    return bytes > 0 || this.finishReason !== null || callsIn(event) > 0 ? 'content' : 'lifecycle'
-  }
-
-  private readFinish(event: Buffer): void {
-    const candidates = this.scan.start[CANDIDATES]!
-    for (const { index, reason } of finishesIn(event, candidates)) {
+    if (!scan.has(CANDIDATES)) {
+      this.readBlock(event)
+      return this.finishReason === null ? 'lifecycle' : 'content'
+    }
+    const { finishes, callsCount, contentBytes } = candidatesOf(event, scan)
+    for (const { index, reason } of finishes) {
       this.begun.add(index)
       if (reason === null) continue
       this.finished.add(index)
       this.finishReason = reason
     }
-    if (candidates >= 0) return
+    this.toolCallsCount += callsCount
+    this.contentBytes += contentBytes
+    return contentBytes > 0 || this.finishReason !== null || callsCount > 0 ? 'content' : 'lifecycle'
+  }
+
+  private readBlock(event: Buffer): void {
     const blocked = blockOf(event)
     if (blocked === null) return
     this.isBlocked = true
@@ -130,32 +131,8 @@ export class GeminiStreamReader extends EventReader {
   }
 }
 
-interface Finish {
-  readonly index: number
-  readonly reason: string | null
-}
-
-/** What a proto holds before it was set. */
-const UNSPECIFIED = new Set(['FINISH_REASON_UNSPECIFIED', '0'])
-
-/**
- * The finish of each candidate in the list that starts at `from`. Old Vertex sends the enum as a number. Only the
- * candidates' own members count: a function's arguments are an object, and may have any.
- */
-function finishesIn(bytes: Buffer, from: number): Finish[] {
-  const finishes: Finish[] = []
-  if (from < 0 || !isArray(bytes, from)) return finishes
-  const elements = arrayElements(bytes, from, bytes.length)
-  for (let at = 0; at < elements.length; at += 2) {
-    if (!CANDIDATE_SCAN.scan(bytes, elements[at]!, elements[at + 1]!)) continue
-    const member = (index: number): unknown =>
-      CANDIDATE_SCAN.has(index) ? readValue(bytes, CANDIDATE_SCAN.start[index]!, CANDIDATE_SCAN.end[index]!) : null
-    const told = member(0)
-    const reason = typeof told === 'string' || typeof told === 'number' ? String(told) : null
-    finishes.push({ index: countOf(member(1)) ?? 0, reason: UNSPECIFIED.has(reason ?? '') ? null : reason })
-  }
-  return finishes
-}
+const candidatesOf = (bytes: Buffer, scan: ObjectScan): CandidatesSeen =>
+  walkCandidates(bytes, scan.start[CANDIDATES]!, scan.end[CANDIDATES]!)
 
 /** Why the prompt was refused. */
 function blockOf(bytes: Buffer): string | null {

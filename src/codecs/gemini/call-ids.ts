@@ -1,10 +1,10 @@
+import { AnswerCallIds } from '#codecs/answer-call-ids.ts'
+
 /**
  * Gemini may give its calls no ids, other protocols always do. An id of our own is made of the answer's id and the call's
  * place in it, so that it is stable and unique, and is recognised when it comes back.
  */
-export function callIdOf(answerId: string, blockIndex: number): string {
-  return `call_${answerId}_${blockIndex}`
-}
+export const answerCallIds = (answerId: string): AnswerCallIds => new AnswerCallIds(answerId, (id) => id)
 
 const OWN_ID = /^call_[0-9A-Za-z]{26}_\d+$/
 

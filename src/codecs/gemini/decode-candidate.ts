@@ -154,24 +154,30 @@ export class CandidateDecoder {
       members[name] = candidate[name]
     }
     if (members === null) return
-    if (this.index >= 0 && this.kind === 'text') this.readSources(candidate)
-    this.sink.emit({ type: 'opaque', issuer: 'gemini', value: { candidates: [members] } })
+    const retold = this.index >= 0 && this.kind === 'text' ? this.readSources(candidate) : []
+    const value = { candidates: [members] }
+    this.sink.emit({ type: 'opaque', issuer: 'gemini', value, ...(retold.length > 0 ? { retold } : {}) })
   }
 
-  /** Cumulative metadata repeat their sources. */
-  private readSources(candidate: Fields): void {
+  /** Tells probabilities and sources with the open text, and the names of the members that they stand in. Cumulative metadata repeat their sources. */
+  private readSources(candidate: Fields): string[] {
     const { index } = this
     const tokens = tokensOf(candidate['logprobsResult'])
     if (tokens.length > 0) this.sink.emit({ type: 'block-logprobs', index, tokens })
-    if (!isPresent(candidate['groundingMetadata']) && !isPresent(candidate['citationMetadata'])) return
+    const sources = SOURCES.filter((name) => isPresent(candidate[name]))
+    const retold = tokens.length > 0 ? ['logprobsResult', ...sources] : sources
+    if (sources.length === 0) return retold
     for (const citation of citationsOf(candidate, this.text)) {
       const key = JSON.stringify(citation)
       if (this.cited.has(key)) continue
       this.cited.add(key)
       this.sink.emit({ type: 'block-citation', index, citation })
     }
+    return retold
   }
 }
+
+const SOURCES = ['groundingMetadata', 'citationMetadata']
 
 const TEXT: BlockHead = { type: 'text' }
 /** What Gemini tells of its thoughts are summaries of them. Source: ai.google.dev/gemini-api/docs/thinking. */

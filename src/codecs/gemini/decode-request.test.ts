@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseFaithfulJson } from '#base/exact-json.ts'
-import { assertInvalid, blocksOf, decoded, EMPTY_REQUEST } from './testbed.ts'
+import { BLANK_REQUEST } from '#ir/testbed.ts'
+import { assertInvalid, blocksOf, decoded } from './testbed.ts'
 import { geminiClient } from './translation.ts'
 
 test('what is absent stays absent', () => {
-  assert.deepEqual(decoded({}), EMPTY_REQUEST)
+  assert.deepEqual(decoded({}), BLANK_REQUEST)
   assert.deepEqual(
     decoded({ generationConfig: null, toolConfig: null, tools: null, safetySettings: null }),
-    EMPTY_REQUEST,
+    BLANK_REQUEST,
   )
   assert.equal(decoded({}, true).stream, true)
 })

@@ -1,7 +1,7 @@
 import type { Block, MediaBlock, Seal, ToolCallBlock, ToolResultBlock } from '#ir/blocks.ts'
-import { parseFaithfulJson } from '#base/exact-json.ts'
 import { textOf } from '#ir/collect.ts'
 import type { Extensions, Losses } from '#ir/extensions.ts'
+import { argumentObject, invalidArguments, objectOf } from '#codecs/argument-object.ts'
 import { CUSTOM_TOOL_PARAMETER } from '#codecs/emulation.ts'
 import { upstreamCallId } from './call-ids.ts'
 import type { CallNames } from './call-names.ts'
@@ -90,31 +90,10 @@ function callPart(block: ToolCallBlock, losses: Losses): Part {
 
 function argumentsOf(block: ToolCallBlock, losses: Losses): unknown {
   if (block.kind === 'custom') return { [CUSTOM_TOOL_PARAMETER]: block.arguments }
-  const args = argumentsObject(block.arguments)
-  if ('__invalid_json' in args) losses.rewritten(block.path, 'arguments that are no JSON object are sent as text')
+  const args = argumentObject(block.arguments)
+  if (invalidArguments(args) !== null)
+    losses.rewritten(block.path, 'arguments that are no JSON object are sent as text')
   return args
-}
-
-/**
- * Arguments as the object that Gemini's protocol wants: none is `{}`, and a text that is no JSON object stays whole in
- * `__invalid_json`, because repairing it would invent a call.
- */
-export function argumentsObject(text: string): Readonly<Record<string, unknown>> {
-  const said = text.trim()
-  // Some models write `null` for a call without arguments.
-  if (said === '' || said === 'null') return {}
-  return objectOf(text) ?? { __invalid_json: text }
-}
-
-/** The object that a JSON text says; null when it says something else or is no JSON. */
-function objectOf(text: string): Readonly<Record<string, unknown>> | null {
-  if (!/^\s*\{/.test(text)) return null
-  try {
-    const value = parseFaithfulJson(text)
-    return isObject(value) ? value : null
-  } catch {
-    return null
-  }
 }
 
 function resultParts(block: ToolResultBlock, context: PartContext): readonly Part[] {

@@ -1,5 +1,6 @@
 import type { ChatRequest, OutputFormat } from '#ir/chat-request.ts'
 import type { Losses } from '#ir/extensions.ts'
+import { withinOutputLimit } from '#codecs/output-limit.ts'
 import type { EncodedRequest, TargetTraits } from '#codecs/translation.ts'
 import { encodeConfig } from './encode-config.ts'
 import { encodeConversation } from './encode-contents.ts'
@@ -11,7 +12,8 @@ import { withExtension } from './members.ts'
  * Writes the body of generateContent. The model and whether to stream are said in the path. Source: Google's REST
  * reference of `GenerateContentRequest`.
  */
-export function encodeGeminiRequest(request: ChatRequest, target: TargetTraits, losses: Losses): EncodedRequest {
+export function encodeGeminiRequest(asked: ChatRequest, target: TargetTraits, losses: Losses): EncodedRequest {
+  const request = withinOutputLimit(asked, target, losses)
   // From Gemini 3 on, which asks for levels, a model checks signatures and takes formats beside functions.
   const isStrict = target.reasoning === 'level'
   const { format, schemaFormat, formatTool } = chooseFormat(request, target, isStrict, losses)

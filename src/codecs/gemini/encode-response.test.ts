@@ -5,7 +5,8 @@ import type { BlockHead, ChatEvent, Finish, FinishReason } from '#ir/chat-event.
 import type { Usage } from '#ir/usage.ts'
 import { openEnvelope } from '#codecs/seal-envelope.ts'
 import { dataOf } from '#codecs/testbed.ts'
-import { ANSWER_ID, contextOf, EMPTY_REQUEST, partsWritten, whole, written } from './testbed.ts'
+import { BLANK_REQUEST } from '#ir/testbed.ts'
+import { ANSWER_ID, contextOf, partsWritten, whole, written } from './testbed.ts'
 import { geminiClient } from './translation.ts'
 
 const START: ChatEvent = { type: 'response-start', id: 'x', model: 'y', createdAt: 1 }
@@ -101,7 +102,7 @@ test('reasons are words of Gemini', () => {
     length: 'MAX_TOKENS',
     'tool-calls': 'STOP',
     'content-filter': 'SAFETY',
-    pause: 'STOP',
+    pause: 'MAX_TOKENS',
     error: 'MALFORMED_FUNCTION_CALL',
   }
   for (const [reason, word] of Object.entries(expected))
@@ -218,7 +219,7 @@ test('a foreign seal of a text is carried behind it', () => {
 
 test('a client that wants no thoughts gets none, but calls carry them', () => {
   const silent = { enabled: null, effort: null, budgetTokens: 9, isAdaptive: false, isShown: false, summary: null }
-  const change = { request: { ...EMPTY_REQUEST, reasoning: silent } }
+  const change = { request: { ...BLANK_REQUEST, reasoning: silent } }
   const events = answer(block(reasoning(), ['secret'], foreign('1')), block(call('f')))
   for (const parts of [partsWritten(events, change).slice(0, -1), wholeParts(events, change)]) {
     assert.equal(parts.length, 1)

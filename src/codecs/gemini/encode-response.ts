@@ -1,7 +1,8 @@
 import type { Citation } from '#ir/blocks.ts'
-import type { BlockHead, BlockStart, ChatEvent, Finish } from '#ir/chat-event.ts'
+import type { BlockCitation, BlockHead, BlockStart, ChatEvent, Finish } from '#ir/chat-event.ts'
 import { collect, type Candidate, type CollectedBlock } from '#ir/collect.ts'
 import type { Usage } from '#ir/usage.ts'
+import type { AnswerCallIds } from '#codecs/answer-call-ids.ts'
 import type { Failure } from '#codecs/codec.ts'
 import type { AnswerContext, StreamEncoder } from '#codecs/translation.ts'
 import {
@@ -16,6 +17,7 @@ import {
   textSignature,
   usageMetadataOf,
 } from './answer-parts.ts'
+import { answerCallIds } from './call-ids.ts'
 import { geminiPassthrough } from './passthrough.ts'
 
 type Part = Record<string, unknown>
@@ -50,6 +52,7 @@ interface OpenBlock {
  */
 export class GeminiEncoder implements StreamEncoder {
   private readonly context: AnswerContext
+  private readonly callIds: AnswerCallIds
   private readonly tail: string
   private readonly isHidden: boolean
   private readonly blocks: OpenBlock[] = []
@@ -59,6 +62,7 @@ export class GeminiEncoder implements StreamEncoder {
 
   constructor(context: AnswerContext) {
     this.context = context
+    this.callIds = answerCallIds(context.id)
     this.isHidden = hidesThoughts(context)
     this.tail = `"modelVersion":${JSON.stringify(context.model)},"responseId":${JSON.stringify(context.id)}}\n\n`
   }
@@ -76,7 +80,7 @@ export class GeminiEncoder implements StreamEncoder {
       case 'block-seal':
         return this.seal(this.blocks[event.index]!, event)
       case 'block-citation':
-        this.cite(this.blocks[event.index]!, event.citation)
+        this.cite(this.blocks[event.index]!, event)
         return ''
       case 'block-logprobs':
         this.blocks[event.index]!.candidate.tokens.push(...event.tokens)
@@ -91,6 +95,7 @@ export class GeminiEncoder implements StreamEncoder {
         return ''
       case 'opaque':
         if (event.issuer === 'gemini') this.own.add(event.value)
+        else this.context.losses.opaque(event)
         return ''
       case 'response-start':
         return ''
@@ -110,6 +115,7 @@ export class GeminiEncoder implements StreamEncoder {
       content: { parts: [lastPart(candidate.seals)], role: 'model' },
       ...endingOf(candidate.number, { ...candidate, members: this.own.ofCandidate(candidate.number) }, this.context),
     }))
+    this.context.losses.usage(this.usage)
     const counts = usageMetadataOf(this.usage)
     const usageMetadata = counts && { ...counts, ...this.own.usage }
     const body = JSON.stringify({
@@ -124,13 +130,20 @@ export class GeminiEncoder implements StreamEncoder {
     return geminiPassthrough.failureEvents(failure)
   }
 
-  private start({ index, candidate: number, block: head }: BlockStart): string {
+  private start(start: BlockStart): string {
+    const { index, candidate: number, block: head } = start
     const candidate = this.candidate(number)
     const block: OpenBlock = { head, candidate, text: '', ...this.framesOf(head, candidate) }
     this.blocks[index] = block
-    if (head.type === 'refusal') candidate.hasRefusal = true
+    if (head.type === 'refusal') {
+      candidate.hasRefusal = true
+      this.context.losses.refusal(start)
+    }
     if (head.type === 'media') return this.write(candidate, mediaPart(head))
-    return head.type === 'opaque' && head.issuer === 'gemini' ? this.write(candidate, head.value as Part) : ''
+    if (head.type !== 'opaque') return ''
+    if (head.issuer === 'gemini') return this.write(candidate, head.value as Part)
+    this.context.losses.block(start)
+    return ''
   }
 
   private framesOf(head: BlockHead, { before, after }: OpenCandidate): Pick<OpenBlock, 'before' | 'after'> {
@@ -148,15 +161,21 @@ export class GeminiEncoder implements StreamEncoder {
     return ''
   }
 
-  private cite({ candidate, text }: OpenBlock, citation: Citation): void {
+  private cite({ candidate, text }: OpenBlock, { index, citation }: BlockCitation): void {
     const source = citationSource(citation, candidate.text, text)
+    this.context.losses.citation(citation, candidate.number, index, source !== null)
     if (source) candidate.sources.push(source)
   }
 
   private endBlock({ head, candidate, text }: OpenBlock, index: number): string {
     if (head.type === 'text') candidate.text += text
     if (head.type !== 'tool-call') return ''
-    return this.write(candidate, callPart(head, text, index, candidate.seals.signCall(head.seal), this.context))
+    return this.write(
+      candidate,
+      callPart(head, text, this.callIds.idOf(head.id, index), candidate.seals.signCall(head.seal), () =>
+        this.context.losses.arguments(candidate.number, index),
+      ),
+    )
   }
 
   private write(candidate: OpenCandidate, part: Part): string {
@@ -196,13 +215,18 @@ function lastPart(seals: SealCarrier): Part {
 export function encodeGeminiWhole(events: readonly ChatEvent[], context: AnswerContext): unknown {
   const answer = collect(events)
   const own = new OwnMembers()
-  for (const { issuer, value } of answer.opaque) if (issuer === 'gemini') own.add(value)
+  for (const event of answer.opaque) {
+    if (event.issuer === 'gemini') own.add(event.value)
+    else context.losses.opaque(event)
+  }
+  context.losses.usage(answer.usage)
   const counts = usageMetadataOf(answer.usage)
   const usageMetadata = counts && { ...counts, ...own.usage }
   const isBlocked = own.tellsBlock(answer.candidates.map(({ finish }) => finish))
   const indexes = indexesOf(events)
+  const callIds = answerCallIds(context.id)
   const candidates = answer.candidates.map((candidate, position) =>
-    wholeCandidate(candidate, candidate.finish?.candidate ?? position, own, indexes, context),
+    wholeCandidate(candidate, candidate.finish?.candidate ?? position, own, indexes, callIds, context),
   )
   return {
     ...(isBlocked ? {} : { candidates }),
@@ -223,10 +247,13 @@ function wholeCandidate(
   number: number,
   own: OwnMembers,
   indexes: ReadonlyMap<BlockHead, number>,
+  callIds: AnswerCallIds,
   context: AnswerContext,
 ): Record<string, unknown> {
   const seals = new SealCarrier()
-  const parts = blocks.flatMap((block) => wholeParts(block, indexes.get(block.head) ?? 0, seals, context))
+  const parts = blocks.flatMap((block) =>
+    wholeParts(block, number, indexes.get(block.head) ?? 0, seals, callIds, context),
+  )
   const signature = seals.takeRest()
   const lastCall = parts.findLastIndex((part) => 'functionCall' in part)
   const thought = parts.slice(lastCall + 1).findLast((part) => part['thought'] === true)
@@ -237,7 +264,9 @@ function wholeCandidate(
   const ending = {
     finish,
     hasRefusal: blocks.some(({ head }) => head.type === 'refusal'),
-    sources: sourcesOf(blocks),
+    sources: sourcesOf(blocks, (block, citation, isKept) =>
+      context.losses.citation(citation, number, indexes.get(block.head) ?? 0, isKept),
+    ),
     tokens: blocks.flatMap(({ logprobs }) => logprobs),
     members: own.ofCandidate(number),
   }
@@ -245,12 +274,17 @@ function wholeCandidate(
   return { content, ...endingOf(number, ending, context) }
 }
 
-function sourcesOf(blocks: readonly CollectedBlock[]): CitationSource[] {
+function sourcesOf(
+  blocks: readonly CollectedBlock[],
+  tell: (block: CollectedBlock, citation: Citation, isKept: boolean) => void,
+): CitationSource[] {
   let before = ''
   const sources: CitationSource[] = []
-  for (const { head, text, citations } of blocks) {
+  for (const block of blocks) {
+    const { head, text, citations } = block
     for (const citation of citations) {
       const source = citationSource(citation, before, text)
+      tell(block, citation, source !== null)
       if (source) sources.push(source)
     }
     if (head.type === 'text') before += text
@@ -258,13 +292,21 @@ function sourcesOf(blocks: readonly CollectedBlock[]): CitationSource[] {
   return sources
 }
 
-function wholeParts(block: CollectedBlock, index: number, seals: SealCarrier, context: AnswerContext): Part[] {
+function wholeParts(
+  block: CollectedBlock,
+  candidate: number,
+  index: number,
+  seals: SealCarrier,
+  callIds: AnswerCallIds,
+  context: AnswerContext,
+): Part[] {
   const { head, text, seal } = block
   switch (head.type) {
     case 'text':
       if (text === '' && seal === null) return []
       return [{ text, ...(seal === null ? {} : { thoughtSignature: textSignature(seal) }) }]
     case 'refusal':
+      context.losses.refusal({ type: 'block-start', index, candidate, block: head })
       return text === '' ? [] : [{ text }]
     case 'reasoning': {
       const shown = hidesThoughts(context) ? '' : text
@@ -274,11 +316,17 @@ function wholeParts(block: CollectedBlock, index: number, seals: SealCarrier, co
       return [{ text: shown, thought: true, ...(isOwn ? { thoughtSignature: seal.value } : {}) }]
     }
     case 'tool-call':
-      return [callPart(head, text, index, seals.signCall(head.seal), context)]
+      return [
+        callPart(head, text, callIds.idOf(head.id, index), seals.signCall(head.seal), () =>
+          context.losses.arguments(candidate, index),
+        ),
+      ]
     case 'media':
       return [mediaPart(head)]
     case 'opaque':
-      return head.issuer === 'gemini' ? [head.value as Part] : []
+      if (head.issuer === 'gemini') return [head.value as Part]
+      context.losses.block({ type: 'block-start', index, candidate, block: head })
+      return []
     default: {
       const missed: never = head
       throw new Error(`no part for ${String(missed)}`)

@@ -93,3 +93,8 @@ test('a model that does not reason is not asked to', () => {
   assert.deepEqual(thinking({ effort: 'high' }, target), [undefined, ['dropped /r']])
   assert.deepEqual(thinking({ enabled: false }, target), [undefined, []])
 })
+
+test('a model that always reasons does so as little as it can', () => {
+  const pro = { ...BUDGET_TARGET, alwaysReasons: true }
+  assert.deepEqual(thinking({ enabled: false }, pro), [{ thinkingBudget: 128 }, ['narrowed /r']])
+})

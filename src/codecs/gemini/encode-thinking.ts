@@ -34,6 +34,10 @@ function budgetOf(
   path: string,
   losses: Losses,
 ): ThinkingConfig {
+  if (isOff && target.alwaysReasons) {
+    losses.narrowed(path, 'the model always reasons: as little as it can')
+    return { thinkingBudget: target.reasoningBudget.min }
+  }
   if (isOff) return { thinkingBudget: 0 }
   if (control.isAdaptive) return { thinkingBudget: DYNAMIC }
   const { budgetTokens, effort } = control

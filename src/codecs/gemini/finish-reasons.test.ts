@@ -26,7 +26,7 @@ test('STOP with calls is a call; a word that nobody knows is a stop', () => {
 
 test('a client gets words of Gemini alone', () => {
   assert.equal(finishWordFor('stop', null), 'STOP')
-  assert.equal(finishWordFor('pause', null), 'STOP')
+  assert.equal(finishWordFor('pause', null), 'MAX_TOKENS')
   assert.equal(finishWordFor('tool-calls', null), 'STOP')
   assert.equal(finishWordFor('length', null), 'MAX_TOKENS')
   assert.equal(finishWordFor('content-filter', null), 'SAFETY')

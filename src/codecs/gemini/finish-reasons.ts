@@ -41,6 +41,8 @@ export function finishWordFor(reason: FinishReason, ownWord: string | null): str
   if (ownWord !== null && WORD.test(ownWord)) return ownWord
   switch (reason) {
     case 'length':
+    // A turn that was paused is not done, and there is no other word for that (R87).
+    case 'pause':
       return 'MAX_TOKENS'
     case 'content-filter':
       return 'SAFETY'
@@ -49,7 +51,6 @@ export function finishWordFor(reason: FinishReason, ownWord: string | null): str
       return 'MALFORMED_FUNCTION_CALL'
     case 'stop':
     case 'tool-calls':
-    case 'pause':
       return 'STOP'
     default: {
       const missed: never = reason

@@ -47,7 +47,8 @@ const BY_KIND: Readonly<Record<MediaKind, string>> = {
   video: 'video/mp4',
 }
 
-const VIDEO_HOSTS = /^https?:\/\/(?:(?:www\.|m\.)?youtube\.com|youtu\.be)\//i
+/** Videos that Google loads itself. */
+export const VIDEO_HOSTS = /^https?:\/\/(?:(?:www\.|m\.)?youtube\.com|youtu\.be)\//i
 
 /** The type of what stands at an address, by its extension; null when that does not tell. */
 export function typeOfUrl(url: string): string | null {
@@ -76,7 +77,7 @@ export function typeOfKind(kind: MediaKind): string {
 }
 
 /** Files that Google holds for the owner of a key: their addresses mean nothing to others. */
-const HELD_FILE = /^gs:\/\/|^https:\/\/generativelanguage\.googleapis\.com\//
+export const HELD_FILE = /^gs:\/\/|^https:\/\/generativelanguage\.googleapis\.com\//
 
 export const isHeldFile = (uri: string): boolean => HELD_FILE.test(uri)
 

@@ -3,8 +3,11 @@ import { GatewayError } from '#base/errors.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import { Losses } from '#ir/extensions.ts'
+import { AnswerLosses } from '#codecs/answer-losses.ts'
+import { mediaUrlsOf } from '#codecs/media-urls.ts'
 import type { AnswerContext, TargetTraits } from '#codecs/translation.ts'
 import { dataOf } from '#codecs/testbed.ts'
+import { BLANK_REQUEST } from '#ir/testbed.ts'
 import { geminiClient, geminiUpstream } from './translation.ts'
 
 /** Drives the translating half of Gemini's codec in tests. */
@@ -32,29 +35,6 @@ export function assertInvalid(body: unknown, param: string, code = 'invalid_para
   )
 }
 
-export const EMPTY_REQUEST: ChatRequest = {
-  instructions: [],
-  turns: [],
-  tools: [],
-  toolChoice: null,
-  parallelToolCalls: null,
-  sampling: {},
-  outputTokensMax: null,
-  stopSequences: null,
-  candidates: null,
-  logprobs: null,
-  format: null,
-  reasoning: null,
-  verbosity: null,
-  serviceTier: null,
-  endUser: null,
-  metadata: null,
-  promptCacheKey: null,
-  stream: false,
-  paths: {},
-  ext: {},
-}
-
 /** A model such as Gemini 2.5. */
 export const BUDGET_TARGET: TargetTraits = {
   model: 'gemini-2.5-pro',
@@ -67,6 +47,8 @@ export const BUDGET_TARGET: TargetTraits = {
   hasJsonSchema: true,
   hasDeveloperRole: false,
   takesReasoningContent: false,
+  takesVideo: true,
+  mediaUrls: mediaUrlsOf('gemini', 'any', ''),
 }
 
 /** A model such as Gemini 3. */
@@ -85,7 +67,7 @@ export interface Sent {
 /** What the upstream gets, as JSON tells it. */
 export function sent(request: Partial<ChatRequest>, target: TargetTraits = BUDGET_TARGET): Sent {
   const losses = new Losses()
-  const encoded = geminiUpstream.encodeRequest({ ...EMPTY_REQUEST, ...request }, target, losses)
+  const encoded = geminiUpstream.encodeRequest({ ...BLANK_REQUEST, ...request }, target, losses)
   const text = JSON.stringify(encoded.body)
   return {
     text,
@@ -125,10 +107,11 @@ export function contextOf(change: Partial<AnswerContext> = {}): AnswerContext {
     model: 'public-model',
     createdAt: 1_700_000_000,
     upstream: 'anthropic-messages',
-    request: EMPTY_REQUEST,
+    request: BLANK_REQUEST,
     requestBody: {},
     showsUsage: true,
     isOpenRouter: false,
+    losses: new AnswerLosses(change.upstream ?? 'anthropic-messages', 'gemini'),
     costOf: () => '1',
     ...change,
   }

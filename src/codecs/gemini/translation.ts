@@ -1,4 +1,5 @@
 import type { ClientCodec, UpstreamCodec } from '#codecs/translation.ts'
+import { answerCallIds } from './call-ids.ts'
 import { decodeGeminiRequest } from './decode-request.ts'
 import { decodeGeminiWhole, GeminiDecoder } from './decode-response.ts'
 import { encodeGeminiRequest } from './encode-request.ts'
@@ -10,6 +11,7 @@ export const geminiClient: ClientCodec = {
   protocol: 'gemini',
   decodeRequest: decodeGeminiRequest,
   answerId: (id) => id,
+  openCallIds: answerCallIds,
   openEncoder: (context) => new GeminiEncoder(context),
   encodeWhole: encodeGeminiWhole,
 }

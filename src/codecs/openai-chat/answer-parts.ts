@@ -1,3 +1,4 @@
+import { rawNumber } from '#base/exact-json.ts'
 import type { Protocol } from '#base/protocols.ts'
 import type { Citation, Seal } from '#ir/blocks.ts'
 import type { BlockHead, Finish } from '#ir/chat-event.ts'
@@ -22,8 +23,6 @@ export function showsReasoning({ request }: AnswerContext): boolean {
   return request.reasoning?.isShown !== false
 }
 
-const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown }
-
 /** `usage` in OpenAI's terms; `cost` is in USD, digit for digit. */
 export function usageOf(usage: Usage, context: AnswerContext): Members {
   const { input, cacheRead, cacheWrite, cacheWrite1h, output, reasoning } = usage
@@ -40,7 +39,7 @@ export function usageOf(usage: Usage, context: AnswerContext): Members {
     total_tokens: prompt + (output ?? 0),
     ...(Object.keys(promptDetails).length === 0 ? {} : { prompt_tokens_details: promptDetails }),
     ...(reasoning === null ? {} : { completion_tokens_details: { reasoning_tokens: reasoning } }),
-    ...(cost === null ? {} : { cost: rawJSON(cost) }),
+    ...(cost === null ? {} : { cost: rawNumber(cost) }),
   }
 }
 
@@ -90,6 +89,11 @@ export function ownBlockMembers(issuer: Protocol, value: unknown): Members {
   if (issuer !== PROTOCOL || !isObject(value)) return {}
   const { content: _content, ...members } = value
   return members
+}
+
+/** Whether a message has a place for the block. */
+export function hasPlace(head: BlockHead): boolean {
+  return head.type === 'media' ? head.kind !== 'video' : head.type !== 'opaque' || head.issuer === PROTOCOL
 }
 
 /** What a host of this protocol wants back with the call. */

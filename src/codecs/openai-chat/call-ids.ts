@@ -1,34 +1,11 @@
-import { createHash } from 'node:crypto'
+import { AnswerCallIds } from '#codecs/answer-call-ids.ts'
+import { CALL_IDS, type CallIdRule, legalCallId } from '#codecs/legal-call-id.ts'
 import type { ToolCallBlock, ToolResultBlock } from '#ir/blocks.ts'
 
-/** Longest id of a tool call. Source: OpenAI's own complaint, `string too long. Expected a string with maximum length 40`. */
-const CHARACTERS_MAX = 40
-const HASH_CHARACTERS = 8
+const fitCallId = (id: string): string => legalCallId(id, CALL_IDS['openai-chat'])
 
-/** The id itself where it is short enough; else one that is readable and the same whenever the same id comes. */
-export function fitCallId(id: string): string {
-  if (id.length <= CHARACTERS_MAX) return id
-  const hash = createHash('sha256').update(id).digest('hex').slice(0, HASH_CHARACTERS)
-  return `${id.slice(0, CHARACTERS_MAX - HASH_CHARACTERS - 1)}_${hash}`
-}
-
-/** Ids of the calls of one answer: short enough, unique, and made where the upstream gave none. */
-export class AnswerCallIds {
-  private readonly used = new Set<string>()
-  private readonly answerId: string
-
-  constructor(answerId: string) {
-    this.answerId = answerId
-  }
-
-  /** `index` is that of the block in the answer. */
-  idOf(id: string | null, index: number): string {
-    const fitting = id === null || id === '' ? `call_${this.answerId}_${index}` : fitCallId(id)
-    const unique = this.used.has(fitting) ? fitCallId(`${fitting}_${index}`) : fitting
-    this.used.add(unique)
-    return unique
-  }
-}
+/** Ids of the calls of one answer to a client of this protocol. */
+export const answerCallIds = (answerId: string): AnswerCallIds => new AnswerCallIds(answerId, fitCallId)
 
 interface Call {
   readonly id: string
@@ -66,10 +43,16 @@ export class ConversationCallIds {
   private readonly all = new CallQueue()
   private readonly used = new Set<string>()
   private made = 0
+  private readonly rule: CallIdRule
+
+  /** `rule`: what the host takes; some want less than OpenAI. */
+  constructor(rule: CallIdRule = CALL_IDS['openai-chat']) {
+    this.rule = rule
+  }
 
   forCall({ id: givenId, name }: ToolCallBlock): string {
     const hasId = givenId !== null && givenId !== ''
-    const id = hasId ? fitCallId(givenId) : this.makeId()
+    const id = hasId ? legalCallId(givenId, this.rule) : this.makeId()
     this.used.add(id)
     const call = { id, isAnswered: false }
     if (hasId) queueOf(this.byId, givenId).add(call)
@@ -80,15 +63,16 @@ export class ConversationCallIds {
 
   forResult({ callId, name }: ToolResultBlock): string {
     const hasId = callId !== null && callId !== ''
-    if (hasId) return this.byId.get(callId)?.take()?.id ?? fitCallId(callId)
+    if (hasId) return this.byId.get(callId)?.take()?.id ?? legalCallId(callId, this.rule)
     const call = name === null ? this.all.take() : this.byName.get(name)?.take()
     return call?.id ?? this.makeId()
   }
 
   private makeId(): string {
-    let id = `call_${this.made++}`
-    while (this.used.has(id)) id = `call_${this.made++}`
-    return id
+    for (;;) {
+      const id = legalCallId(`call_${this.made++}`, this.rule)
+      if (!this.used.has(id)) return id
+    }
   }
 }
 

@@ -83,6 +83,10 @@ function mediaPart(block: MediaBlock, encoding: Encoding): Part | null {
     case 'image':
       return { type: 'image_url', image_url: addressOf(block, source) }
     case 'video':
+      if (!encoding.target.takesVideo) {
+        losses.severe(path, 'the upstream takes no video')
+        return null
+      }
       return { type: 'video_url', video_url: addressOf(block, source) }
     case 'audio':
       if (source.type === 'base64') return audioPart(source)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Block, ReasoningBlock, ToolCallBlock, ToolResultBlock } from '#ir/blocks.ts'
 import type { Turn } from '#ir/chat-request.ts'
+import { MISTRAL_CALL_IDS } from '#codecs/legal-call-id.ts'
 import type { TargetTraits } from '#codecs/translation.ts'
 import { encode, OPENROUTER, request, told } from './testbed.ts'
 
@@ -269,4 +270,36 @@ test('what other protocols alone know is told', () => {
   const block: Block = { type: 'text', path: '/b', text: 'x', ext: { gemini: { odd: 1 } }, citations: [{ url: 'u' }] }
   const { losses } = write([{ ...turn('user', block), ext: { 'openai-responses': { id: 'msg_1' } } }])
   assert.deepEqual(losses, ['/turn/id: dropped', '/b/odd: dropped', '/b/citations: dropped'])
+})
+
+test('a host that takes nine letters and digits gets such ids, alike for call and result', () => {
+  const turns = [
+    turn('assistant', call('call_abc'), call(null), call('D681PevKs')),
+    turn('tool', result('call_abc', [text('r')]), result('D681PevKs', [text('r')])),
+  ]
+  const sent = write(turns, { callIds: MISTRAL_CALL_IDS }).messages as {
+    tool_calls?: { id: string }[]
+    tool_call_id?: string
+  }[]
+  const ids = sent.flatMap(({ tool_calls: calls, tool_call_id: id }) => calls?.map((each) => each.id) ?? [id!])
+  for (const id of ids) assert.match(id, /^[a-zA-Z0-9]{9}$/)
+  assert.equal(new Set(ids.slice(0, 3)).size, 3)
+  assert.deepEqual(ids.slice(3), [ids[0], ids[2]])
+  assert.equal(ids[2], 'D681PevKs')
+})
+
+test('a video goes to hosts that take one, and is refused for OpenAI', () => {
+  const video: Block = {
+    type: 'media',
+    path: '/v',
+    kind: 'video',
+    source: { type: 'url', mimeType: null, url: 'https://a.example/v.mp4' },
+  }
+  const turns: Turn[] = [{ role: 'user', path: '/t', blocks: [video] }]
+  const taken = write(turns)
+  assert.deepEqual(taken.losses, [])
+  assert.match(JSON.stringify(taken.messages), /video_url/)
+  const refused = write(turns, { takesVideo: false })
+  assert.deepEqual(refused.losses, ['/v: dropped!'])
+  assert.doesNotMatch(JSON.stringify(refused.messages), /video_url/)
 })

@@ -25,7 +25,7 @@ interface Written {
 
 class MessageWriter {
   private readonly encoding: Encoding
-  private readonly ids = new ConversationCallIds()
+  private readonly ids: ConversationCallIds
   private readonly written: Written[] = []
   /** The assistant message that following turns of the same answer join. */
   private open: AssistantMessage | null = null
@@ -34,6 +34,7 @@ class MessageWriter {
 
   constructor(encoding: Encoding) {
     this.encoding = encoding
+    this.ids = new ConversationCallIds(encoding.target.callIds)
   }
 
   addInstructions({ instructions }: ChatRequest): void {

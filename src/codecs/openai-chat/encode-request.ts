@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ChatRequest, Sampling } from '#ir/chat-request.ts'
 import type { Losses } from '#ir/extensions.ts'
+import { withinOutputLimit } from '#codecs/output-limit.ts'
 import type { EncodedRequest, TargetTraits } from '#codecs/translation.ts'
 import type { Encoding } from './encode-content.ts'
 import { writeMessages } from './encode-messages.ts'
@@ -9,15 +10,15 @@ import { declareForeign, type Members, ownMembers, withOwn } from './members.ts'
 import { askReasoning } from './reasoning-control.ts'
 
 /** A body for `POST /v1/chat/completions` of OpenAI, OpenRouter or one of the many hosts that speak likewise. */
-export function encodeChatRequest(request: ChatRequest, target: TargetTraits, losses: Losses): EncodedRequest {
+export function encodeChatRequest(asked: ChatRequest, target: TargetTraits, losses: Losses): EncodedRequest {
+  const request = withinOutputLimit(asked, target, losses)
   const encoding: Encoding = { target, losses, emulatesCustomTools: !target.hasDeveloperRole }
   declareForeign('', request.ext, losses)
   const format = writeFormat(request, encoding)
   const messages = writeMessages(request, encoding)
   if (format.instruction !== null) messages.unshift({ role: 'system', content: format.instruction })
   const tools = writeTools(request, encoding)
-  const { paths, reasoning } = request
-  const outputTokensMax = limitOf(request, target, losses)
+  const { paths, reasoning, outputTokensMax } = request
   const body: Record<string, unknown> = {
     model: target.model,
     messages,
@@ -38,13 +39,6 @@ export function encodeChatRequest(request: ChatRequest, target: TargetTraits, lo
 
 const limitName = ({ usesCompletionTokens }: TargetTraits): string =>
   usesCompletionTokens ? 'max_completion_tokens' : 'max_tokens'
-
-function limitOf({ outputTokensMax, paths }: ChatRequest, target: TargetTraits, losses: Losses): number | null {
-  const most = target.outputTokensMax
-  if (outputTokensMax === null || most === null || outputTokensMax <= most) return outputTokensMax
-  losses.narrowed(paths['outputTokensMax'] ?? '', `the model answers with at most ${most} tokens`)
-  return most
-}
 
 interface SamplingRule {
   readonly name: keyof Sampling

@@ -125,7 +125,7 @@ test('words for the end are those that clients know', () => {
   const word = (reason: FinishReason) => said([start(0, TEXT), delta(0, 'a'), end(0), finish(reason, 0, 'RAW')])[1]
   for (const [reason, expected] of [
     ['stop', 'stop'],
-    ['pause', 'stop'],
+    ['pause', 'length'],
     ['length', 'length'],
     ['tool-calls', 'tool_calls'],
     ['content-filter', 'content_filter'],

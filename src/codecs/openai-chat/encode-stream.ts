@@ -17,6 +17,7 @@ import {
   annotationOf,
   answerId,
   finishError,
+  hasPlace,
   imageOf,
   isLegacyClient,
   ownBlockMembers,
@@ -25,7 +26,8 @@ import {
   showsReasoning,
   usageOf,
 } from './answer-parts.ts'
-import { AnswerCallIds } from './call-ids.ts'
+import type { AnswerCallIds } from '#codecs/answer-call-ids.ts'
+import { answerCallIds } from './call-ids.ts'
 import { writeFinishReason } from './finish-reasons.ts'
 import { isObject, type Members, PROTOCOL } from './members.ts'
 import { chatFailureEvents } from './passthrough.ts'
@@ -86,7 +88,7 @@ export class ChatEncoder implements StreamEncoder {
     const { createdAt, model } = context
     const chunk = { id: answerId(context), object: 'chat.completion.chunk', created: createdAt, model }
     this.head = `data: ${JSON.stringify(chunk).slice(0, -1)},`
-    this.ids = new AnswerCallIds(context.id)
+    this.ids = answerCallIds(context.id)
     this.isLegacy = isLegacyClient(context)
     this.showsReasoning = showsReasoning(context)
   }
@@ -129,6 +131,7 @@ export class ChatEncoder implements StreamEncoder {
     for (const candidate of [...this.candidates.values()].toSorted((left, right) => left.number - right.number))
       text += this.writeFinish(candidate)
     if (this.usage && this.context.showsUsage) {
+      this.context.losses.usage(this.usage)
       const usage = JSON.stringify(usageOf(this.usage, this.context))
       text += `${this.head}"choices":[],"usage":${usage}}\n\n`
     }
@@ -152,7 +155,8 @@ export class ChatEncoder implements StreamEncoder {
     return between === '' ? start + before + json + after : start + before + json + between + json + after
   }
 
-  private startBlock({ index, candidate: number, block: head }: BlockStart): string {
+  private startBlock(start: BlockStart): string {
+    const { index, candidate: number, block: head } = start
     const candidate = this.candidateOf(number)
     const place = candidate.places.next(head.type)
     const around = this.aroundOf(head, candidate)
@@ -170,10 +174,14 @@ export class ChatEncoder implements StreamEncoder {
     this.last = open
     this.lastIndex = index
     if (head.type === 'tool-call') return this.startCall(head, index, open)
+    if (!hasPlace(head)) {
+      this.context.losses.block(start)
+      return ''
+    }
     if (head.type === 'opaque') return this.writeMembers(candidate, ownBlockMembers(head.issuer, head.value))
     if (head.type !== 'media') return ''
     if (head.kind === 'image') return this.writeMembers(candidate, { images: [imageOf(head, candidate.imagesCount++)] })
-    return head.kind === 'audio' ? this.writeMembers(candidate, { audio: { data: head.data } }) : ''
+    return this.writeMembers(candidate, { audio: { data: head.data } })
   }
 
   /** What stands around the texts of a block. */
@@ -240,7 +248,11 @@ export class ChatEncoder implements StreamEncoder {
     if (citations.length === 0) return ''
     const { textLength, annotationsCount } = candidate
     const annotations = citations
-      .map((citation, at) => annotationOf(citation, textStart, textLength, annotationsCount + at))
+      .map((citation, at) => {
+        const annotation = annotationOf(citation, textStart, textLength, annotationsCount + at)
+        this.context.losses.citation(citation, candidate.number, index, annotation !== null)
+        return annotation
+      })
       .filter((annotation) => annotation !== null)
     candidate.annotationsCount += annotations.length
     return annotations.length === 0 ? '' : this.writeMembers(candidate, { annotations })
@@ -274,8 +286,12 @@ export class ChatEncoder implements StreamEncoder {
   }
 
   /** What only hosts of this protocol tell goes where they tell it. */
-  private writeOpaque({ issuer, value }: OpaqueEvent): string {
-    if (issuer !== PROTOCOL || !isObject(value)) return ''
+  private writeOpaque(event: OpaqueEvent): string {
+    const { issuer, value } = event
+    if (issuer !== PROTOCOL || !isObject(value)) {
+      this.context.losses.opaque(event)
+      return ''
+    }
     const { choices, ...members } = value
     const told = Array.isArray(choices) && isObject(choices[0]) ? choices[0] : {}
     const { index, message, ...rest } = told
@@ -288,10 +304,12 @@ export class ChatEncoder implements StreamEncoder {
   private writeFinish(candidate: Candidate): string {
     const { finish, number } = candidate
     const reason = finish?.reason ?? 'stop'
+    const word = writeFinishReason(reason, this.isLegacy)
+    this.context.losses.finish(finish, word)
     const choice = {
       index: number,
       delta: candidate.hasRole ? {} : this.deltaOf(candidate, { content: '' }),
-      finish_reason: writeFinishReason(reason, this.isLegacy),
+      finish_reason: word,
       ...(this.context.isOpenRouter ? { native_finish_reason: finish?.raw ?? null } : {}),
     }
     const error = reason === 'error' ? { error: finishError(finish) } : {}

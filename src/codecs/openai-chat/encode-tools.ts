@@ -1,3 +1,4 @@
+import { loseSchema, schemaInstruction } from '#codecs/schema-words.ts'
 import type { ChatRequest, CustomTool, FunctionTool, OutputFormat, Tool, ToolChoice } from '#ir/chat-request.ts'
 import { CUSTOM_TOOL_PARAMETER } from '#codecs/emulation.ts'
 import { WEB_SEARCH_MEMBER } from './decode-tools.ts'
@@ -133,12 +134,11 @@ export function writeFormat(request: ChatRequest, { target, losses }: Encoding):
     }
   }
   // A function that is forced would keep the model from calling the client's own.
-  if (format.strict === true) losses.severe(path, 'the model cannot be held to a schema while it has tools')
-  else losses.emulated(path, 'the model is told of the schema in words')
+  loseSchema(format, path, losses)
   return {
     members: { response_format: { type: 'json_object' } },
     formatTool: null,
-    instruction: `Answer with a JSON object that is valid against this JSON Schema, and nothing else:\n${JSON.stringify(format.schema)}`,
+    instruction: schemaInstruction(format),
   }
 }
 

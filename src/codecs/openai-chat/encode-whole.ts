@@ -5,6 +5,7 @@ import {
   annotationOf,
   answerId,
   finishError,
+  hasPlace,
   imageOf,
   isLegacyClient,
   ownBlockMembers,
@@ -13,7 +14,8 @@ import {
   showsReasoning,
   usageOf,
 } from './answer-parts.ts'
-import { AnswerCallIds } from './call-ids.ts'
+import type { AnswerCallIds } from '#codecs/answer-call-ids.ts'
+import { answerCallIds } from './call-ids.ts'
 import { writeFinishReason } from './finish-reasons.ts'
 import { isObject, type Members, PROTOCOL, withOwn } from './members.ts'
 import { addDetails, openOwnSeal, sealEntry, summaryEntry } from './reasoning-details.ts'
@@ -21,11 +23,11 @@ import { addDetails, openOwnSeal, sealEntry, summaryEntry } from './reasoning-de
 /** Writes a whole answer, `chat.completion`. */
 export function encodeChatAnswer(events: readonly ChatEvent[], context: AnswerContext): unknown {
   const { candidates, usage, opaque } = collect(events)
-  const ids = new AnswerCallIds(context.id)
+  const ids = answerCallIds(context.id)
   const choices: Record<string, unknown>[] = []
   let firstBlock = 0
   for (const [index, candidate] of candidates.entries()) {
-    choices.push(choiceOf(index, candidate, new MessageParts(context, ids, firstBlock)))
+    choices.push(choiceOf(index, candidate, new MessageParts(context, ids, firstBlock, index)))
     firstBlock += candidate.blocks.length
   }
   const body: Record<string, unknown> = {
@@ -36,7 +38,11 @@ export function encodeChatAnswer(events: readonly ChatEvent[], context: AnswerCo
     choices,
     ...(usage ? { usage: usageOf(usage, context) } : {}),
   }
-  for (const { issuer, value } of opaque) if (issuer === PROTOCOL && isObject(value)) addOwn(body, choices, value)
+  for (const event of opaque) {
+    if (event.issuer === PROTOCOL && isObject(event.value)) addOwn(body, choices, event.value)
+    else context.losses.opaque(event)
+  }
+  context.losses.usage(usage)
   if (context.isOpenRouter) {
     body['system_fingerprint'] ??= null
     for (const [index, choice] of choices.entries())
@@ -58,11 +64,13 @@ function addOwn(body: Record<string, unknown>, choices: readonly Record<string, 
 function choiceOf(index: number, { blocks, finish }: Candidate, parts: MessageParts): Record<string, unknown> {
   for (const block of blocks) parts.add(block)
   const reason = finish?.reason ?? 'stop'
+  const word = writeFinishReason(reason, parts.isLegacy)
+  parts.context.losses.finish(finish, word)
   return {
     index,
     message: parts.message,
     logprobs: parts.logprobs,
-    finish_reason: writeFinishReason(reason, parts.isLegacy),
+    finish_reason: word,
     ...(reason === 'error' ? { error: finishError(finish) } : {}),
   }
 }
@@ -70,7 +78,8 @@ function choiceOf(index: number, { blocks, finish }: Candidate, parts: MessagePa
 /** The message of one candidate while its blocks are put together. */
 class MessageParts {
   readonly isLegacy: boolean
-  private readonly context: AnswerContext
+  readonly context: AnswerContext
+  private readonly candidate: number
   private readonly ids: AnswerCallIds
   private readonly places = new PartPlaces()
   /** Number of the next block in the answer, for calls without an id. */
@@ -85,8 +94,9 @@ class MessageParts {
   private readonly members: Record<string, unknown> = {}
   private readonly tokens: Record<string, unknown[]> = {}
 
-  constructor(context: AnswerContext, ids: AnswerCallIds, firstBlock: number) {
+  constructor(context: AnswerContext, ids: AnswerCallIds, firstBlock: number, candidate: number) {
     this.context = context
+    this.candidate = candidate
     this.ids = ids
     this.blockIndex = firstBlock
     this.isLegacy = isLegacyClient(context)
@@ -96,9 +106,11 @@ class MessageParts {
     const { head } = block
     const place = this.places.next(head.type)
     const index = this.blockIndex++
+    if (!hasPlace(head))
+      this.context.losses.block({ type: 'block-start', index, candidate: this.candidate, block: head })
     switch (head.type) {
       case 'text':
-        this.addText(block, place)
+        this.addText(block, index, place)
         break
       case 'refusal':
         this.refusal = (this.refusal ?? '') + block.text
@@ -149,7 +161,7 @@ class MessageParts {
     return Object.keys(this.tokens).length === 0 ? null : { content: null, refusal: null, ...this.tokens }
   }
 
-  private addText({ text, seal, citations }: CollectedBlock, place: number): void {
+  private addText({ text, seal, citations }: CollectedBlock, index: number, place: number): void {
     const start = this.content?.length ?? 0
     this.content = (this.content ?? '') + text
     if (seal) {
@@ -158,6 +170,7 @@ class MessageParts {
     }
     for (const citation of citations) {
       const annotation = annotationOf(citation, start, this.content.length, this.annotations.length)
+      this.context.losses.citation(citation, this.candidate, index, annotation !== null)
       if (annotation !== null) this.annotations.push(annotation)
     }
   }

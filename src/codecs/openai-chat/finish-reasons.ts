@@ -37,9 +37,10 @@ function unlistedReason(raw: string): FinishReason {
 export function writeFinishReason(reason: FinishReason, isLegacy: boolean): string {
   switch (reason) {
     case 'stop':
-    case 'pause':
       return 'stop'
     case 'length':
+    // A turn that was paused is not done, and there is no other word for that (R87).
+    case 'pause':
       return 'length'
     case 'tool-calls':
       return isLegacy ? 'function_call' : 'tool_calls'

@@ -1,4 +1,5 @@
 import { GatewayError } from '#base/errors.ts'
+import { isRawNumber } from '#base/exact-json.ts'
 import type { Protocol } from '#base/protocols.ts'
 import type { Extensions, Losses } from '#ir/extensions.ts'
 
@@ -15,8 +16,6 @@ export function isObject(value: unknown): value is Members {
 export function isRecord(value: unknown): value is Members {
   return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
-
-const { isRawJSON: isRawNumber } = JSON as unknown as { isRawJSON(value: unknown): value is { rawJSON: string } }
 
 /** A number, also one that JavaScript would round; null for anything else. */
 export function numberOf(value: unknown): number | null {

@@ -1,6 +1,8 @@
 import type { ChatEvent } from '#ir/chat-event.ts'
 import { type ChatRequest } from '#ir/chat-request.ts'
 import { type Loss, Losses } from '#ir/extensions.ts'
+import { AnswerLosses } from '#codecs/answer-losses.ts'
+import { mediaUrlsOf } from '#codecs/media-urls.ts'
 import type { AnswerContext, TargetTraits } from '#codecs/translation.ts'
 import { chatClient, chatUpstream } from './translation.ts'
 
@@ -17,6 +19,8 @@ export const TRAITS: TargetTraits = {
   hasJsonSchema: true,
   hasDeveloperRole: false,
   takesReasoningContent: false,
+  takesVideo: true,
+  mediaUrls: mediaUrlsOf('openai-chat', 'any', ''),
 }
 
 /** OpenAI's own models that reason. */
@@ -89,6 +93,7 @@ export function contextOf(some: Partial<AnswerContext> = {}): AnswerContext {
     requestBody: {},
     showsUsage: true,
     isOpenRouter: false,
+    losses: new AnswerLosses(some.upstream ?? 'anthropic-messages', 'openai-chat'),
     costOf: () => '0.0000010',
     ...some,
   }

@@ -1,4 +1,5 @@
 import type { ClientCodec, UpstreamCodec } from '#codecs/translation.ts'
+import { answerCallIds } from './call-ids.ts'
 import { decodeChatRequest } from './decode-request.ts'
 import { ChatDecoder, decodeChatAnswer } from './decode-response.ts'
 import { encodeChatRequest } from './encode-request.ts'
@@ -19,6 +20,7 @@ export const chatClient: ClientCodec = {
   protocol: 'openai-chat',
   decodeRequest: decodeChatRequest,
   answerId: (id) => `chatcmpl-${id}`,
+  openCallIds: answerCallIds,
   openEncoder: (context) => new ChatEncoder(context),
   encodeWhole: encodeChatAnswer,
 }

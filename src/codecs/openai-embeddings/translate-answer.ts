@@ -1,10 +1,11 @@
+import { rawNumber } from '#base/exact-json.ts'
 import { failureOf } from '#codecs/failure.ts'
 import { CHAT_USAGE, readOpenAiUsage } from '#codecs/openai-chat/usage.ts'
 import { countOf, fieldsOf, sumOf } from '#ir/counts.ts'
 import type { EmbeddingAnswer, EmbeddingRequest } from '#ir/embedding.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { DecodedEmbeddings, EmbeddingAnswerContext } from './translation.ts'
-import { answerOf, badAnswer, NO_EMBEDDINGS, numberOf, packFloats } from './vectors.ts'
+import { answerOf, badAnswer, NO_EMBEDDINGS, packFloats } from './vectors.ts'
 
 /** Reads `{data: [{index, embedding}], usage}`. The order is that of `index`; where there is none, that of the list. */
 export function decodeOpenAiAnswer(body: unknown, request: EmbeddingRequest): DecodedEmbeddings {
@@ -47,6 +48,6 @@ function usageOf(usage: Usage, context: EmbeddingAnswerContext): Readonly<Record
   return {
     prompt_tokens: prompt,
     total_tokens: prompt + (usage.output ?? 0),
-    ...(cost === null ? {} : { cost: numberOf(cost) }),
+    ...(cost === null ? {} : { cost: rawNumber(cost) }),
   }
 }

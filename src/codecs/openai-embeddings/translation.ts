@@ -5,18 +5,22 @@ import type { Usage } from '#ir/usage.ts'
 import { decodeOpenAiAnswer, encodeOpenAiAnswer } from './translate-answer.ts'
 import { decodeOpenAiRequest, encodeOpenAiRequest } from './translate-request.ts'
 
+/** The half that speaks to upstreams. */
+export interface EmbeddingUpstream {
+  /** The body for the upstream. Throws GatewayError (400) for what cannot be asked at all; other differences are losses. */
+  encodeRequest(request: EmbeddingRequest, target: EmbeddingTarget, losses: Losses): EncodedEmbeddings
+  /** Reads an upstream's answer (status 200) to this request. */
+  decodeAnswer(body: unknown, request: EmbeddingRequest): DecodedEmbeddings
+}
+
 /** Embeddings of one protocol to and from the neutral form, both as a client's and as an upstream's. Pure and synchronous. */
-export interface EmbeddingCodec {
+export interface EmbeddingCodec extends EmbeddingUpstream {
   readonly protocol: 'openai-embeddings' | 'gemini'
   /**
    * Reads a client's body that is already valid JSON. `action` is Gemini's method, which stands in the path. Throws
    * GatewayError (400) with `param` for what has the wrong shape.
    */
   decodeRequest(body: unknown, action: string | null): EmbeddingRequest
-  /** The body for the upstream. Throws GatewayError (400) for what cannot be asked at all; other differences are losses. */
-  encodeRequest(request: EmbeddingRequest, target: EmbeddingTarget, losses: Losses): EncodedEmbeddings
-  /** Reads an upstream's answer (status 200) to this request. */
-  decodeAnswer(body: unknown, request: EmbeddingRequest): DecodedEmbeddings
   /** The client's answer, for JSON.stringify. */
   encodeAnswer(answer: EmbeddingAnswer, context: EmbeddingAnswerContext): unknown
 }
@@ -31,6 +35,8 @@ export interface EncodedEmbeddings {
   readonly body: unknown
   /** The method for the path of a Gemini upstream. */
   readonly action: 'embedContent' | 'batchEmbedContents' | null
+  /** Where the upstream takes fewer inputs per call than were asked: the bodies of all calls; `body` is the first. */
+  readonly bodies?: readonly unknown[]
 }
 
 /** `failure` is a 200 that is no answer to the request. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseFaithfulJson } from '#base/exact-json.ts'
+import { parseFaithfulJson, rawNumber } from '#base/exact-json.ts'
 import type { EmbeddingRequest } from '#ir/embedding.ts'
-import { answerOf, isNumber, numberOf, packFloats, unpackFloats } from './vectors.ts'
+import { answerOf, isNumber, packFloats, unpackFloats } from './vectors.ts'
 
 test('packs numbers as little-endian float32', () => {
   // 1 is 0x3f800000, -2 is 0xc0000000.
@@ -30,7 +30,7 @@ test('a number may be kept as its source text', () => {
     [isNumber(1), isNumber(long), isNumber(text), isNumber(null), isNumber({})],
     [true, true, false, false, false],
   )
-  assert.equal(JSON.stringify(numberOf('0.00000001400')), '0.00000001400')
+  assert.equal(JSON.stringify(rawNumber('0.00000001400')), '0.00000001400')
 })
 
 const asking = (encoding: EmbeddingRequest['encoding'], dimensions: unknown = null): EmbeddingRequest => ({

@@ -1,3 +1,4 @@
+import { isRawNumber } from '#base/exact-json.ts'
 import type { Failure } from '#codecs/codec.ts'
 import type { EmbeddingAnswer, EmbeddingRequest, Vector } from '#ir/embedding.ts'
 import type { Usage } from '#ir/usage.ts'
@@ -8,21 +9,9 @@ import type { DecodedEmbeddings } from './translation.ts'
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 const FLOAT_BYTES = 4
 
-interface RawJson {
-  rawJSON(text: string): unknown
-  isRawJSON(value: unknown): value is { readonly rawJSON: string }
-}
-
-const RAW = JSON as unknown as RawJson
-
 /** A number, also one that is kept as its source text because JavaScript would round it (exact-json.ts). */
 export function isNumber(value: unknown): boolean {
-  return typeof value === 'number' || RAW.isRawJSON(value)
-}
-
-/** Decimal text that `JSON.stringify` writes as a number, digit for digit. */
-export function numberOf(text: string): unknown {
-  return RAW.rawJSON(text)
+  return typeof value === 'number' || isRawNumber(value)
 }
 
 /** Base64 of little-endian float32, which is how OpenAI packs a vector. */
@@ -91,7 +80,7 @@ function readNumbers(list: readonly unknown[]): readonly number[] | null {
   const values: number[] = []
   for (const value of list) {
     if (typeof value === 'number') values.push(value)
-    else if (RAW.isRawJSON(value)) values.push(Number(value.rawJSON))
+    else if (isRawNumber(value)) values.push(Number(value.rawJSON))
     else return null
   }
   return values

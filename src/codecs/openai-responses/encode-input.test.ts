@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Block, Seal } from '#ir/blocks.ts'
 import type { Turn } from '#ir/chat-request.ts'
-import { encode, FOREIGN } from './testbed.ts'
+import { BLANK_REQUEST } from '#ir/testbed.ts'
+import { encode } from './testbed.ts'
 
 /** The items for turns of a client of another protocol. */
 function itemsOf(...turns: Turn[]) {
-  const { body, losses } = encode({ ...FOREIGN, turns })
+  const { body, losses } = encode({ ...BLANK_REQUEST, turns })
   return { items: body['input'], losses: losses.map(({ path, reason, isSevere }) => [path, reason, isSevere]) }
 }
 
@@ -79,7 +80,7 @@ test('results hold text, media and errors', () => {
     },
     { type: 'function_call_output', call_id: 'c2', output: '' },
   ])
-  assert.deepEqual(losses, [['/result/is_error', 'no_flag_of_tool_errors', false]])
+  assert.deepEqual(losses, [['/result/is_error', 'the Responses API has no flag of failed tools', false]])
 })
 
 test('calls without an id get one, and their results the same', () => {
@@ -143,7 +144,7 @@ test('only reasoning that this upstream sealed is sent, byte for byte', () => {
     ['/r', 'foreign_reasoning', false],
     ['/r', 'foreign_reasoning', false],
     ['/call', 'foreign_reasoning', false],
-    ['/last', 'reasoning_without_answer', false],
+    ['/last', 'reasoning without an answer cannot be given back', false],
   ])
 })
 
@@ -186,9 +187,9 @@ test('media in every form', () => {
     },
   ])
   assert.deepEqual(losses, [
-    ['/audio', 'audio_input', true],
-    ['/video', 'video_input', true],
-    ['/document', 'foreign_file', true],
+    ['/audio', 'the Responses API takes no audio', true],
+    ['/video', 'the Responses API takes no video', true],
+    ['/document', 'only its issuer holds the file', true],
   ])
 })
 
@@ -218,11 +219,11 @@ test('what has no place is declared', () => {
     { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'odd' }] },
   ])
   assert.deepEqual(losses, [
-    ['/messages/0/name', 'no_names_of_participants', false],
-    ['/o', 'foreign_block', false],
-    ['/i', 'media_of_the_assistant', false],
-    ['/t/cache_control', 'cache_is_automatic', false],
-    ['/t/x', 'unknown_to_target', false],
-    ['/t/citations', 'citations_are_output', false],
+    ['/messages/0/name', 'the Responses API has no names of participants', false],
+    ['/o', 'only anthropic-messages understands it', false],
+    ['/i', 'the Responses API takes media from the user only', false],
+    ['/t/cache_control', 'the Responses API caches without breakpoints', false],
+    ['/t/x', 'the Responses API knows no such member', false],
+    ['/t/citations', 'the Responses API takes no citations of others', false],
   ])
 })

@@ -33,7 +33,8 @@ class InputEncoder {
 
   addTurn(turn: Turn): void {
     declareForeign(turn, this.losses)
-    if (turn.name !== undefined) this.losses.dropped(`${turn.path}/name`, 'no_names_of_participants')
+    if (turn.name !== undefined)
+      this.losses.dropped(`${turn.path}/name`, 'the Responses API has no names of participants')
     let content: Block[] = []
     for (const block of turn.blocks) {
       if (isContent(block, turn)) {
@@ -55,7 +56,8 @@ class InputEncoder {
       const item = this.items[at]!
       const path = this.reasoningPaths.get(item)
       // The API refuses reasoning that nothing of the model's follows.
-      if (path !== undefined && !isOfModel(kept.at(-1))) this.losses.dropped(path, 'reasoning_without_answer')
+      if (path !== undefined && !isOfModel(kept.at(-1)))
+        this.losses.dropped(path, 'reasoning without an answer cannot be given back')
       else kept.push(item)
     }
     return kept.toReversed()
@@ -106,7 +108,7 @@ class InputEncoder {
         return this.addReasoning(block)
       case 'opaque':
         if (block.issuer === PROTOCOL) this.items.push(block.value as Members)
-        else this.losses.dropped(block.path, 'foreign_block')
+        else this.losses.dropped(block.path, `only ${block.issuer} understands it`)
         return
       case 'text':
       case 'refusal':
@@ -148,7 +150,7 @@ class InputEncoder {
 
   private addResult(block: ToolResultBlock): void {
     const { isError, path } = block
-    if (isError) this.losses.dropped(`${path}/is_error`, 'no_flag_of_tool_errors')
+    if (isError) this.losses.dropped(`${path}/is_error`, 'the Responses API has no flag of failed tools')
     const callId = this.resultIdOf(block)
     const kind = this.callKinds.get(callId) ?? block.kind
     this.items.push({

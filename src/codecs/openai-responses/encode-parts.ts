@@ -28,13 +28,13 @@ export function encodePart(block: Block, context: PartsContext): unknown {
       return encodeMedia(block, context)
     case 'opaque':
       if (block.issuer === PROTOCOL) return block.value
-      losses.dropped(block.path, 'foreign_block')
+      losses.dropped(block.path, `only ${block.issuer} understands it`)
       return null
     case 'reasoning':
     case 'tool-call':
     case 'tool-result':
       // These are items and never stand within content.
-      losses.dropped(block.path, 'misplaced_block')
+      losses.dropped(block.path, 'it has no place in the content of a message')
       return null
     default: {
       const missed: never = block
@@ -49,10 +49,10 @@ export function declareForeign(
   losses: Losses,
 ): void {
   if (node.cacheControl !== undefined && node.cacheControl !== null)
-    losses.dropped(`${node.path}/cache_control`, 'cache_is_automatic')
+    losses.dropped(`${node.path}/cache_control`, 'the Responses API caches without breakpoints')
   if (node.ext === undefined) return
   for (const [protocol, members] of Object.entries(node.ext))
-    if (protocol !== PROTOCOL) losses.unknown(node.path, members, 'unknown_to_target')
+    if (protocol !== PROTOCOL) losses.unknown(node.path, members, 'the Responses API knows no such member')
 }
 
 function encodeText(block: TextBlock, { voice, losses }: PartsContext): unknown {
@@ -61,7 +61,7 @@ function encodeText(block: TextBlock, { voice, losses }: PartsContext): unknown 
   if (voice === 'input') return { type: 'input_text', text, ...ownMembers(block) }
   const annotations = citations?.map((citation) => {
     const isOwn = citation.native?.issuer === PROTOCOL
-    if (!isOwn) losses.dropped(`${path}/citations`, 'citations_are_output')
+    if (!isOwn) losses.dropped(`${path}/citations`, 'the Responses API takes no citations of others')
     return isOwn ? annotationOf(citation, text.length) : null
   })
   return {
@@ -77,11 +77,11 @@ function encodeMedia(block: MediaBlock, context: PartsContext): unknown {
   const { losses, voice, isOwn } = context
   if (block.seal) losses.dropped(path, 'foreign_reasoning')
   if (voice === 'output') {
-    losses.dropped(path, 'media_of_the_assistant')
+    losses.dropped(path, 'the Responses API takes media from the user only')
     return null
   }
   if (source.type === 'file' && source.issuer !== PROTOCOL) {
-    losses.severe(path, 'foreign_file')
+    losses.severe(path, 'only its issuer holds the file')
     return null
   }
   // A client of this protocol may name any file as a file.
@@ -91,7 +91,7 @@ function encodeMedia(block: MediaBlock, context: PartsContext): unknown {
     const format = audioFormatOf(source.mimeType)
     return { type: 'input_audio', input_audio: { data: source.data, format }, ...ownMembers(block) }
   }
-  losses.severe(path, `${kind}_input`)
+  losses.severe(path, `the Responses API takes no ${kind}`)
   return null
 }
 

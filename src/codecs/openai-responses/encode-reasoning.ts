@@ -46,19 +46,26 @@ function foreignReasoning(
 ): Members | null {
   const path = request.paths['reasoning'] ?? '/reasoning'
   if (target.reasoning === 'none') {
-    if (!isOff(control)) losses.dropped(path, 'model_does_not_reason')
+    if (!isOff(control)) losses.dropped(path, 'the model does not reason')
     return null
   }
   if (isOff(control)) {
     if (control.effort === 'none') return { effort: 'none' }
     // Half of the models refuse `none`; the word is sent only when the client itself used it.
-    losses.dropped(path, 'reasoning_cannot_be_switched_off')
+    losses.dropped(path, 'the model cannot be told not to reason')
     return null
   }
-  const effort = control.effort ?? effortOf(control, request, target)
-  if (control.effort === null) losses.rewritten(path, `effort:${effort}`)
   const summary = control.summary ?? (isToBeShown(control) ? 'auto' : null)
-  return { effort, ...(summary === null ? {} : { summary }) }
+  const shown = summary === null ? {} : { summary }
+  // Who only says whether it wants to see reasoning leaves its amount to the model.
+  if (!asksForAmount(control)) return shown
+  const effort = control.effort ?? effortOf(control, request, target)
+  if (control.effort === null) losses.rewritten(path, `the model takes an effort: ${effort} stands for it`)
+  return { effort, ...shown }
+}
+
+function asksForAmount({ effort, budgetTokens, isAdaptive, enabled }: ReasoningControl): boolean {
+  return effort !== null || budgetTokens !== null || isAdaptive || enabled === true
 }
 
 /** Where reasoning is a switch or a budget it is shown unless the client says otherwise; an effort alone asks for no text. */

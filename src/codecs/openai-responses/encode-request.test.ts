@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseFaithfulJson } from '#base/exact-json.ts'
 import { Losses } from '#ir/extensions.ts'
-import { again, decode, encode, FOREIGN, TRAITS } from './testbed.ts'
+import { BLANK_REQUEST } from '#ir/testbed.ts'
+import { again, decode, encode, TRAITS } from './testbed.ts'
 import { responsesUpstream } from './translation.ts'
 
 const FULL = {
@@ -185,7 +186,10 @@ test('ids that the gateway issued mean nothing to the upstream', () => {
 
 test('tools of other protocols are not strict here unless they say so', () => {
   const tool = { type: 'function', name: 'f', description: null, schema: null, strict: null, path: '/tools/0' } as const
-  const { tools } = encode({ ...FOREIGN, tools: [tool, { ...tool, strict: true, schema: { type: 'object' } }] }).body
+  const { tools } = encode({
+    ...BLANK_REQUEST,
+    tools: [tool, { ...tool, strict: true, schema: { type: 'object' } }],
+  }).body
   assert.deepEqual(tools, [
     { type: 'function', name: 'f', parameters: { type: 'object', properties: {} }, strict: false },
     { type: 'function', name: 'f', parameters: { type: 'object' }, strict: true },
@@ -194,7 +198,7 @@ test('tools of other protocols are not strict here unless they say so', () => {
 
 test('sampling that the model or the API does not take is declared', () => {
   const request = {
-    ...FOREIGN,
+    ...BLANK_REQUEST,
     sampling: {
       temperature: 0,
       topP: 1,
@@ -224,30 +228,33 @@ test('sampling that the model or the API does not take is declared', () => {
       ['/n', true],
     ],
   )
-  const refusing = encode({ ...FOREIGN, sampling: { temperature: 0.5, topP: 1 } }, { refusesSampling: true })
+  const refusing = encode({ ...BLANK_REQUEST, sampling: { temperature: 0.5, topP: 1 } }, { refusesSampling: true })
   assert.deepEqual([refusing.body['temperature'], refusing.body['top_p']], [undefined, undefined])
   assert.deepEqual(
     refusing.losses.map(({ path, reason }) => [path, reason]),
-    [['/temperature', 'model_refuses_sampling']],
+    [['/temperature', 'the model refuses it']],
   )
-  assert.deepEqual(encode({ ...FOREIGN, candidates: 1, stopSequences: [] }).losses, [])
+  assert.deepEqual(encode({ ...BLANK_REQUEST, candidates: 1, stopSequences: [] }).losses, [])
 })
 
 test('the output limit is the client’s, narrowed to what the model can', () => {
-  const limited = encode({ ...FOREIGN, outputTokensMax: 9000 }, { outputTokensMax: 4000 })
+  const limited = encode({ ...BLANK_REQUEST, outputTokensMax: 9000 }, { outputTokensMax: 4000 })
   assert.equal(limited.body['max_output_tokens'], 4000)
   assert.deepEqual(
     limited.losses.map(({ action }) => action),
     ['narrowed'],
   )
-  assert.equal(encode({ ...FOREIGN, outputTokensMax: 0 }).body['max_output_tokens'], 0)
-  assert.equal('max_output_tokens' in encode(FOREIGN).body, false)
+  assert.equal(encode({ ...BLANK_REQUEST, outputTokensMax: 0 }).body['max_output_tokens'], 0)
+  assert.equal('max_output_tokens' in encode(BLANK_REQUEST).body, false)
 })
 
 test('reasoning of other protocols becomes an effort', () => {
   const control = { enabled: null, effort: null, budgetTokens: null, isAdaptive: false, isShown: null, summary: null }
   const reasoning = (some: object, traits = {}) => {
-    const { body, losses } = encode({ ...FOREIGN, outputTokensMax: 10_000, reasoning: { ...control, ...some } }, traits)
+    const { body, losses } = encode(
+      { ...BLANK_REQUEST, outputTokensMax: 10_000, reasoning: { ...control, ...some } },
+      traits,
+    )
     return [body['reasoning'], body['include'], losses.map(({ action }) => action)]
   }
   const sealed = ['reasoning.encrypted_content']
@@ -258,6 +265,9 @@ test('reasoning of other protocols becomes an effort', () => {
   assert.deepEqual(reasoning({ budgetTokens: 9000 }), [{ effort: 'high', summary: 'auto' }, sealed, ['rewritten']])
   assert.deepEqual(reasoning({ isAdaptive: true, isShown: false }), [{ effort: 'medium' }, sealed, ['rewritten']])
   assert.deepEqual(reasoning({ enabled: true }), [{ effort: 'medium', summary: 'auto' }, sealed, ['rewritten']])
+  assert.deepEqual(reasoning({ isShown: false }), [undefined, sealed, []])
+  assert.deepEqual(reasoning({ isShown: true }), [{ summary: 'auto' }, sealed, []])
+  assert.deepEqual(reasoning({ summary: 'detailed' }), [{ summary: 'detailed' }, sealed, []])
   assert.deepEqual(reasoning({ effort: 'none' }), [{ effort: 'none' }, undefined, []])
   assert.deepEqual(reasoning({ budgetTokens: 0 }), [undefined, undefined, ['dropped']])
   assert.deepEqual(reasoning({ enabled: false }), [undefined, undefined, ['dropped']])
@@ -268,7 +278,7 @@ test('reasoning of other protocols becomes an effort', () => {
 test('formats, probabilities, verbosity and tags', () => {
   const schema = { type: 'schema', name: null, description: null, schema: { type: 'object' }, strict: null } as const
   const { body } = encode({
-    ...FOREIGN,
+    ...BLANK_REQUEST,
     format: schema,
     verbosity: 'high',
     logprobs: { enabled: true, top: 2 },
@@ -298,9 +308,11 @@ test('formats, probabilities, verbosity and tags', () => {
     prompt_cache_key: 'k',
     stream: true,
   })
-  assert.deepEqual(encode({ ...FOREIGN, format: { type: 'json' } }).body['text'], { format: { type: 'json_object' } })
-  assert.deepEqual(encode({ ...FOREIGN, logprobs: { enabled: false, top: null } }).body['include'], undefined)
-  const long = encode({ ...FOREIGN, endUser: 'x'.repeat(200), serviceTier: 'reserved' })
+  assert.deepEqual(encode({ ...BLANK_REQUEST, format: { type: 'json' } }).body['text'], {
+    format: { type: 'json_object' },
+  })
+  assert.deepEqual(encode({ ...BLANK_REQUEST, logprobs: { enabled: false, top: null } }).body['include'], undefined)
+  const long = encode({ ...BLANK_REQUEST, endUser: 'x'.repeat(200), serviceTier: 'reserved' })
   assert.match(String(long.body['user']), /^[0-9a-f]{64}$/)
   assert.deepEqual(
     long.losses.map(({ action }) => action),
@@ -310,7 +322,7 @@ test('formats, probabilities, verbosity and tags', () => {
 
 test('a model without schemas is forced to call a function in the format’s place', () => {
   const format = { type: 'schema', name: 'n', description: null, schema: { type: 'object' }, strict: true } as const
-  const forced = encode({ ...FOREIGN, format }, { hasJsonSchema: false })
+  const forced = encode({ ...BLANK_REQUEST, format }, { hasJsonSchema: false })
   assert.equal(forced.formatTool, 'response')
   assert.deepEqual(forced.body['tools'], [
     { type: 'function', name: 'response', parameters: { type: 'object' }, strict: true },
@@ -321,7 +333,7 @@ test('a model without schemas is forced to call a function in the format’s pla
     [['emulated', false]],
   )
   const tool = { type: 'function', name: 'f', description: null, schema: {}, strict: null, path: '/tools/0' } as const
-  const mixed = encode({ ...FOREIGN, format, tools: [tool] }, { hasJsonSchema: false })
+  const mixed = encode({ ...BLANK_REQUEST, format, tools: [tool] }, { hasJsonSchema: false })
   assert.deepEqual([mixed.formatTool, mixed.body['text']], [null, { format: { type: 'json_object' } }])
   assert.deepEqual(
     mixed.losses.map(({ isSevere }) => isSevere),
@@ -331,7 +343,7 @@ test('a model without schemas is forced to call a function in the format’s pla
 
 test('what only other protocols know is declared, each at its place', () => {
   const { losses } = encode({
-    ...FOREIGN,
+    ...BLANK_REQUEST,
     ext: { 'anthropic-messages': { container: 'c', 'a/b': 1 } },
     cacheControl: { type: 'ephemeral' },
     instructions: [{ type: 'text', text: 's', path: '/system/0', cacheControl: { type: 'ephemeral' } }],

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import type { EncodedRequest, TargetTraits } from '#codecs/translation.ts'
 import type { ChatRequest, OutputFormat } from '#ir/chat-request.ts'
 import { fieldsOf } from '#ir/counts.ts'
+import { loseSchema, schemaInstruction } from '#codecs/schema-words.ts'
+import { withinOutputLimit } from '#codecs/output-limit.ts'
 import type { Losses } from '#ir/extensions.ts'
 import { LOGPROBS_INCLUDED, SAMPLING_MEMBERS } from './decode-request.ts'
 import { encodeInput } from './encode-input.ts'
@@ -24,8 +26,9 @@ const MERGED = new Set(['text', 'reasoning', 'include', 'previous_response_id'])
 const END_USER_CHARACTERS_MAX = 64
 
 /** A neutral request as the body of `POST /v1/responses`. */
-export function encodeRequest(request: ChatRequest, target: TargetTraits, losses: Losses): EncodedRequest {
-  const isOwn = request.ext[PROTOCOL] !== undefined
+export function encodeRequest(asked: ChatRequest, target: TargetTraits, losses: Losses): EncodedRequest {
+  const isOwn = asked.ext[PROTOCOL] !== undefined
+  const request = isOwn ? asked : withinOutputLimit(asked, target, losses)
   const own = ownMembers(request)
   declareForeign({ path: '', ext: request.ext, cacheControl: request.cacheControl }, losses)
   const format = encodeFormat(request, target, isOwn, losses)
@@ -33,7 +36,7 @@ export function encodeRequest(request: ChatRequest, target: TargetTraits, losses
     model: target.model,
     // A stored prompt needs none.
     ...(isOwn && request.paths['input'] === undefined ? {} : { input: encodeInput(request.turns, isOwn, losses) }),
-    ...encodeInstructions(request, losses),
+    ...encodeInstructions(request, format.instruction, losses),
     ...toolMembers(request, isOwn, format.tool, losses),
     ...samplingMembers(request, target, isOwn, losses),
     ...textMembers(request, format.text),
@@ -52,10 +55,10 @@ export function encodeRequest(request: ChatRequest, target: TargetTraits, losses
 const optional = (name: string, value: unknown): Members =>
   value === undefined || value === null ? {} : { [name]: value }
 
-function encodeInstructions({ instructions }: ChatRequest, losses: Losses): Members {
-  if (instructions.length === 0) return {}
+function encodeInstructions({ instructions }: ChatRequest, more: string | null, losses: Losses): Members {
   for (const block of instructions) declareForeign(block, losses)
-  return { instructions: instructions.map(({ text }) => text).join('\n\n') }
+  const texts = [...instructions.map(({ text }) => text), ...(more === null ? [] : [more])]
+  return texts.length === 0 ? {} : { instructions: texts.join('\n\n') }
 }
 
 function toolMembers(request: ChatRequest, isOwn: boolean, formatTool: Members | null, losses: Losses): Members {
@@ -80,39 +83,43 @@ function samplingMembers(request: ChatRequest, target: TargetTraits, isOwn: bool
     if (isOwn || (isKnown && !target.refusesSampling)) members[member] = value
     // 1 is what these models do anyway.
     else if (!isKnown || value !== 1) {
-      losses.dropped(paths[name] ?? `/${name}`, isKnown ? 'model_refuses_sampling' : 'unknown_to_target')
+      losses.dropped(
+        paths[name] ?? `/${name}`,
+        isKnown ? 'the model refuses it' : 'the Responses API knows no such parameter',
+      )
     }
   }
   if (stopSequences !== null && stopSequences.length > 0)
-    losses.dropped(paths['stopSequences'] ?? '/stop', 'no_stop_sequences')
-  if (candidates !== null && candidates !== 1) losses.severe(paths['candidates'] ?? '/n', 'one_answer_only')
-  const max = isOwn ? null : target.outputTokensMax
-  const isTooMany = outputTokensMax !== null && max !== null && outputTokensMax > max
-  if (isTooMany) losses.narrowed(paths['outputTokensMax'] ?? '/max_tokens', `output_limit:${max}`)
-  return { ...members, ...optional('max_output_tokens', isTooMany ? max : outputTokensMax) }
+    losses.dropped(paths['stopSequences'] ?? '/stop', 'the Responses API has no stop sequences')
+  if (candidates !== null && candidates !== 1)
+    losses.severe(paths['candidates'] ?? '/n', 'the Responses API gives one answer')
+  return { ...members, ...optional('max_output_tokens', outputTokensMax) }
 }
 
 interface EncodedFormat {
   readonly text: Members | null
   /** A function that is forced to be called in the format's place. */
   readonly tool: Members | null
+  /** Told to the model where neither holds it. */
+  readonly instruction: string | null
 }
+
+const NO_FORMAT: EncodedFormat = { text: null, tool: null, instruction: null }
 
 const FORMAT_TOOL = FORMAT_NAME
 
 function encodeFormat(request: ChatRequest, target: TargetTraits, isOwn: boolean, losses: Losses): EncodedFormat {
   const { format, tools, paths } = request
-  if (format === null) return { text: null, tool: null }
-  if (format.type !== 'schema') return { text: { type: format.type === 'json' ? 'json_object' : 'text' }, tool: null }
-  if (target.hasJsonSchema || isOwn) return { text: schemaFormat(format), tool: null }
+  if (format === null) return NO_FORMAT
+  if (format.type !== 'schema') return { ...NO_FORMAT, text: { type: format.type === 'json' ? 'json_object' : 'text' } }
+  if (target.hasJsonSchema || isOwn) return { ...NO_FORMAT, text: schemaFormat(format) }
   const path = paths['format'] ?? '/response_format'
   if (tools.length === 0) {
-    losses.emulated(path, 'forced_tool')
-    return { text: null, tool: formatTool(format) }
+    losses.emulated(path, 'a function that has to be called stands for the schema')
+    return { ...NO_FORMAT, tool: formatTool(format) }
   }
-  if (format.strict) losses.severe(path, 'no_json_schema')
-  else losses.rewritten(path, 'json_object')
-  return { text: { type: 'json_object' }, tool: null }
+  loseSchema(format, path, losses)
+  return { text: { type: 'json_object' }, tool: null, instruction: schemaInstruction(format) }
 }
 
 type SchemaFormat = Extract<OutputFormat, { readonly type: 'schema' }>
@@ -207,10 +214,10 @@ function tierOf({ serviceTier: tier, paths }: ChatRequest, isOwn: boolean, losse
   if (tier === null || isOwn || TIERS.has(tier)) return tier
   const path = paths['serviceTier'] ?? '/service_tier'
   if (PLAIN_TIERS.has(tier)) {
-    losses.rewritten(path, 'service_tier:default')
+    losses.rewritten(path, 'it is the default tier here')
     return 'default'
   }
-  losses.dropped(path, 'unknown_service_tier')
+  losses.dropped(path, 'the Responses API has no such tier')
   return null
 }
 
@@ -224,6 +231,6 @@ function endUser({ endUser: user, paths }: ChatRequest, isOwn: boolean, losses: 
 /** Some clients' tags are JSON texts of hundreds of characters; the API takes fewer, and any that is always the same will do. */
 function bounded(tag: string, isOwn: boolean, path: string, losses: Losses): string {
   if (isOwn || tag.length <= END_USER_CHARACTERS_MAX) return tag
-  losses.rewritten(path, 'too_long')
+  losses.rewritten(path, 'it is too long: a hash stands for it')
   return createHash('sha256').update(tag).digest('hex')
 }

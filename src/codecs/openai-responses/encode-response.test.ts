@@ -158,10 +158,11 @@ test('how an answer ends', () => {
     const { status, incomplete_details: details, error, output } = data['response'] as Body & { output: Body[] }
     return [type, status, details, error, output[0]!['status']]
   }
-  for (const reason of ['stop', 'tool-calls', 'pause'] as const)
+  for (const reason of ['stop', 'tool-calls'] as const)
     assert.deepEqual(ending(reason), ['completed', 'completed', null, null, 'completed'])
   const limit = { reason: 'max_output_tokens' }
-  assert.deepEqual(ending('length'), ['incomplete', 'incomplete', limit, null, 'incomplete'])
+  for (const reason of ['length', 'pause'] as const)
+    assert.deepEqual(ending(reason), ['incomplete', 'incomplete', limit, null, 'incomplete'])
   assert.deepEqual(ending('content-filter')[2], { reason: 'content_filter' })
   const message = 'The model ended its answer with MALFORMED_FUNCTION_CALL.'
   assert.deepEqual(ending('error', 'MALFORMED_FUNCTION_CALL').slice(0, 4), [

@@ -1,3 +1,4 @@
+import type { AnswerCallIds } from '#codecs/answer-call-ids.ts'
 import type { Failure } from '#codecs/codec.ts'
 import { type CarriedSeal, sealEnvelope } from '#codecs/seal-envelope.ts'
 import type { AnswerContext, StreamEncoder } from '#codecs/translation.ts'
@@ -6,7 +7,7 @@ import type { BlockHead, BlockStart, ChatEvent, Finish } from '#ir/chat-event.ts
 import type { Usage } from '#ir/usage.ts'
 import { annotationOf } from './annotations.ts'
 import { EventWriter } from './event-writer.ts'
-import { itemId, type ItemPrefix, legalCallId } from './item-ids.ts'
+import { answerCallIds, itemId, type ItemPrefix } from './item-ids.ts'
 import { isRecord, type Members, PROTOCOL } from './members.ts'
 import { CallItem, MessageItem, ReasoningItem } from './output-items.ts'
 import { endedResponse, type Ending, endingOf, endingOfFailure, openResponse } from './response-object.ts'
@@ -29,14 +30,20 @@ export class ResponsesEncoder implements StreamEncoder {
   /** Index of the block that the current item tells of; -1 for blocks that this protocol cannot tell. */
   private block = -1
   private reasoningHead: ReasoningHead | null = null
+  /** Whether the client wants no reasoning to be shown. An upstream of the same protocol was told so, and does as told. */
+  private readonly hidesReasoning: boolean
+  /** Reasoning that is not shown, for its seal. */
+  private hiddenText = ''
   private seal: Seal | null = null
-  private readonly callIds = new Set<string>()
+  private readonly callIds: AnswerCallIds
   private told: Members = {}
   private usage: Usage | null = null
   private finish: Finish | null = null
 
   constructor(context: AnswerContext) {
     this.context = context
+    this.hidesReasoning = context.upstream !== PROTOCOL && context.request.reasoning?.isShown === false
+    this.callIds = answerCallIds(context.id)
   }
 
   push(event: ChatEvent): string {
@@ -54,7 +61,9 @@ export class ResponsesEncoder implements StreamEncoder {
         return this.pushCitation(event)
       case 'block-logprobs': {
         const part = this.partOf(event.index)
-        return part ? part.addLogprobs(event.tokens) : ''
+        if (part?.kind === 'text') return part.addLogprobs(event.tokens)
+        this.context.losses.logprobs(0)
+        return ''
       }
       case 'response-start':
         return this.start()
@@ -66,6 +75,7 @@ export class ResponsesEncoder implements StreamEncoder {
         return ''
       case 'opaque':
         if (event.issuer === PROTOCOL && isRecord(event.value)) this.told = event.value
+        else this.context.losses.opaque(event)
         return ''
       default: {
         const missed: never = event
@@ -94,6 +104,9 @@ export class ResponsesEncoder implements StreamEncoder {
   }
 
   private responseOf(ending: Ending): Members {
+    const { losses } = this.context
+    losses.finish(this.finish, ending.incompleteReason ?? ending.status)
+    losses.usage(this.usage)
     return endedResponse(this.context, this.told, ending, this.output, this.usage)
   }
 
@@ -105,8 +118,12 @@ export class ResponsesEncoder implements StreamEncoder {
     return this.writer.raw('response.created', members) + this.writer.raw('response.in_progress', members)
   }
 
-  private startBlock({ index, candidate, block }: BlockStart): string {
-    if (candidate !== 0) return ''
+  private startBlock(start: BlockStart): string {
+    const { index, candidate, block } = start
+    if (candidate !== 0) {
+      this.context.losses.candidate(candidate)
+      return ''
+    }
     this.block = -1
     switch (block.type) {
       case 'text':
@@ -120,11 +137,11 @@ export class ResponsesEncoder implements StreamEncoder {
         this.block = index
         return this.closeMessage() + this.startCall(block, index)
       case 'media':
-        return block.kind === 'image' ? this.closeMessage() + this.writeImage(block) : ''
+        return block.kind === 'image' ? this.closeMessage() + this.writeImage(block) : this.lose(start)
       case 'opaque':
         return block.issuer === PROTOCOL && isRecord(block.value)
           ? this.closeMessage() + this.writeOpaque(block.value)
-          : ''
+          : this.lose(start)
       default: {
         const missed: never = block
         throw new Error(`unknown block ${String(missed)}`)
@@ -132,9 +149,18 @@ export class ResponsesEncoder implements StreamEncoder {
     }
   }
 
+  private lose(start: BlockStart): string {
+    this.context.losses.block(start)
+    return ''
+  }
+
   private pushDelta(text: string, startsPart: boolean): string {
     const { current } = this
     if (current instanceof MessageItem) return current.openPart!.add(text)
+    if (current instanceof ReasoningItem && this.hidesReasoning) {
+      this.hiddenText += text
+      return ''
+    }
     return current!.add(text, startsPart)
   }
 
@@ -166,6 +192,7 @@ export class ResponsesEncoder implements StreamEncoder {
     const isOwn = this.context.upstream === PROTOCOL
     const id = isOwn && head.id !== null ? head.id : this.idOf('rs')
     this.reasoningHead = head
+    this.hiddenText = ''
     // Clients read summaries; the upstream's own word for its reasoning stays what it is.
     const item = new ReasoningItem(this.writer, id, this.output.length, head.isSummary || !isOwn)
     this.current = item
@@ -176,18 +203,10 @@ export class ResponsesEncoder implements StreamEncoder {
     const carrier = head.seal ? this.writeCarrier({ seal: head.seal, place: 'tool-call' }) : ''
     const isOwn = this.context.upstream === PROTOCOL
     const made = this.idOf(head.kind === 'custom' ? 'ctc' : 'fc')
-    const ids = { id: isOwn ? (head.itemId ?? made) : made, callId: this.callIdOf(head, block) }
+    const ids = { id: isOwn ? (head.itemId ?? made) : made, callId: this.callIds.idOf(head.id, block) }
     const item = new CallItem(this.writer, head, ids, this.output.length)
     this.current = item
     return carrier + item.start()
-  }
-
-  /** The upstream's own id if it gave one, unique within the answer. */
-  private callIdOf({ id }: CallHead, block: number): string {
-    const told = id === null || id === '' ? `call_${this.context.id}_${block}` : legalCallId(id)
-    const callId = this.callIds.has(told) ? legalCallId(`${told}_${block}`) : told
-    this.callIds.add(callId)
-    return callId
   }
 
   private closeMessage(ending?: Ending): string {
@@ -213,7 +232,9 @@ export class ResponsesEncoder implements StreamEncoder {
   private encryptedContent(seal: Seal): string {
     if (seal.issuer === PROTOCOL) return seal.value
     const id = this.reasoningHead?.id ?? null
-    return sealEnvelope([{ seal, place: 'reasoning', ...(id === null ? {} : { id }) }])
+    const text = this.hiddenText
+    const more = { ...(text === '' ? {} : { text }), ...(id === null ? {} : { id }) }
+    return sealEnvelope([{ seal, place: 'reasoning', ...more }])
   }
 
   private writeImage({ mimeType, data }: MediaHead): string {
@@ -239,6 +260,7 @@ export class ResponsesEncoder implements StreamEncoder {
   private pushCitation({ index, citation }: Extract<ChatEvent, { readonly type: 'block-citation' }>): string {
     const part = this.partOf(index)
     const annotation = part && annotationOf(citation, part.length)
+    if (this.block >= 0) this.context.losses.citation(citation, 0, index, annotation !== null)
     return part && annotation !== null ? part.addAnnotation(annotation) : ''
   }
 

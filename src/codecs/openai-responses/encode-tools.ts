@@ -63,7 +63,7 @@ function customTool(tool: CustomTool, more: Members): unknown {
 
 function serverTool(tool: ServerTool, losses: Losses): unknown {
   if (tool.issuer === PROTOCOL) return tool.value
-  losses.severe(tool.path, `server_tool:${tool.name}`)
+  losses.severe(tool.path, `only ${tool.issuer} runs the tool ${tool.name}`)
   return null
 }
 
@@ -91,7 +91,7 @@ export function encodeToolChoice(
       }
     case 'opaque':
       if (isOwn) return choice.value
-      losses.severe(path, 'foreign_tool_choice')
+      losses.severe(path, 'the Responses API knows no such choice')
       return undefined
     default: {
       const missed: never = choice

@@ -1,16 +1,11 @@
-import { createHash } from 'node:crypto'
-
-/** Longest `call_id` that the API takes. */
-export const CALL_ID_CHARACTERS_MAX = 64
-
-const HASH_CHARACTERS = 12
+import { AnswerCallIds } from '#codecs/answer-call-ids.ts'
+import { CALL_IDS, legalCallId as legalIdOf } from '#codecs/legal-call-id.ts'
 
 /** A call's id as the API takes it: the same for the call and its result, because nothing but the id itself decides. */
-export function legalCallId(id: string): string {
-  if (id.length <= CALL_ID_CHARACTERS_MAX) return id
-  const hash = createHash('sha256').update(id).digest('hex').slice(0, HASH_CHARACTERS)
-  return `${id.slice(0, CALL_ID_CHARACTERS_MAX - HASH_CHARACTERS - 1)}_${hash}`
-}
+export const legalCallId = (id: string): string => legalIdOf(id, CALL_IDS['openai-responses'])
+
+/** Ids of the calls of one answer to a client of this protocol. */
+export const answerCallIds = (answerId: string): AnswerCallIds => new AnswerCallIds(answerId, legalCallId)
 
 /** The id of an item of an answer that the gateway wrote. */
 export function itemId(prefix: ItemPrefix, answerId: string, outputIndex: number): string {

@@ -1,4 +1,5 @@
 import { GatewayError } from '#base/errors.ts'
+import { isRawNumber } from '#base/exact-json.ts'
 import type { Extensions } from '#ir/extensions.ts'
 
 /** Reading a client's JSON: what has the wrong shape is refused in the client's own terms. */
@@ -9,7 +10,7 @@ export type Members = Readonly<Record<string, unknown>>
 
 /** A number that JavaScript would round is an object without prototype and no record. */
 export function isRecord(value: unknown): value is Members {
-  return value !== null && typeof value === 'object' && !Array.isArray(value) && !('rawJSON' in value)
+  return value !== null && typeof value === 'object' && !Array.isArray(value) && !isRawNumber(value)
 }
 
 /** `path` is a JSON pointer. Throws GatewayError (400). */

@@ -121,6 +121,29 @@ test('reasoning is a summary with its parts', () => {
   assert.deepEqual(native, { id: `rs_${ANSWER_ID}_0`, type: 'reasoning', summary: [], content })
 })
 
+test('reasoning that the client wants to be spared goes into its seal', () => {
+  const seal: Seal = { issuer: 'anthropic-messages', kind: 'signature', value: 'S==' }
+  const events: ChatEvent[] = [
+    START,
+    open(0, { type: 'reasoning', id: null, isSummary: false }),
+    delta(0, 'sec'),
+    delta(0, 'ret'),
+    { type: 'block-seal', index: 0, seal },
+    end(0),
+    ...text(1, 'a'),
+    finish('stop'),
+  ]
+  const body = { reasoning: { effort: 'high', exclude: true } }
+  const context = contextOf(body)
+  assert.deepEqual(typesOf(events, context).slice(2, 4), ['output_item.added', 'output_item.done'])
+  const [item] = lastOf(events, context).output
+  assert.deepEqual(item!['summary'], [])
+  const carried = openEnvelope(String(item!['encrypted_content']))
+  assert.deepEqual(carried, [{ seal, place: 'reasoning', text: 'secret' }])
+  const own = contextOf(body, { upstream: 'openai-responses' })
+  assert.ok(typesOf(events, own).includes('reasoning_text.delta'))
+})
+
 test('seals of this protocol stay what they are, others travel in an envelope', () => {
   const sealed = (seal: Seal): ChatEvent[] => [
     open(0, { type: 'reasoning', id: 'rs_up', isSummary: true }),

@@ -56,7 +56,7 @@ export class TextPart {
   private readonly annotations: unknown[] = []
   private readonly logprobs: unknown[] = []
   private readonly writer: EventWriter
-  private readonly kind: 'text' | 'refusal'
+  readonly kind: 'text' | 'refusal'
   private readonly place: Members
 
   constructor(writer: EventWriter, kind: 'text' | 'refusal', place: Members) {
@@ -91,7 +91,6 @@ export class TextPart {
 
   /** The delta they belong to is written already: they follow in one without text. */
   addLogprobs(tokens: readonly unknown[]): string {
-    if (this.kind !== 'text') return ''
     this.logprobs.push(...tokens)
     return this.writer.event('response.output_text.delta', { ...this.place, delta: '', logprobs: tokens })
   }

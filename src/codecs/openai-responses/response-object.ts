@@ -1,3 +1,4 @@
+import { rawNumber } from '#base/exact-json.ts'
 import type { Failure } from '#codecs/codec.ts'
 import type { AnswerContext } from '#codecs/translation.ts'
 import type { Finish } from '#ir/chat-event.ts'
@@ -15,6 +16,8 @@ export interface Ending {
 export function endingOf(finish: Finish | null): Ending {
   switch (finish?.reason) {
     case 'length':
+    // A turn that was paused is not done, and there is no other word for that (R87).
+    case 'pause':
       return { status: 'incomplete', incompleteReason: 'max_output_tokens', error: null }
     case 'content-filter':
       return { status: 'incomplete', incompleteReason: 'content_filter', error: null }
@@ -127,10 +130,6 @@ function toolMembers(tool: unknown): unknown {
   return isRecord(tool) && tool['type'] === 'function' ? { parameters: null, ...tool } : tool
 }
 
-interface RawJson {
-  rawJSON(text: string): unknown
-}
-
 /** `usage`: what was not reported is not told, but for the sums that the API always has. */
 function usageMembers(usage: Usage, { costOf, isOpenRouter }: AnswerContext): Members {
   const { input, cacheRead, cacheWrite, cacheWrite1h, output, reasoning } = usage
@@ -155,6 +154,6 @@ function usageMembers(usage: Usage, { costOf, isOpenRouter }: AnswerContext): Me
     ...(thought === null ? {} : { output_tokens_details: { reasoning_tokens: thought } }),
     total_tokens: prompt + completion,
     // As a number whose digits are the ledger's own.
-    ...(cost === null ? {} : { cost: (JSON as unknown as RawJson).rawJSON(cost) }),
+    ...(cost === null ? {} : { cost: rawNumber(cost) }),
   }
 }

@@ -1,3 +1,5 @@
+import { AnswerLosses } from '#codecs/answer-losses.ts'
+import { mediaUrlsOf } from '#codecs/media-urls.ts'
 import type { AnswerContext, StreamDecoder, TargetTraits } from '#codecs/translation.ts'
 import type { BlockHead, ChatEvent, FinishReason } from '#ir/chat-event.ts'
 import { collect } from '#ir/collect.ts'
@@ -20,6 +22,8 @@ export const TRAITS: TargetTraits = {
   hasJsonSchema: true,
   hasDeveloperRole: true,
   takesReasoningContent: false,
+  takesVideo: true,
+  mediaUrls: mediaUrlsOf('openai-responses', 'any', ''),
 }
 
 export const decode = (body: unknown): ChatRequest => responsesClient.decodeRequest(body, { stream: false })
@@ -44,30 +48,6 @@ export function encode(request: ChatRequest, traits: Partial<TargetTraits> = {})
 
 /** What the upstream gets for this body of a client of the same protocol. */
 export const again = (body: Body, traits?: Partial<TargetTraits>): Body => encode(decode(body), traits).body
-
-/** A request of a client of another protocol that says no more than this. */
-export const FOREIGN: ChatRequest = {
-  instructions: [],
-  turns: [],
-  tools: [],
-  toolChoice: null,
-  parallelToolCalls: null,
-  sampling: {},
-  outputTokensMax: null,
-  stopSequences: null,
-  candidates: null,
-  logprobs: null,
-  format: null,
-  reasoning: null,
-  verbosity: null,
-  serviceTier: null,
-  endUser: null,
-  metadata: null,
-  promptCacheKey: null,
-  stream: false,
-  paths: {},
-  ext: {},
-}
 
 export const openDecoder = (): StreamDecoder => responsesUpstream.openDecoder({ candidates: 1 })
 
@@ -99,6 +79,7 @@ export function contextOf(requestBody: Body = {}, more: Partial<AnswerContext> =
     requestBody,
     showsUsage: true,
     isOpenRouter: false,
+    losses: new AnswerLosses(more.upstream ?? 'anthropic-messages', 'openai-responses'),
     costOf: () => null,
     ...more,
   }

@@ -3,6 +3,7 @@ import { decodeWhole, ResponsesDecoder } from './decode-response.ts'
 import { decodeRequest } from './decode-request.ts'
 import { encodeRequest } from './encode-request.ts'
 import { encodeWhole, ResponsesEncoder } from './encode-response.ts'
+import { answerCallIds } from './item-ids.ts'
 import { PROTOCOL } from './members.ts'
 
 /** `POST /v1/responses` towards clients. Source: OpenAI API reference; types of the official SDK. */
@@ -10,6 +11,7 @@ export const responsesClient: ClientCodec = {
   protocol: PROTOCOL,
   decodeRequest,
   answerId: (id) => `resp_${id}`,
+  openCallIds: answerCallIds,
   openEncoder: (context) => new ResponsesEncoder(context),
   encodeWhole,
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { id } from '#base/ids.ts'
 import type { Surface } from '#base/protocols.ts'
 import type { Dialect } from '#codecs/dialect.ts'
+import { KeepAlive } from './keep-alive.ts'
 import type { Endpoint } from './operations.ts'
 import { readBody } from './read-body.ts'
 
@@ -27,6 +28,7 @@ export interface Exchange {
   readonly departure: Departure
   /** Where the limits of this request stand, on every answer to it; null where none hold (R78). */
   limitHeaders: Readonly<Record<string, string>> | null
+  readonly keepAlive: KeepAlive
   /** Reads the body, decoded, once its caller is known. Throws as `1-receive/read-body.ts` says. */
   readBody(bytesMax: number): Promise<Buffer>
 }
@@ -78,6 +80,7 @@ export function receive(
     startedAt: performance.now(),
     departure,
     limitHeaders: null,
+    keepAlive: new KeepAlive(response),
     readBody: (bytesMax) => readBody(request, bytesMax),
   }
 }

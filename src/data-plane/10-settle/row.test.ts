@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { GatewayError } from '#base/errors.ts'
 import { Departure, type Exchange } from '#data-plane/1-receive/exchange.ts'
+import { KeepAlive } from '#data-plane/1-receive/keep-alive.ts'
 import { UpstreamError } from '#data-plane/failures.ts'
+import { Report } from '#data-plane/report.ts'
 import type { Seen } from '#data-plane/seen.ts'
-import { backendOf, callerOf, modelOf, parsedOf, PRICE, routeOf } from '#data-plane/testbed.ts'
+import { backendOf, callerOf, modelOf, parsedOf, PRICE, routeOf, selectionOf } from '#data-plane/testbed.ts'
 import { meter } from '#data-plane/8-meter/meter.ts'
 import { CLIENT_ID_CHARACTERS_MAX, HEADER_CHARACTERS_MAX, MESSAGE_CHARACTERS_MAX, rowOf } from './row.ts'
 
@@ -25,6 +27,7 @@ function exchangeOf(headers: Record<string, string> = {}, rest: Partial<Exchange
     startedAt: performance.now(),
     departure: new Departure(),
     limitHeaders: null,
+    keepAlive: new KeepAlive({} as Exchange['response']),
     readBody: () => Promise.reject(new Error('read already')),
     ...rest,
   }
@@ -34,9 +37,18 @@ function exchangeOf(headers: Record<string, string> = {}, rest: Partial<Exchange
 function answered(exchange = exchangeOf()): Required<Omit<Seen, 'error' | 'breach' | 'address' | 'admission'>> {
   const model = modelOf('m')
   const parsed = parsedOf()
-  const target = { route: routeOf(model, backendOf('b'), { upstreamModel: 'inner' }), protocol: 'openai-chat' as const }
+  const route = routeOf(model, backendOf('b'), { upstreamModel: 'inner' })
+  const target = { route, protocol: 'openai-chat' as const, selection: selectionOf([route]) }
   const bound = { inputTokensMax: 9, outputTokensMax: 9, outputIsClients: true, candidates: 1, price: PRICE }
-  const plan = { model, targets: [target] as const, bound, adapter: 'passthrough', group: 'default' }
+  const plan = {
+    model,
+    targets: [target] as const,
+    bound,
+    group: 'default',
+    attemptsMax: 1,
+    reroutedFrom: null,
+    excluded: [],
+  }
   const attempts = [{ backend: 'b', status: 200, error_code: null, latency_ms: 1, retry_after: null }]
   const facts = {
     usage: null,
@@ -48,20 +60,24 @@ function answered(exchange = exchangeOf()): Required<Omit<Seen, 'error' | 'breac
     contentBytes: 0,
     failure: null,
   }
+  const report = new Report()
+  report.limit('openai-chat', 'openai-chat', 300)
   const answer = {
     kind: 'whole' as const,
     target,
     attempts,
-    warnings: ['w'],
+    health: null,
+    report,
     upstreamRequestId: 'up',
     save: null,
     body: Buffer.from('{}'),
     facts,
     render: null,
   }
-  const selection = { model, routes: [target.route], group: 'default' }
+  const selection = selectionOf([target.route])
   const hold = { metered: true, amountNano: 5n, outputTokensMax: null }
-  return { exchange, caller: callerOf(), parsed, selection, plan, hold, answer, tally: meter(parsed, plan, answer) }
+  const tally = meter(parsed, plan, answer)
+  return { exchange, caller: callerOf(), parsed, selection, plan, hold, report, answer, tally }
 }
 
 const KEYS = Object.keys(rowOf(answered(), 'complete', null, null)).toSorted()
@@ -102,7 +118,7 @@ test('a complete answer is told with what it used and cost', () => {
   assert.deepEqual([row.usage_source, row.list_cost_nano, row.charged_cost_nano], ['estimated', 7n, 7n])
   assert.deepEqual([row.model_id, row.upstream_model, row.backend_id, row.response_id], ['m', 'inner', 'b', 'resp'])
   assert.deepEqual([row.finish_reason, row.tool_calls_count, row.price_version], ['stop', 1, 'v1'])
-  assert.deepEqual([row.attempts.length, row.warnings, row.upstream_request_id], [1, ['w'], 'up'])
+  assert.deepEqual([row.attempts.length, row.warnings[0]?.path, row.upstream_request_id], [1, '/max_tokens', 'up'])
   assert.deepEqual([row.ttft_ms, row.gen_ms], [null, null])
 })
 

@@ -1,4 +1,5 @@
 import { ERRORS, type GatewayError } from '#base/errors.ts'
+import { adapterOf } from '#base/protocols.ts'
 import type { NanoUsd } from '#base/money.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { RequestRow } from '#observe/request-row.ts'
@@ -24,11 +25,12 @@ export function rowOf(
 ): RequestRow {
   const { exchange, caller, plan, answer, tally, selection } = seen
   const { headers } = exchange.request
-  const now = performance.now()
-  const latencyMs = Math.round(now - exchange.startedAt)
-  const firstContentAt = answer?.kind === 'stream' ? answer.firstContentAt : null
-  const route = (answer?.target ?? plan?.targets[0])?.route
+  const latencyMs = Math.round(performance.now() - exchange.startedAt)
+  const ttftMs = answer?.kind === 'stream' ? Math.round(answer.firstContentAt - exchange.startedAt) : null
+  const target = answer?.target ?? plan?.targets[0]
+  const route = target?.route
   const status = statusOf(seen, outcome)
+  const kept = seen.report?.kept()
   return {
     request_id: exchange.id,
     client_request_id: header(headers['x-request-id'], CLIENT_ID_CHARACTERS_MAX),
@@ -49,23 +51,23 @@ export function rowOf(
     path: exchange.path.slice(0, HEADER_CHARACTERS_MAX),
     stream: seen.parsed?.stream ?? false,
     requested_model: (seen.parsed?.model ?? exchange.pathModel)?.slice(0, HEADER_CHARACTERS_MAX) ?? null,
-    alias_rule: null,
-    resolved_model: selection?.model.id ?? null,
-    model_id: plan?.model.id ?? null,
+    alias_rule: selection?.aliasRule ?? null,
+    resolved_model: selection?.resolved.slice(0, HEADER_CHARACTERS_MAX) ?? null,
+    model_id: route?.model.id ?? null,
     upstream_model: route?.upstreamModel ?? null,
     vendor: selection?.model.vendor ?? null,
     backend_id: route?.backend.id ?? null,
     group_id: plan?.group ?? null,
-    adapter: plan?.adapter ?? null,
-    thinking: false,
+    adapter: target && seen.parsed ? adapterOf(seen.parsed.surface, target.protocol) : null,
+    thinking: (target?.selection ?? selection)?.thinking ?? false,
     status: status.status,
     status_code: status.status_code,
     error_code: status.error_code,
     error_message: status.error_message,
     finish_reason: tally?.finishReason() ?? null,
     latency_ms: latencyMs,
-    ttft_ms: firstContentAt === null ? null : Math.round(firstContentAt - exchange.startedAt),
-    gen_ms: firstContentAt === null ? null : Math.round(now - firstContentAt),
+    ttft_ms: ttftMs,
+    gen_ms: ttftMs === null ? null : latencyMs - ttftMs,
     tokens_input: usage?.input ?? null,
     tokens_cache_read: usage?.cacheRead ?? null,
     tokens_cache_write: usage?.cacheWrite ?? null,
@@ -79,8 +81,9 @@ export function rowOf(
     absorbed_cost_nano: null,
     price_version: tally?.price?.version ?? null,
     attempts: attemptsOf(seen),
-    warnings: plan?.warnings ? [...plan.warnings, ...(answer?.warnings ?? [])] : (answer?.warnings ?? []),
     fault: plan?.fault ?? null,
+    warnings: kept?.warnings ?? [],
+    warnings_more: kept?.warnings_more ?? 0,
     tool_calls_count: tally?.toolCallsCount() ?? 0,
   }
 }

@@ -27,10 +27,12 @@ export function settler(gateway: Gateway, seen: Seen): (outcome?: Outcome, breac
 
 async function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined): Promise<void> {
   const { exchange, tally } = seen
+  reportHealth(seen, outcome)
   const usage = outcome === undefined ? null : (tally?.final() ?? null)
   endLimits(gateway, seen, usage)
   const cost = usage && tally ? tally.costOf(usage) : null
   const row = rowOf(seen, outcome, usage, cost?.nano ?? null)
+  gateway.capture?.append(row)
   if (!seen.hold?.metered) gateway.requestLog.append(row)
   else if (cost === null) await gateway.ledger.void(exchange.id, row)
   else await gateway.ledger.settle({ requestId: exchange.id, costNano: cost.nano, row })
@@ -58,3 +60,9 @@ const tokensOf = (usage: Usage): number =>
   (usage.cacheWrite ?? 0) +
   (usage.cacheWrite1h ?? 0) +
   (usage.output ?? 0)
+/** Only the end of a stream tells whether its backend works: one that always breaks off midway does not (R71). */
+function reportHealth({ answer }: Seen, outcome: Outcome | undefined): void {
+  if (outcome === 'complete') answer?.health?.succeed()
+  else if (outcome === 'upstream_disconnect') answer?.health?.fail('failed', null)
+  else answer?.health?.release()
+}

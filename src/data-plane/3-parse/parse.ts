@@ -4,6 +4,7 @@ import type { RequestFacts } from '#codecs/codec.ts'
 import { PASSTHROUGH } from '#codecs/index.ts'
 import { isUtf8 } from 'node:buffer'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
+import { readWishes, type RoutingWishes } from './routing-wishes.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 
 /** What the client asks for, as far as the gateway must understand it. The body stays as it came. */
@@ -15,14 +16,19 @@ export interface Parsed {
   readonly stream: boolean
   /** A Gemini stream without `alt=sse` is one JSON array (R6). */
   readonly asJsonArray: boolean
+  /** Whether the answer is to say all that was lost on the way (B2). */
+  readonly reportsLosses: boolean
   readonly body: Buffer
   readonly facts: RequestFacts
+  /** What the body says about routing; null when it says nothing. */
+  readonly wishes: RoutingWishes | null
 }
 
-/** Reads and checks the body. Throws 400, 408, 413, 415. */
+/** Reads and checks the body and what goes with it. Throws 400, 408, 413, 415. */
 export async function parse(gateway: Gateway, exchange: Exchange): Promise<Parsed> {
   const { endpoint } = exchange
   const { limits } = gateway.settings
+  const reportsLosses = readReportHeader(exchange.request.headers['x-gateway-report'])
   const body = await exchange.readBody(limits.bodyBytesMax)
   if (body.length === 0) throw new GatewayError('invalid_json', 'The body is empty; a JSON object is expected.')
   if (!isUtf8(body)) throw new GatewayError('invalid_json', 'The body is not valid UTF-8.')
@@ -36,7 +42,18 @@ export async function parse(gateway: Gateway, exchange: Exchange): Promise<Parse
     model,
     stream: isGeminiStream || (facts.stream && endpoint.operation === 'generate'),
     asJsonArray: isGeminiStream && new URLSearchParams(exchange.query).get('alt') !== 'sse',
+    reportsLosses,
     body,
     facts,
+    wishes: readWishes(body, limits.jsonDepthMax),
   }
+}
+
+/** A value that nobody knows would be a report that nobody sends. */
+function readReportHeader(value: string | string[] | undefined): boolean {
+  if (value === undefined) return false
+  if (value === 'full') return true
+  throw new GatewayError('invalid_parameter', "The header x-gateway-report can only be 'full'.", {
+    param: 'x-gateway-report',
+  })
 }

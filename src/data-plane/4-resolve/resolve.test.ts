@@ -2,8 +2,23 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type ErrorCode, GatewayError } from '#base/errors.ts'
 import type { Catalog } from '#catalog/types.ts'
-import { backendOf, callerOf, catalogOf, gatewayOf, modelOf, parsedOf, routeOf } from '#data-plane/testbed.ts'
+import {
+  backendOf,
+  callerOf,
+  catalogOf,
+  exchangeOf,
+  gatewayOf,
+  modelOf,
+  parsedOf,
+  routeOf,
+  type Told,
+} from '#data-plane/testbed.ts'
 import { resolve } from './resolve.ts'
+
+interface Rest {
+  readonly told?: Told
+  readonly headers?: Readonly<Record<string, string>>
+}
 
 const east = backendOf('east')
 const west = backendOf('west', { protocols: ['openai-chat', 'openai-responses'] })
@@ -16,7 +31,8 @@ const CATALOG = catalogOf([
   routeOf(vendor, west, { upstreamModel: 'large' }),
 ])
 
-const find = (model: string, catalog: Catalog = CATALOG) => resolve(gatewayOf(catalog), callerOf(), parsedOf({ model }))
+const find = (model: string, catalog: Catalog = CATALOG, rest: Rest = {}) =>
+  resolve(gatewayOf(catalog, rest.told), callerOf(), parsedOf({ model }), exchangeOf(rest.headers))
 const backends = (model: string, catalog?: Catalog) => find(model, catalog).routes.map(({ backend }) => backend.id)
 
 function refusalOf(model: string, catalog?: Catalog): GatewayError {

@@ -1,112 +1,154 @@
 import type { Caller } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
-import type { Catalog, Model, Route } from '#catalog/types.ts'
+import { nearest } from '#base/nearest.ts'
+import type { Catalog } from '#catalog/types.ts'
+import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
-import { nearest } from '#base/nearest.ts'
-import { labModel } from './lab-model.ts'
-
-/** Keys belong to this group until groups are assigned. */
-const GROUP = 'default'
-
-/** The model a request means, and every route that may serve it. */
-export interface Selection {
-  readonly model: Model
-  readonly routes: readonly Route[]
-  readonly group: string
-  /** What the model's name asks to go wrong (B12). */
-  readonly fault?: string
-}
+import { rewriteAlias } from './aliases.ts'
+import { foreignGroup, LOOKUPS } from './lookups.ts'
+import { DEFAULT_GROUP, groupOf, type Scope } from './scope.ts'
+import type { Found, Selection, TraceStep } from './selection.ts'
+import { CHAIN_ELEMENTS_MAX, readHybrid, splitChain } from './selectors.ts'
+import { readParameters } from './uri-parameters.ts'
 
 /** Suggestions in a 404 (R45). */
 const SUGGESTIONS_MAX = 3
 
 /**
- * Finds the model: an exact catalog id, else an explicit `backend:model`. Exact ids win, because ids may hold colons
- * themselves (C4). Pure. Throws 403 model_not_allowed, 404 model_not_found, 503 no_available_backend.
+ * Finds what a model string means, in the one order of R43: forced model, alias, chain, parameters, then the lookups. Pure.
+ * Throws 400, 403, 404, 503 as the lookups do.
  */
-export function resolve(gateway: Gateway, _caller: Caller, parsed: Parsed): Selection {
-  const catalog = gateway.catalog.current
-  const model = catalog.models.get(parsed.model)
-  if (model) return { model, routes: routesOf(catalog, model), group: GROUP }
-  return labModel(catalog, parsed.model, GROUP) ?? pinned(catalog, parsed.model) ?? unknown(catalog, parsed.model)
-}
-
-function routesOf(catalog: Catalog, model: Model): readonly Route[] {
-  const active = catalog.routes.get(model.id) ?? []
-  const routes = active.filter((route) => route.group === GROUP)
-  if (routes.length > 0) return routes
-  if (active.length > 0) {
-    throw new GatewayError('model_not_allowed', `The model "${model.id}" is not in your group.`, { param: 'model' })
-  }
-  throw new GatewayError('no_available_backend', `No backend can serve "${model.id}" at the moment.`, {
-    param: 'model',
+export function resolve(gateway: Gateway, caller: Caller, parsed: Parsed, exchange: Exchange): Selection {
+  const scope = scopeOf(gateway, caller, exchange.request.headers['x-gateway-group'])
+  return resolveModel(gateway, scope, parsed.model, {
+    isEmbedding: parsed.operation === 'embed',
+    alternatives: parsed.wishes?.models ?? [],
   })
 }
 
-/** `backend:model`: the colon stands before any slash, and what precedes it is a configured backend (R29). */
-function pinned(catalog: Catalog, requested: string): Selection | null {
-  const colon = requested.indexOf(':')
-  const slash = requested.indexOf('/')
-  if (colon <= 0 || (slash >= 0 && slash < colon)) return null
-  const backend = catalog.backends.get(requested.slice(0, colon))
-  const name = requested.slice(colon + 1)
-  if (!backend || !backend.enabled || name === '' || climbs(name)) return null
-  const routed = routeAt(catalog, backend.id, name)
-  if (routed) return { model: routed.model, routes: [routed], group: GROUP }
-  const known = catalog.models.get(name)
-  const model: Model = known ? { ...known } : unlisted(name, backend.type)
-  const route: Route = {
-    model,
-    backend,
-    group: GROUP,
-    upstreamModel: name,
-    protocols: backend.protocols,
-    priority: 0,
-    weight: 1,
-    active: true,
-    price: known?.price ?? null,
-  }
-  return { model, routes: [route], group: GROUP }
+/** The catalog as this key sees it. Throws 403 group_not_allowed for a group that it asks for and is not in. */
+export function scopeOf(gateway: Gateway, caller: Caller, wanted?: string | string[]): Scope {
+  const groups = caller.key?.groups ?? [DEFAULT_GROUP]
+  const group = typeof wanted === 'string' && wanted !== '' ? wanted : (groups[0] ?? DEFAULT_GROUP)
+  if (group !== groups[0] && !groups.includes(group)) throw foreignGroup(group)
+  return { catalog: gateway.catalog.current, routing: gateway.settings.routing, groups, group }
 }
 
-/** A name that would leave its place in an upstream's path. */
-const climbs = (name: string): boolean => name.split('/').some((part) => part === '' || part === '.' || part === '..')
-
-/** A route of this backend that the name means: by the upstream's own model name first, else by our id. */
-function routeAt(catalog: Catalog, backendId: string, name: string): Route | undefined {
-  let byId: Route | undefined
-  for (const routes of catalog.routes.values()) {
-    for (const route of routes) {
-      if (route.backend.id !== backendId) continue
-      if (route.upstreamModel === name) return route
-      if (route.model.id === name) byId = route
-    }
-  }
-  return byId
+export interface Wanted {
+  /** A forced model does not concern embeddings (R41). */
+  readonly isEmbedding: boolean
+  /** What the request itself names besides its model (`models`, `fallbacks`). */
+  readonly alternatives: readonly string[]
 }
 
-/** A model that only its backend knows: nothing is assumed of it, and it has no price. */
-function unlisted(id: string, vendor: string): Model {
+/** As `resolve`, for a model string by itself. */
+export function resolveModel(gateway: Gateway, scope: Scope, requested: string, wanted: Wanted): Selection {
+  const trace: TraceStep[] = []
+  const { routing, failoverRoutes } = gateway.settings
+  const forced = wanted.isEmbedding ? null : (routing.staticRoute ?? routing.forceModel)
+  let text = requested
+  if (forced !== null)
+    text = stepped(trace, routing.staticRoute === null ? 'forced model' : 'static route', text, forced)
+  // A forced model beats aliases (R39).
+  const alias = forced === null ? rewriteAlias(routing.modelAliases, text) : null
+  if (alias) text = stepped(trace, `alias ${alias.rule}`, text, alias.text)
+  const hybrid = readHybrid(text)
+  if (hybrid !== null) throw refusedHybrid(hybrid === 'malformed')
+  const named = Object.hasOwn(failoverRoutes, text) ? failoverRoutes[text]! : null
+  const [first, ...others] = named ? named.elements : splitChain(text)
+  if (others.length > 0 || named) stepped(trace, 'chain', text, [first, ...others].join(' | '))
+  const primary = lookUp(scope, first ?? text, trace)
+  const fallbacks = [...others, ...wanted.alternatives, ...configured(scope, primary)]
   return {
-    id,
-    displayName: id,
-    vendor,
-    kind: 'chat',
-    description: '',
-    contextWindow: null,
-    maxOutput: null,
-    capabilities: new Set(),
-    inputModalities: ['text'],
-    outputModalities: ['text'],
-    tags: [],
-    releasedAt: null,
-    free: false,
-    price: null,
+    ...primary,
+    requested,
+    aliasRule: alias?.rule ?? null,
+    fallbacks: resolveAll(scope, fallbacks, requested),
+    larger: resolveAll(scope, largerOf(primary), requested),
+    rotation: named?.policy === 'round-robin' ? text : null,
+    trace,
   }
 }
 
-function unknown(catalog: Catalog, requested: string): never {
+type Looked = Omit<Selection, 'requested' | 'aliasRule' | 'fallbacks' | 'larger' | 'rotation' | 'trace'>
+
+function lookUp(scope: Scope, text: string, trace: TraceStep[]): Looked {
+  const { id, parameters, faults } = readParameters(text)
+  if (id !== text) stepped(trace, 'parameters', text, id)
+  if (faults.length > 0 && scope.routing.strictUriParameters) {
+    throw new GatewayError('invalid_parameter', `The model string's parameters are invalid: ${faults[0]}.`, {
+      param: 'model',
+    })
+  }
+  const found = findFirst(scope, id, trace)
+  if (!found) throw unknown(scope.catalog, id)
+  const warnings = faults.map((fault) => {
+    const [name, reason] = fault.split(': ')
+    return `param=${asciiOf(name!)};action=drop;reason=${asciiOf(reason ?? 'invalid')}`
+  })
+  return {
+    model: found.model,
+    routes: found.routes,
+    group: found.group,
+    resolved: id,
+    parameters,
+    thinking: found.thinking ?? false,
+    sort: found.sort ?? null,
+    isPinned: found.isPinned ?? false,
+    fault: found.fault ?? null,
+    warnings: [...warnings, ...(found.warnings ?? [])],
+  }
+}
+
+function findFirst(scope: Scope, id: string, trace: TraceStep[]): Found | null {
+  for (const [step, lookup] of LOOKUPS) {
+    const found = lookup(scope, id)
+    if (!found) continue
+    stepped(trace, step, id, found.model.id)
+    return found
+  }
+  return null
+}
+
+/** Fallbacks that the operator gave to the model, or to all of the group (R68). */
+const configured = (scope: Scope, { model }: Looked): readonly string[] =>
+  model.fallbacks.length > 0 ? model.fallbacks : groupOf(scope).fallbacks
+
+const largerOf = ({ model }: Looked): readonly string[] =>
+  model.larger === null ? model.contextFallbacks : [...model.contextFallbacks, model.larger]
+
+/** An element that cannot be found, or not be used by this key, is left out: it is a second choice. */
+function resolveAll(scope: Scope, selectors: readonly string[], requested: string): readonly Selection[] {
+  return selectors.slice(0, CHAIN_ELEMENTS_MAX).flatMap((selector) => {
+    const trace: TraceStep[] = []
+    try {
+      const found = lookUp(scope, selector, trace)
+      return [{ ...found, requested, aliasRule: null, fallbacks: [], larger: [], rotation: null, trace }]
+    } catch (error) {
+      if (error instanceof GatewayError) return []
+      throw error
+    }
+  })
+}
+
+function stepped(trace: TraceStep[], step: string, input: string, output: string): string {
+  trace.push({ step, input, output })
+  return output
+}
+
+/** Visible ASCII without the separators of a list of warnings. */
+const asciiOf = (text: string): string => text.replace(/[^\x20-\x7e]|[,;]/g, '_')
+
+function refusedHybrid(isMalformed: boolean): GatewayError {
+  return isMalformed
+    ? new GatewayError('invalid_parameter', 'Expected hybrid:[<reasoning model>,<execution model>].', {
+        param: 'model',
+      })
+    : new GatewayError('hybrid_disabled', 'Models of two legs are switched off.', { param: 'model' })
+}
+
+function unknown(catalog: Catalog, requested: string): GatewayError {
   const shown = requested.slice(0, 100)
   const suggestions = nearest(requested, catalog.routes.keys(), SUGGESTIONS_MAX)
   const byName = [...catalog.models.values()].find(
@@ -115,5 +157,5 @@ function unknown(catalog: Catalog, requested: string): never {
   if (byName) suggestions.splice(0, suggestions.length, byName.id)
   const hint = suggestions.length > 0 ? ` Did you mean ${suggestions.map((id) => `"${id}"`).join(', ')}?` : ''
   const message = `The model "${shown}" does not exist.${hint}`
-  throw new GatewayError('model_not_found', message, { param: 'model', suggestions, requestedModels: [shown] })
+  return new GatewayError('model_not_found', message, { param: 'model', suggestions, requestedModels: [shown] })
 }

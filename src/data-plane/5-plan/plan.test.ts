@@ -9,19 +9,21 @@ import {
   backendOf,
   callerOf,
   catalogOf,
+  exchangeOf,
   gatewayOf,
   modelOf,
   parsedOf,
   PRICE,
   routeOf,
+  selectionOf,
 } from '#data-plane/testbed.ts'
 import { MEDIA_TOKENS_MAX, planTargets } from './plan.ts'
 
 const backend = backendOf('b')
 
 function plan(routes: readonly Route[], asked: Asked = {}, caller = callerOf()) {
-  const selection = { model: routes[0]!.model, routes, group: 'default' }
-  return planTargets(gatewayOf(catalogOf(routes)), caller, parsedOf(asked), selection)
+  const selection = selectionOf(routes)
+  return planTargets(gatewayOf(catalogOf(routes)), caller, parsedOf(asked), selection, exchangeOf())
 }
 
 const boundOf = (asked: Asked, model = modelOf('m')) => plan([routeOf(model, backend)], asked).bound!
@@ -32,23 +34,23 @@ const refusal = (code: string, routes: readonly Route[], asked: Asked = {}, mess
     (error) => error instanceof GatewayError && error.code === code && message.test(error.message),
   )
 
-test("targets are all routes that can be spoken to, the client's own protocol first where the priority is the same", () => {
+test("targets are all routes that can be spoken to, those in the client's own protocol first, then by priority (R66)", () => {
   const model = modelOf('m')
   const routes = [
     routeOf(model, backendOf('first')),
     routeOf(model, backendOf('foreign', { protocols: ['anthropic-messages'] })),
     routeOf(model, backendOf('second', { protocols: ['gemini', 'openai-chat'] }), { priority: 5 }),
   ]
-  const { targets, adapter, group } = plan(routes)
+  const { targets, group } = plan(routes)
   assert.deepEqual(
     targets.map(({ route, protocol }) => [route.backend.id, protocol]),
     [
       ['first', 'openai-chat'],
-      ['foreign', 'anthropic-messages'],
       ['second', 'openai-chat'],
+      ['foreign', 'anthropic-messages'],
     ],
   )
-  assert.deepEqual([adapter, group], ['passthrough', 'default'])
+  assert.equal(group, 'default')
   const turned = plan([routes[1]!, routes[0]!]).targets
   assert.deepEqual(
     turned.map(({ route }) => route.backend.id),

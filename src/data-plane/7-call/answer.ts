@@ -1,6 +1,8 @@
 import type { AnswerFacts, EventOffsets, EventRole, Failure, StreamReader } from '#codecs/codec.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
+import type { Report } from '#data-plane/report.ts'
 import type { Usage } from '#ir/usage.ts'
+import type { HealthWatch } from '#health/target-health.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
 
 /** What an upstream answered, once it is certain that this attempt is the one the client gets. */
@@ -9,8 +11,10 @@ export type Answer = WholeAnswer | StreamAnswer
 interface AnswerBase {
   readonly target: Target
   readonly attempts: readonly AttemptRecord[]
-  /** Things the gateway changed or could not do, for `x-gateway-warnings` (R81). */
-  readonly warnings: readonly string[]
+  /** Hears how a stream ends; null where health is not concerned (counting). */
+  readonly health: HealthWatch | null
+  /** What the gateway changed or could not do (R81, B2). */
+  readonly report: Report
   readonly upstreamRequestId: string | null
   /** Keeps the complete answer where the client may continue it (R3); null when there is nothing to keep. */
   readonly save: (() => Promise<void>) | null

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import { InvokeFramer } from '#codecs/anthropic-messages/invoke-frames.ts'
 import type { EventOffsets, EventRole, Failure, StreamReader } from '#codecs/codec.ts'
 import { readFailure } from '#codecs/failure.ts'
 import { StreamBrokenError } from '#data-plane/failures.ts'
@@ -70,9 +71,12 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
   private finished = false
   private committed = false
 
-  /** `reader` is null when a whole answer is expected. */
-  constructor(reader: StreamReader | null, limits: AttemptLimits) {
+  private readonly isInvoked: boolean
+
+  /** `reader` is null when a whole answer is expected. `isInvoked`: AWS messages hold the events of the reader's protocol. */
+  constructor(reader: StreamReader | null, limits: AttemptLimits, isInvoked = false) {
     this.reader = reader
+    this.isInvoked = isInvoked
     this.limits = limits
     this.framer = new EventFramer(limits.eventBytesMax)
     this.outcome = new Promise((accept) => (this.settleOutcome = accept))
@@ -95,7 +99,7 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
     this.headers = headers
     this.contentType = textOf(headers['content-type']) ?? ''
     const isAws = this.contentType.includes(AWS_EVENT_STREAM)
-    if (isAws) this.framer = new AwsEventFramer(this.limits.eventBytesMax)
+    if (isAws) this.framer = new (this.isInvoked ? InvokeFramer : AwsEventFramer)(this.limits.eventBytesMax)
     this.isStream = this.reader !== null && status === 200 && (isAws || this.contentType.includes('text/event-stream'))
     const encoding = textOf(headers['content-encoding'])
     if (encoding && encoding !== 'identity') this.decodeBody(encoding)
@@ -272,7 +276,11 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
   }
 
   private upstreamRequestId(): string | null {
-    return textOf(this.headers['x-request-id']) ?? textOf(this.headers['request-id']) ?? null
+    for (const name of REQUEST_ID_HEADERS) {
+      const id = textOf(this.headers[name])
+      if (id !== undefined) return id
+    }
+    return null
   }
 }
 
@@ -282,6 +290,9 @@ interface Framer {
   push(chunk: Buffer): Buffer[]
   end(): Buffer | null
 }
+
+/** What providers call their own id of a request. */
+const REQUEST_ID_HEADERS = ['x-request-id', 'request-id', 'apim-request-id', 'x-amzn-requestid'] as const
 
 const AWS_EVENT_STREAM = 'application/vnd.amazon.eventstream'
 

@@ -1,7 +1,7 @@
 import type { Caller } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
-import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
+import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 
 type Body = Readonly<Record<string, unknown>>
@@ -17,13 +17,13 @@ export interface Conversation {
 /**
  * Puts the state of the Responses API into the request (R3): what `previous_response_id` and `item_reference` name is kept
  * by the gateway, because the upstream of a translated request keeps nothing. Throws 404 `previous_response_not_found`,
- * and 400 `unsupported_parameter` for `background` and `conversation`.
+ * 409 `responses.state_route_unavailable` for what an upstream keeps, and 400 `unsupported_parameter` for `background` and
+ * `conversation`.
  */
 export async function readConversation(
   gateway: Gateway,
   caller: Caller,
   exchange: Exchange,
-  plan: Plan,
   target: Target,
   body: Body,
 ): Promise<Conversation> {
@@ -31,10 +31,7 @@ export async function readConversation(
   const accountId = caller.account.id
   const previousId = typeof body['previous_response_id'] === 'string' ? body['previous_response_id'] : null
   const previous = previousId === null ? null : await gateway.responses.load(accountId, previousId)
-  if (previousId !== null && previous === null) {
-    const message = `There is no response "${previousId}" that could be continued.`
-    throw new GatewayError('previous_response_not_found', message, { param: 'previous_response_id' })
-  }
+  if (previousId !== null && previous === null) throw await cannotContinue(gateway, accountId, previousId)
   const own = await withReferences(gateway, accountId, body['input'])
   const input = previous ? [...previous.transcript, ...itemsOf(own)] : own
   const responseId = `resp_${exchange.id.slice(exchange.id.indexOf('_') + 1)}`
@@ -45,7 +42,7 @@ export async function readConversation(
         accountId,
         createdAtMs: exchange.startedMs,
         previousId,
-        model: plan.model.id,
+        model: target.route.model.id,
         backendId: target.route.backend.id,
         input: body['input'] as string | readonly unknown[],
         response: JSON.stringify(response),
@@ -57,6 +54,24 @@ export async function readConversation(
     }
   }
   return { body: input === body['input'] ? body : { ...body, input }, keep: body['store'] === false ? null : keep }
+}
+
+/** What may be the id of an upstream's response; nothing else is worth a query. */
+const UPSTREAM_ID = /^[\w.:-]{1,200}$/
+
+/**
+ * Why there is nothing to continue: an upstream that speaks Responses itself keeps what passed through to it, and this
+ * request goes elsewhere; or nobody ever kept it.
+ */
+async function cannotContinue(gateway: Gateway, accountId: string, previousId: string): Promise<GatewayError> {
+  const details = { param: 'previous_response_id' }
+  const row = UPSTREAM_ID.test(previousId) ? await gateway.requests.find(previousId, accountId) : undefined
+  if (row?.response_id === previousId && row.protocol === 'openai-responses' && row.adapter === 'passthrough') {
+    const message = `The response "${previousId}" is kept by an upstream that does not serve this request. Send the whole input without previous_response_id.`
+    return new GatewayError('responses.state_route_unavailable', message, details)
+  }
+  const message = `There is no response "${previousId}" that could be continued.`
+  return new GatewayError('previous_response_not_found', message, details)
 }
 
 function refuseForeignState(body: Body): void {

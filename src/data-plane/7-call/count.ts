@@ -3,17 +3,21 @@ import type { Protocol, Surface } from '#base/protocols.ts'
 import { type Failure, NO_FACTS } from '#codecs/codec.ts'
 import { failureOf } from '#codecs/failure.ts'
 import { CLIENT_CODECS, PASSTHROUGH, UPSTREAM_CODECS } from '#codecs/index.ts'
+import { ToolNames } from '#codecs/tool-names.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
+import type { Report } from '#data-plane/report.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import { countOf, fieldsOf } from '#ir/counts.ts'
 import { Losses } from '#ir/extensions.ts'
 import { countTokens } from '#tokens/count-tokens.ts'
 import type { WholeAnswer } from './answer.ts'
 import { dispatch } from './dispatch.ts'
-import { traitsFor } from './translator.ts'
+import { atAttempt } from './faulted.ts'
+import { refuseForbiddenMedia } from './remote-media.ts'
+import { traitsFor, versionOf } from './translator.ts'
 import { attemptRecord, errorOf } from './upstream-error.ts'
 
 /**
@@ -25,20 +29,21 @@ export async function countPrompt(
   exchange: Exchange,
   parsed: Parsed,
   plan: Plan,
+  report: Report,
 ): Promise<WholeAnswer> {
-  const [target] = plan.targets
+  const target = atAttempt(plan.targets[0], 1)
   const own = await askOwnSurface(gateway, exchange, parsed, target)
-  if (own) return answerOf(target, own, { 'x-gateway-count': 'native' })
-  const request = readRequest(parsed)
-  const native = await askOtherProtocol(gateway, exchange, plan, target, request)
-  if (native !== null) return answerOf(target, bodyOf(parsed.surface, native), { 'x-gateway-count': 'native' })
+  if (own) return answerOf(target, report, own, { 'x-gateway-count': 'native' })
+  const request = readRequest(exchange, parsed)
+  const native = await askOtherProtocol(gateway, exchange, target, request)
+  if (native !== null) return answerOf(target, report, bodyOf(parsed.surface, native), { 'x-gateway-count': 'native' })
   const { upstreamModel } = target.route
   const { tokens, errorBoundPercent } = await countTokens(request, {
     id: upstreamModel,
-    vendor: plan.model.vendor,
+    vendor: target.route.model.vendor,
     protocol: target.protocol,
   })
-  return answerOf(target, bodyOf(parsed.surface, tokens), {
+  return answerOf(target, report, bodyOf(parsed.surface, tokens), {
     'x-gateway-count': 'local',
     'x-gateway-count-error-bound': String(errorBoundPercent),
   })
@@ -46,6 +51,7 @@ export async function countPrompt(
 
 /** Protocols that have a counter of their own. Of hosts that only speak like OpenAI none is known to have OpenAI's. */
 function hasCounter({ route, protocol }: Target): boolean {
+  if (route.backend.cloud?.kind === 'bedrock') return false
   if (protocol === 'anthropic-messages' || protocol === 'gemini') return true
   return protocol === 'openai-responses' && route.backend.type === 'openai'
 }
@@ -67,6 +73,7 @@ async function askOwnSurface(
     geminiAction: exchange.endpoint.action,
     isTranslated: false,
     stream: false,
+    credential: 0,
   } as const
   const outcome = await dispatch(gateway, exchange, target, sending, null)
   if (outcome.kind === 'whole') {
@@ -97,20 +104,23 @@ function failureIn(body: Buffer): Failure | null {
 async function askOtherProtocol(
   gateway: Gateway,
   exchange: Exchange,
-  plan: Plan,
   target: Target,
   request: ChatRequest,
 ): Promise<number | null> {
   const codec = UPSTREAM_CODECS[target.protocol]
   if (!codec || !hasCounter(target)) return null
+  refuseForbiddenMedia(gateway, request)
   // What a counter leaves out of account is no loss of the client's.
-  const { body } = codec.encodeRequest(request, traitsFor(plan, target), new Losses())
+  const losses = new Losses()
+  const named = new ToolNames(request, target.protocol).rename(request, losses)
+  const { body } = codec.encodeRequest(named, traitsFor(target, gateway.settings.anthropicUpstreamVersion), losses)
   const sending = {
     body: Buffer.from(JSON.stringify(countable(target, fieldsOf(body)))),
     operation: 'count',
     geminiAction: 'countTokens',
     isTranslated: true,
     stream: false,
+    credential: 0,
   } as const
   const outcome = await dispatch(gateway, exchange, target, sending, null)
   return outcome.kind === 'whole' ? tokensIn(outcome.body) : null
@@ -121,11 +131,19 @@ const COUNTED_MEMBERS = ['model', 'messages', 'system', 'tools', 'tool_choice', 
 /** Members of a Responses request that its counter refuses. */
 const UNCOUNTED_MEMBERS = new Set(['stream', 'store', 'include', 'max_output_tokens', 'temperature', 'top_p'])
 
+const VERTEX_COUNTED = ['contents', 'systemInstruction', 'tools', 'generationConfig']
+
+function pickMembers(body: Readonly<Record<string, unknown>>, names: readonly string[]): object {
+  return Object.fromEntries(names.filter((name) => name in body).map((name) => [name, body[name]]))
+}
+
 function countable(target: Target, body: Readonly<Record<string, unknown>>): unknown {
   switch (target.protocol) {
     case 'anthropic-messages':
-      return Object.fromEntries(COUNTED_MEMBERS.filter((name) => name in body).map((name) => [name, body[name]]))
+      return pickMembers(body, COUNTED_MEMBERS)
     case 'gemini':
+      // Vertex counts the members themselves, Google's other host a whole request.
+      if (target.route.backend.cloud) return pickMembers(body, VERTEX_COUNTED)
       return { generateContentRequest: { model: `models/${target.route.upstreamModel}`, ...body } }
     default:
       return Object.fromEntries(Object.entries(body).filter(([name]) => !UNCOUNTED_MEMBERS.has(name)))
@@ -141,12 +159,13 @@ function tokensIn(body: Buffer): number | null {
   }
 }
 
-function readRequest(parsed: Parsed): ChatRequest {
+function readRequest(exchange: Exchange, parsed: Parsed): ChatRequest {
   const body = fieldsOf(parseFaithfulJson(parsed.body.toString('utf8')))
   // Gemini's counter takes the contents alone, or a whole request within the request.
   const asked = parsed.surface === 'gemini' ? (body['generateContentRequest'] ?? body) : body
   return CLIENT_CODECS[parsed.surface as Exclude<Protocol, 'openai-embeddings'>]!.decodeRequest(asked, {
     stream: false,
+    version: versionOf(exchange),
   })
 }
 
@@ -160,12 +179,18 @@ function bodyOf(surface: Surface, tokens: number): Buffer {
   return Buffer.from(JSON.stringify(value))
 }
 
-function answerOf(target: Target, body: Buffer, headers: Readonly<Record<string, string>>): WholeAnswer {
+function answerOf(
+  target: Target,
+  report: Report,
+  body: Buffer,
+  headers: Readonly<Record<string, string>>,
+): WholeAnswer {
   return {
     kind: 'whole',
     target,
     attempts: [],
-    warnings: [],
+    health: null,
+    report,
     upstreamRequestId: null,
     save: null,
     headers,

@@ -1,8 +1,12 @@
 import type { Operation } from '#base/protocols.ts'
+import type { Backend } from '#catalog/types.ts'
 import type { StreamReader } from '#codecs/codec.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
+import { type Access, renewableAccess } from '#providers/backend-access.ts'
+import { betasFor } from '#providers/client-headers.ts'
+import { cloudBody } from '#providers/cloud-body.ts'
 import { awsHeaders } from '#providers/sign-upstream.ts'
 import { buildUpstreamRequest } from '#providers/upstream-request.ts'
 import { Attempt, type AttemptLimits, type AttemptOutcome } from './attempt.ts'
@@ -13,9 +17,11 @@ export interface Sending {
   readonly operation: Operation
   /** The method in a Gemini target's path; null: the usual one. */
   readonly geminiAction: string | null
-  /** Whether the client speaks another protocol: then its headers say nothing to this upstream. */
+  /** Whether the client speaks another protocol: then hardly any of its headers says something to this upstream. */
   readonly isTranslated: boolean
   readonly stream: boolean
+  /** Index of the backend's credential to send. */
+  readonly credential: number
 }
 
 /** Makes one attempt. It is given up when the client leaves. */
@@ -26,8 +32,40 @@ export function dispatch(
   sending: Sending,
   reader: StreamReader | null,
 ): Promise<AttemptOutcome> {
+  const { backend } = target.route
+  const renewable = renewableAccess(backend)
+  if (!renewable) {
+    const access = { credential: backend.credentials[sending.credential] ?? null, aws: backend.aws }
+    return send(gateway, exchange, target, sending, reader, access)
+  }
+  const current = renewable.current
+  if (current) return send(gateway, exchange, target, sending, reader, current)
+  return renewable.renew().then(
+    (access) => send(gateway, exchange, target, sending, reader, access),
+    (error: unknown) => withoutAccess(gateway, target, error),
+  )
+}
+
+/** What the source of credentials says is the operator's to know; the client learns that it is not its own fault. */
+function withoutAccess(gateway: Gateway, target: Target, error: unknown): AttemptOutcome {
+  const { id } = target.route.backend
+  gateway.log.error({ backend: id, reason: (error as Error).message }, 'no access to a backend')
+  const message = `The gateway has no credential for the backend "${id}" at the moment.`
+  const failure = { status: 503, code: 'upstream_auth_failed', message }
+  return { kind: 'failed', failure, retryAfter: null, upstreamRequestId: null }
+}
+
+function send(
+  gateway: Gateway,
+  exchange: Exchange,
+  target: Target,
+  sending: Sending,
+  reader: StreamReader | null,
+  access: Access,
+): Promise<AttemptOutcome> {
   const { route, protocol } = target
-  const { body, operation, geminiAction, isTranslated, stream } = sending
+  const { cloud } = route.backend
+  const { operation, geminiAction, isTranslated, stream } = sending
   const request = buildUpstreamRequest({
     route,
     protocol,
@@ -35,18 +73,28 @@ export function dispatch(
     geminiAction,
     isTranslated,
     stream,
+    anthropicVersion: gateway.settings.anthropicUpstreamVersion,
     clientHeaders: exchange.request.headers,
     clientQuery: exchange.query,
-    credential: route.backend.credentials[0] ?? null,
+    credential: access.credential,
   })
-  if (target.fault !== undefined) request.headers.push('x-fault', target.fault)
-  const running = new Attempt(reader, limitsOf(gateway, target, stream))
+  if (target.fault !== undefined) request.headers.push('x-fault', target.fault.asked)
+  const betas = cloud ? betasFor(route.backend.type, isTranslated, exchange.request.headers) : ''
+  const body = cloud ? cloudBody(cloud, protocol, operation, sending.body, betas) : sending.body
+  const running = new Attempt(reader, limitsOf(gateway, target, stream), protocol === 'anthropic-messages')
   exchange.departure.onGone(() => running.abort())
   const { origin, path } = request
-  const { aws } = route.backend
+  const { aws } = access
   const headers = aws ? [...request.headers, ...awsHeaders(aws, request, body)] : request.headers
   gateway.pools.for(origin).dispatch({ origin, path, method: 'POST', headers, body }, running)
+  if (route.backend.access) void forgetRefused(running, route.backend, access)
   return running.outcome
+}
+
+/** A token that was taken back before its time is not used again. */
+async function forgetRefused({ outcome }: Attempt, backend: Backend, access: Access): Promise<void> {
+  const result = await outcome
+  if (result.kind === 'failed' && result.failure.status === 401) renewableAccess(backend)?.forget(access)
 }
 
 function limitsOf(gateway: Gateway, target: Target, stream: boolean): AttemptLimits {

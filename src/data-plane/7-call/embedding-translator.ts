@@ -1,12 +1,13 @@
 import { parseFaithfulJson } from '#base/exact-json.ts'
 import { formatUsd } from '#base/money.ts'
-import type { Surface } from '#base/protocols.ts'
+import type { Protocol, Surface } from '#base/protocols.ts'
 import { NO_FACTS } from '#codecs/codec.ts'
+import { bedrockEmbeddings } from '#codecs/bedrock-embeddings/translation.ts'
 import { geminiEmbeddings } from '#codecs/gemini-embeddings/translation.ts'
-import { type EmbeddingCodec, openAiEmbeddings } from '#codecs/openai-embeddings/translation.ts'
+import { type EmbeddingCodec, type EmbeddingUpstream, openAiEmbeddings } from '#codecs/openai-embeddings/translation.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
-import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
+import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { EmbeddingRequest } from '#ir/embedding.ts'
 import { type Loss, Losses } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
@@ -15,28 +16,35 @@ import type { TranslatedWhole, Translation } from './translator.ts'
 
 const codecOf = (protocol: Surface): EmbeddingCodec => (protocol === 'gemini' ? geminiEmbeddings : openAiEmbeddings)
 
+const upstreamOf = (protocol: Protocol): EmbeddingUpstream =>
+  protocol === 'bedrock-converse' ? bedrockEmbeddings : codecOf(protocol)
+
 /** One embedding request translated for one target (R4). */
 export class EmbeddingTranslator implements Translation {
   readonly body: Buffer
+  readonly bodies: readonly Buffer[]
   readonly losses: readonly Loss[]
+  readonly paths = {}
   readonly geminiAction: string | null
+  readonly answerLosses = null
   readonly save = null
   private readonly client: EmbeddingCodec
-  private readonly upstream: EmbeddingCodec
+  private readonly upstream: EmbeddingUpstream
   private readonly request: EmbeddingRequest
   private readonly model: string
   private readonly price: (usage: Usage) => string | null
 
   /** Throws GatewayError (400) for what the client wrote wrongly and for inputs that the target cannot take. */
-  constructor(exchange: Exchange, parsed: Parsed, plan: Plan, target: Target) {
+  constructor(exchange: Exchange, parsed: Parsed, target: Target) {
     const { route, protocol } = target
     this.client = codecOf(parsed.surface)
-    this.upstream = codecOf(protocol as Surface)
-    this.model = plan.model.id
+    this.upstream = upstreamOf(protocol)
+    this.model = target.route.model.id
     this.request = this.client.decodeRequest(parseFaithfulJson(parsed.body.toString('utf8')), exchange.endpoint.action)
     const losses = new Losses()
     const encoded = this.upstream.encodeRequest(this.request, { model: route.upstreamModel }, losses)
     this.body = Buffer.from(JSON.stringify(encoded.body))
+    this.bodies = (encoded.bodies ?? []).map((body) => Buffer.from(JSON.stringify(body)))
     this.geminiAction = encoded.action
     this.losses = losses.list
     const { price } = route

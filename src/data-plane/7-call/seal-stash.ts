@@ -1,110 +1,128 @@
-import type { Seal } from '#ir/blocks.ts'
-import type { ChatRequest, Turn } from '#ir/chat-request.ts'
+import type { ChatRequest } from '#ir/chat-request.ts'
+import type { SealArchive } from '#seal-state/types.ts'
+import { charactersOf, readEntry, type SealEntry, writeEntry } from './seal-entry.ts'
+import { restoreSeals, unsealedCallIds } from './seal-restore.ts'
 
 /** How long the seals of a tool call are kept: who returns its result later has lost them. */
 export const STASH_HOURS = 24
-/** All seals and their texts together; the oldest go first. */
+/** All seals and their texts in memory together; the oldest go first. */
 export const STASH_BYTES_MAX = 64 * 1024 * 1024
+/** How long the store is not asked again for a call that it did not know: another node may be about to write it. */
+export const MISSING_MS = 60_000
 
-/** Reasoning that stood before a tool call, as its issuer wrote it. */
-export interface StashedReasoning {
-  readonly text: string
-  readonly seal: Seal
-  readonly id: string | null
-}
+/** `store`: memory first, and the store behind it, which other nodes and the next process share. */
+export type StashMode = 'store' | 'memory' | 'off'
 
-interface Entry {
-  readonly reasoning: readonly StashedReasoning[]
-  /** The seal of the call itself (Gemini). */
-  readonly callSeal: Seal | null
-  readonly bytes: number
-  readonly expiresAtMs: number
+export interface StashOptions {
+  readonly archive: SealArchive
+  /** Asked at each use. */
+  readonly mode: () => StashMode
+  readonly now?: () => number
+  readonly bytesMax?: number
+  /** Hears why the store was not read; the request goes on without it. */
+  readonly onFailure?: (cause: unknown) => void
 }
 
 /** Where seals came from: they mean something to this account's calls at this backend alone (B3, attack S6). */
 export interface StashScope {
   readonly accountId: string
   readonly backendId: string
+  /** What the backend was asked with. Kept as a mark only. */
+  readonly credential: string | null
 }
 
-/**
- * Keeps the seals of tool calls for clients that give back the call and not the reasoning before it (B3). In memory of this
- * process: after a restart, and at another node, the upstream is asked without them.
- */
+/** `entry` is null for a call that is known to need nothing. */
+interface Remembered {
+  readonly entry: SealEntry | null
+  readonly bytes: number
+  readonly expiresAtMs: number
+}
+
+/** Keeps the seals of tool calls for clients that give back the call and not the reasoning before it (B3). */
 export class SealStash {
-  private readonly entries = new Map<string, Entry>()
+  private readonly entries = new Map<string, Remembered>()
+  private readonly archive: SealArchive
+  private readonly mode: () => StashMode
   private readonly now: () => number
   private readonly bytesMax: number
+  private readonly onFailure: (cause: unknown) => void
   private bytes = 0
 
-  constructor(now: () => number = Date.now, bytesMax: number = STASH_BYTES_MAX) {
-    this.now = now
-    this.bytesMax = bytesMax
+  constructor(options: StashOptions) {
+    this.archive = options.archive
+    this.mode = options.mode
+    this.now = options.now ?? Date.now
+    this.bytesMax = options.bytesMax ?? STASH_BYTES_MAX
+    this.onFailure = options.onFailure ?? (() => {})
   }
 
   /** Keeps what a call of this account at this backend needs. */
-  keep(scope: StashScope, callId: string, reasoning: readonly StashedReasoning[], callSeal: Seal | null): void {
-    if (reasoning.length > 0 || callSeal !== null) this.put(keyOf(scope, callId), reasoning, callSeal)
+  keep(scope: StashScope, callId: string, needed: Omit<SealEntry, 'credential'>): void {
+    const mode = this.mode()
+    if (mode === 'off') return
+    const { accountId, backendId, credential } = scope
+    const key = keyOf(scope, callId)
+    const expiresAtMs = this.now() + STASH_HOURS * HOUR_MS
+    if (needed.before.length === 0 && needed.callSeal === null && needed.after.length === 0) {
+      // Without it the store would be asked for every call of models that do not sign.
+      if (mode === 'store') this.put(key, null, expiresAtMs)
+      return
+    }
+    const entry = { ...needed, credential: credential === null ? null : this.archive.fingerprintOf(credential) }
+    this.put(key, entry, expiresAtMs)
+    if (mode === 'store') this.archive.keep(accountId, archiveIdOf(backendId, callId), writeEntry(entry))
   }
 
-  /** The request with the seals that its client left out put back where they stood. */
-  restore(scope: StashScope, request: ChatRequest): ChatRequest {
+  /**
+   * The request with the seals that its client left out put back where they stood. The store is read when memory does not
+   * know a call whose answer came back without any seal; a failure of it is not the request's.
+   */
+  async restore(scope: StashScope, request: ChatRequest): Promise<ChatRequest> {
+    const mode = this.mode()
+    if (mode === 'off') return request
+    if (mode === 'store') {
+      const unknown = unsealedCallIds(request).filter((callId) => this.get(keyOf(scope, callId)) === undefined)
+      if (unknown.length > 0) await this.load(scope, unknown)
+    }
     if (this.entries.size === 0) return request
-    let isChanged = false
-    let isSealed = false
-    const turns = request.turns.map((turn) => {
-      if (turn.role !== 'assistant') {
-        isSealed = false
-        return turn
+    return restoreSeals(request, (callId) => this.get(keyOf(scope, callId))?.entry ?? null)
+  }
+
+  private async load(scope: StashScope, callIds: readonly string[]): Promise<void> {
+    const { accountId, backendId } = scope
+    const asked = callIds.slice(0, this.archive.idsPerReadMax)
+    try {
+      const found = await this.archive.find(
+        accountId,
+        asked.map((callId) => archiveIdOf(backendId, callId)),
+      )
+      for (const callId of asked) {
+        const kept = found.get(archiveIdOf(backendId, callId))
+        const key = keyOf(scope, callId)
+        if (kept) this.put(key, readEntry(kept.text), kept.expiresAtMs)
+        else this.put(key, null, this.now() + MISSING_MS)
       }
-      isSealed ||= turn.blocks.some((block) => block.type === 'reasoning' && block.seal !== null)
-      const restored = this.restoreTurn(scope, turn, isSealed)
-      if (restored !== turn) isChanged = true
-      isSealed = true
-      return restored
-    })
-    return isChanged ? { ...request, turns } : request
+    } catch (cause) {
+      this.onFailure(cause)
+    }
   }
 
-  private restoreTurn(scope: StashScope, turn: Turn, isSealed: boolean): Turn {
-    let needsReasoning = !isSealed
-    let isChanged = false
-    const blocks = turn.blocks.flatMap((block) => {
-      if (block.type !== 'tool-call' || block.id === null) return [block]
-      const entry = this.get(keyOf(scope, block.id))
-      if (!entry) return [block]
-      const reasoning = needsReasoning
-        ? entry.reasoning.map((kept) => ({ type: 'reasoning' as const, ...kept, path: block.path }))
-        : []
-      needsReasoning = false
-      const isSigned = block.seal !== undefined || entry.callSeal === null
-      if (reasoning.length === 0 && isSigned) return [block]
-      isChanged = true
-      return [...reasoning, isSigned ? block : { ...block, seal: entry.callSeal! }]
-    })
-    if (!isChanged) return turn
-    // Reasoning begins its turn, whatever the model said between it and the call.
-    const sealed = blocks.filter((block) => block.type === 'reasoning' && block.seal !== null)
-    return { ...turn, blocks: [...sealed, ...blocks.filter((block) => !sealed.includes(block))] }
-  }
-
-  private put(key: string, reasoning: readonly StashedReasoning[], callSeal: Seal | null): void {
+  private put(key: string, entry: SealEntry | null, expiresAtMs: number): void {
     this.drop(key)
-    const texts = reasoning.flatMap(({ text, seal }) => [text, seal.value])
-    const bytes = [key, callSeal?.value ?? '', ...texts].reduce((sum, text) => sum + 2 * text.length, ENTRY_BYTES)
+    const bytes = ENTRY_BYTES + 2 * (key.length + (entry ? charactersOf(entry) : 0))
     if (bytes > this.bytesMax) return
-    this.entries.set(key, { reasoning, callSeal, bytes, expiresAtMs: this.now() + STASH_HOURS * HOUR_MS })
+    this.entries.set(key, { entry, bytes, expiresAtMs })
     this.bytes += bytes
-    // A map keeps the order of insertion, and all entries live equally long.
-    for (const [oldest, entry] of this.entries) {
-      if (this.bytes <= this.bytesMax && entry.expiresAtMs > this.now()) break
+    // A map keeps the order of insertion, and nearly all entries live equally long.
+    for (const [oldest, { expiresAtMs: end }] of this.entries) {
+      if (this.bytes <= this.bytesMax && end > this.now()) break
       this.drop(oldest)
     }
   }
 
-  private get(key: string): Entry | null {
-    const entry = this.entries.get(key)
-    return entry && entry.expiresAtMs > this.now() ? entry : null
+  private get(key: string): Remembered | undefined {
+    const remembered = this.entries.get(key)
+    return remembered && remembered.expiresAtMs > this.now() ? remembered : undefined
   }
 
   private drop(key: string): void {
@@ -118,3 +136,4 @@ const HOUR_MS = 3_600_000
 const ENTRY_BYTES = 300
 
 const keyOf = ({ accountId, backendId }: StashScope, callId: string): string => `${accountId} ${backendId} ${callId}`
+const archiveIdOf = (backendId: string, callId: string): string => `${backendId}\n${callId}`

@@ -1,48 +1,57 @@
-import type { Caller } from '#accounts/types.ts'
 import { parseFaithfulJson } from '#base/exact-json.ts'
-import type { Exchange } from '#data-plane/1-receive/exchange.ts'
-import type { Parsed } from '#data-plane/3-parse/parse.ts'
-import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
-import type { Hold } from '#data-plane/6-reserve/reserve.ts'
-import type { Gateway } from '#data-plane/gateway.ts'
+import type { Target } from '#data-plane/5-plan/plan.ts'
+import { type Loss, Losses } from '#ir/extensions.ts'
+import { HEARD_MEMBERS } from './adapt-body.ts'
+import type { Asked } from './asked.ts'
 import { readConversation } from './conversation.ts'
 import { EmbeddingTranslator } from './embedding-translator.ts'
 import { refuseLosses } from './losses.ts'
-import { ChatTranslator, type Translation } from './translator.ts'
+import { loadRemoteMedia } from './remote-media.ts'
+import { ChatTranslator, clientCodecOf, traitsFor, type Translation, versionOf } from './translator.ts'
 
-/** The request in the target's protocol. Throws 400 for what the target cannot do. */
-export async function translate(
-  gateway: Gateway,
-  caller: Caller,
-  exchange: Exchange,
-  parsed: Parsed,
-  plan: Plan,
-  target: Target,
-  hold: Hold,
-): Promise<Translation> {
+/**
+ * The request in the target's protocol, for the credential that it is sent with. Throws 400 for what the client wrote wrongly
+ * and for what the target cannot do.
+ */
+export async function translate(asked: Asked, target: Target, credential: string | null): Promise<Translation> {
+  const { gateway, exchange, parsed, report } = asked
   const translation =
     parsed.operation === 'embed'
-      ? new EmbeddingTranslator(exchange, parsed, plan, target)
-      : await translateChat(gateway, caller, exchange, parsed, plan, target, hold)
-  refuseLosses(gateway.settings, translation.losses)
+      ? new EmbeddingTranslator(exchange, parsed, target)
+      : await translateChat(asked, target, credential)
+  // What the gateway has heard itself is not lost.
+  const losses = parsed.wishes === null ? translation.losses : translation.losses.filter(isUnheard)
+  report.declare(parsed.surface, target.protocol, losses, translation.answerLosses)
+  refuseLosses(gateway.settings, losses)
   return translation
 }
 
-async function translateChat(
-  gateway: Gateway,
-  caller: Caller,
-  exchange: Exchange,
-  parsed: Parsed,
-  plan: Plan,
-  target: Target,
-  hold: Hold,
-): Promise<ChatTranslator> {
+const isUnheard = ({ path }: Loss): boolean => !HEARD_MEMBERS.includes(path.slice(1))
+
+async function translateChat(asked: Asked, target: Target, credential: string | null): Promise<ChatTranslator> {
+  const { gateway, caller, exchange, parsed, hold } = asked
   const body = parseFaithfulJson(parsed.body.toString('utf8')) as Readonly<Record<string, unknown>>
   const conversation =
     parsed.surface === 'openai-responses'
-      ? await readConversation(gateway, caller, exchange, plan, target, body)
+      ? await readConversation(gateway, caller, exchange, target, body)
       : { body, keep: null }
-  const scope = { accountId: caller.account.id, backendId: target.route.backend.id }
-  const seals = { stash: gateway.sealStash, scope }
-  return new ChatTranslator(exchange, parsed, plan, target, conversation, seals, hold.outputTokensMax)
+  const { backend } = target.route
+  const scope = {
+    accountId: caller.account.id,
+    backendId: backend.id,
+    credential: credential ?? backend.aws?.accessKeyId ?? null,
+  }
+  const stash = gateway.sealStash
+  const given = clientCodecOf(parsed.surface).decodeRequest(conversation.body, {
+    stream: parsed.stream,
+    version: versionOf(exchange),
+  })
+  const losses = new Losses()
+  const anthropicVersion = gateway.settings.anthropicUpstreamVersion
+  const { mediaUrls } = traitsFor(target, anthropicVersion)
+  const sealed = await stash.restore(scope, given)
+  const request = await loadRemoteMedia(gateway, exchange, sealed, mediaUrls, losses)
+  const decoded = { request, losses, body: conversation.body, keep: conversation.keep }
+  const terms = { stash, scope, outputTokensMax: hold.outputTokensMax, anthropicVersion }
+  return new ChatTranslator(exchange, parsed, target, decoded, terms)
 }

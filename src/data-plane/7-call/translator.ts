@@ -1,21 +1,24 @@
 import { GatewayError } from '#base/errors.ts'
 import { parseFaithfulJson } from '#base/exact-json.ts'
 import { formatUsd } from '#base/money.ts'
-import type { Protocol } from '#base/protocols.ts'
+import type { Protocol, Surface } from '#base/protocols.ts'
+import { AnswerLosses } from '#codecs/answer-losses.ts'
 import { type AnswerFacts, NO_FACTS } from '#codecs/codec.ts'
 import { Emulation } from '#codecs/emulation.ts'
 import { CLIENT_CODECS, UPSTREAM_CODECS } from '#codecs/index.ts'
 import { traitsOf } from '#codecs/model-traits.ts'
 import { RAISED_LIMIT_MAX, raisesLimit } from '#codecs/raised-limit.ts'
+import { ToolNames } from '#codecs/tool-names.ts'
 import type { AnswerContext, ClientCodec, EncodedRequest, TargetTraits, UpstreamCodec } from '#codecs/translation.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
-import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
+import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { ChatEvent } from '#ir/chat-event.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
-import { type Loss, Losses } from '#ir/extensions.ts'
+import type { Loss, Losses } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
 import { costOf } from '#ledger/cost.ts'
+import { isOperatorsName } from '#providers/cloud-paths.ts'
 import { AnswerWatch } from './answer-watch.ts'
 import type { Conversation } from './conversation.ts'
 import type { SealStash, StashScope } from './seal-stash.ts'
@@ -26,7 +29,13 @@ import { type Onlooker, TranslatedReader } from './translated-reader.ts'
 export interface Translation {
   /** For the upstream. */
   readonly body: Buffer
+  /** Of a request that takes several calls: all of them, whose answers are read as one JSON list. */
+  readonly bodies?: readonly Buffer[]
   readonly losses: readonly Loss[]
+  /** Where each neutral setting stood in the client's body. */
+  readonly paths: ChatRequest['paths']
+  /** What the answer loses, as it comes to light; null when that is not declared. */
+  readonly answerLosses: AnswerLosses | null
   /** The method in a Gemini target's path; null: the usual one. */
   readonly geminiAction: string | null
   /** Keeps the complete answer where the client may continue it; null when it is not to be kept. */
@@ -46,14 +55,34 @@ export interface TranslatedWhole {
 /** Text of an answer that is kept for its continuation; the store's own bound is that of the whole record. */
 export const KEPT_CHARACTERS_MAX = 8 * 1024 * 1024
 
+/** A client's request, read and complete, with the seals that the client left out. */
+export interface DecodedRequest extends Conversation {
+  readonly request: ChatRequest
+  /** What was lost on the way here; what the encoding loses is added. */
+  readonly losses: Losses
+}
+
+/** What a translation goes by besides the request and its target. */
+export interface TranslationTerms {
+  readonly stash: SealStash
+  readonly scope: StashScope
+  /** What the balance pays for; null: as much as was asked. */
+  readonly outputTokensMax: number | null
+  /** `anthropic.upstream_version`. */
+  readonly anthropicVersion: string
+}
+
 /** A chat request translated for one target (R86). */
 export class ChatTranslator implements Translation {
   readonly body: Buffer
   readonly losses: readonly Loss[]
+  readonly paths: ChatRequest['paths']
+  readonly answerLosses: AnswerLosses
   readonly geminiAction = null
   private readonly client: ClientCodec
   private readonly upstream: UpstreamCodec
   private readonly request: ChatRequest
+  private readonly names: ToolNames
   private readonly encoded: EncodedRequest
   private readonly context: AnswerContext
 
@@ -64,43 +93,39 @@ export class ChatTranslator implements Translation {
   private readonly kept: ChatEvent[] = []
   private keptCharacters = 0
 
-  /** Throws GatewayError (400) for what the client wrote wrongly and for what the target cannot do at all. */
-  constructor(
-    exchange: Exchange,
-    parsed: Parsed,
-    plan: Plan,
-    target: Target,
-    conversation: Conversation,
-    seals: { readonly stash: SealStash; readonly scope: StashScope },
-    outputTokensMax: number | null,
-  ) {
-    this.stash = seals.stash
-    this.scope = seals.scope
-    const requestBody = conversation.body
-    this.keep = conversation.keep
-    this.client = codecOf(CLIENT_CODECS, parsed.surface)
+  /** Throws GatewayError (400) for what the target cannot do at all. */
+  constructor(exchange: Exchange, parsed: Parsed, target: Target, decoded: DecodedRequest, terms: TranslationTerms) {
+    const { outputTokensMax } = terms
+    this.stash = terms.stash
+    this.scope = terms.scope
+    const { losses } = decoded
+    this.keep = decoded.keep
+    this.client = clientCodecOf(parsed.surface)
     this.upstream = codecOf(UPSTREAM_CODECS, target.protocol)
-    const asked = this.client.decodeRequest(requestBody, { stream: parsed.stream })
-    const decoded = this.stash.restore(this.scope, asked)
+    const asked = decoded.request
     const { route, protocol } = target
-    const losses = new Losses()
     this.request =
       outputTokensMax === null
-        ? decoded
-        : affordable(decoded, outputTokensMax, raisesLimit(parsed.surface, protocol), losses)
-    this.encoded = this.upstream.encodeRequest(this.request, traitsFor(plan, target), losses)
+        ? asked
+        : affordable(asked, outputTokensMax, raisesLimit(parsed.surface, protocol), losses)
+    this.names = new ToolNames(this.request, protocol)
+    const named = this.names.rename(this.request, losses)
+    this.encoded = this.upstream.encodeRequest(named, traitsFor(target, terms.anthropicVersion), losses)
+    this.paths = this.request.paths
     this.losses = withoutSpareTools(this.request, losses.list)
     this.body = Buffer.from(JSON.stringify(this.encoded.body))
+    this.answerLosses = new AnswerLosses(protocol, parsed.surface)
     const { price } = route
     this.context = {
       id: exchange.id.slice(exchange.id.indexOf('_') + 1),
-      model: plan.model.id,
+      model: target.route.model.id,
       createdAt: Math.floor(exchange.startedMs / 1000),
       upstream: protocol,
       request: this.request,
-      requestBody,
+      requestBody: decoded.body,
       showsUsage: exchange.openRouter ? parsed.facts.showsUsage !== false : parsed.facts.showsUsage === true,
       isOpenRouter: exchange.openRouter,
+      losses: this.answerLosses,
       costOf: (usage) => (price === null ? null : formatUsd(costOf(usage, price).nano)),
     }
   }
@@ -109,7 +134,7 @@ export class ChatTranslator implements Translation {
     return new TranslatedReader(
       this.client.answerId(this.context.id),
       this.upstream.openDecoder(this.decoding),
-      Emulation.of(this.request, this.encoded),
+      Emulation.of(this.names, this.encoded),
       this.client.openEncoder(this.context),
       this.onlooker(),
     )
@@ -117,7 +142,7 @@ export class ChatTranslator implements Translation {
 
   /** Looks on while the answer passes: its seals are kept, and all of it where the client may continue it. */
   private onlooker(): Onlooker {
-    const seals = new SealWatch(this.stash, this.scope, this.context.id)
+    const seals = this.sealWatch()
     if (!this.keep) return seals
     return {
       see: (event) => {
@@ -126,6 +151,10 @@ export class ChatTranslator implements Translation {
       },
       done: () => seals.done(),
     }
+  }
+
+  private sealWatch(): SealWatch {
+    return new SealWatch(this.stash, this.scope, this.client.openCallIds(this.context.id))
   }
 
   private keepEvent(event: ChatEvent): void {
@@ -147,8 +176,8 @@ export class ChatTranslator implements Translation {
   readWhole(body: Buffer): TranslatedWhole {
     const { events, failure } = this.upstream.decodeWhole(parseFaithfulJson(body.toString('utf8')), this.decoding)
     const watch = new AnswerWatch(this.client.answerId(this.context.id))
-    const emulation = Emulation.of(this.request, this.encoded)
-    const seals = new SealWatch(this.stash, this.scope, this.context.id)
+    const emulation = Emulation.of(this.names, this.encoded)
+    const seals = this.sealWatch()
     for (const event of events) {
       watch.see(event)
       const shown = emulation ? emulation.push(event) : event
@@ -177,16 +206,30 @@ function affordable(request: ChatRequest, outputTokensMax: number, mayRaise: boo
   return { ...request, outputTokensMax, reasoning: null }
 }
 
+/** The version of its API that the client speaks; only Messages has one. */
+export function versionOf({ request }: Exchange): string | undefined {
+  const version = request.headers['anthropic-version']
+  return typeof version === 'string' ? version : undefined
+}
+
 /** How this target's model wants to be asked. */
-export function traitsFor({ model }: Plan, { route, protocol }: Target): TargetTraits {
-  return traitsOf({
+export function traitsFor(
+  { route, protocol }: Pick<Target, 'route' | 'protocol'>,
+  anthropicVersion: string,
+): TargetTraits {
+  const { model } = route
+  const { cloud } = route.backend
+  const isOwnName = cloud !== undefined && isOperatorsName(cloud, route.upstreamModel)
+  const found = traitsOf({
     protocol,
     backendType: route.backend.type,
-    upstreamModel: route.upstreamModel,
+    upstreamModel: isOwnName ? model.id : route.upstreamModel,
     vendor: model.vendor,
     capabilities: model.capabilities,
     outputTokensMax: model.maxOutput,
+    anthropicVersion,
   })
+  return isOwnName ? { ...found, model: route.upstreamModel } : found
 }
 
 /**
@@ -202,6 +245,9 @@ function withoutSpareTools(request: ChatRequest, losses: readonly Loss[]): reado
   const spare = new Set(tools.filter((tool) => tool.type === 'server').map((tool) => tool.path))
   return losses.map((loss) => (loss.isSevere && spare.has(loss.path) ? { ...loss, isSevere: false } : loss))
 }
+
+/** Reads requests of this surface. Throws `translation_not_available` where only the same protocol serves it. */
+export const clientCodecOf = (surface: Surface): ClientCodec => codecOf(CLIENT_CODECS, surface)
 
 function codecOf<Codec>(codecs: Readonly<Partial<Record<Protocol, Codec>>>, protocol: Protocol): Codec {
   const codec = codecs[protocol]

@@ -38,19 +38,21 @@ export function attemptRecord(
 
 function translate(gateway: Gateway, target: Target, failure: Failure, retryAfter: string | null): GatewayError {
   const { status } = failure
-  const message = gateway.settings.disableAuth ? failure.message : withoutHost(failure.message, target.route.backend)
+  const message = gateway.settings.routing.upstreamErrorPassthrough
+    ? failure.message
+    : withoutHost(failure.message, target.route.backend)
   const retryAfterSeconds = secondsOf(retryAfter)
   const retry = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
   const upstream = upstreamOf(failure)
   if (failure.code !== 'upstream_error') return new GatewayError(ownCode(failure.code), message, retry)
   if (status === 429) return new GatewayError('upstream_rate_limited', message, { ...retry, upstream })
   if (status === 401 || status === 402 || status === 403) {
-    if (gateway.settings.disableAuth)
+    if (gateway.settings.routing.upstreamErrorPassthrough)
       return new GatewayError('upstream_auth_failed', message, { ...retry, status, upstream })
     return new GatewayError('upstream_auth_failed', authMessage(target), { internal: message })
   }
   if (status < 500) return new GatewayError(clientCode(status), message, { ...retry, status, upstream })
-  if (gateway.settings.disableAuth)
+  if (gateway.settings.routing.upstreamErrorPassthrough)
     return new GatewayError('upstream_unavailable', message, { ...retry, status, upstream })
   return new GatewayError('upstream_unavailable', `The backend failed: ${message}`, retry)
 }
@@ -82,7 +84,7 @@ function upstreamOf(failure: Failure): { type?: string; code?: string } {
 }
 
 /** `Retry-After` as seconds, from either of its two forms (RFC 9110 section 10.2.3). */
-function secondsOf(retryAfter: string | null): number | undefined {
+export function secondsOf(retryAfter: string | null): number | undefined {
   if (retryAfter === null) return undefined
   if (/^\d{1,9}(?:\.\d+)?$/.test(retryAfter.trim())) return Math.ceil(Number(retryAfter))
   const at = Date.parse(retryAfter)

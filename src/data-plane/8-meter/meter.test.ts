@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import { type AnswerFacts, NO_FACTS } from '#codecs/codec.ts'
 import { PASSTHROUGH } from '#codecs/index.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
+import { Report } from '#data-plane/report.ts'
 import type { StreamAnswer, WholeAnswer } from '#data-plane/7-call/answer.ts'
-import { type Asked, backendOf, modelOf, parsedOf, PRICE, routeOf } from '#data-plane/testbed.ts'
+import { type Asked, backendOf, modelOf, parsedOf, PRICE, routeOf, selectionOf } from '#data-plane/testbed.ts'
 import type { Price } from '#catalog/types.ts'
 import type { Usage } from '#ir/usage.ts'
 import { BYTES_PER_TOKEN, meter } from './meter.ts'
@@ -22,16 +23,19 @@ const USAGE: Usage = {
 function planOf(price: Price | null, inputTokensMax = 1000, isFree = false): Plan {
   const model = modelOf('m')
   const bound = { inputTokensMax, outputTokensMax: 10, outputIsClients: true, candidates: 1, price }
-  const target = { route: routeOf(model, backendOf('b'), { price }), protocol: 'openai-chat' as const }
-  return { model, targets: [target], bound: isFree ? null : bound, adapter: 'passthrough', group: 'default' }
+  const route = routeOf(model, backendOf('b'), { price })
+  const target = { route, protocol: 'openai-chat' as const, selection: selectionOf([route]) }
+  const none = { group: 'default', attemptsMax: 1, reroutedFrom: null, excluded: [] }
+  return { model, targets: [target], bound: isFree ? null : bound, ...none }
 }
 
 const base = (plan: Plan) => ({
   target: plan.targets[0],
   attempts: [],
-  warnings: [],
+  report: new Report(),
   upstreamRequestId: null,
   save: null,
+  health: null,
 })
 
 function wholeTally(facts: Partial<AnswerFacts>, plan = planOf(PRICE), asked: Asked = {}) {

@@ -1,16 +1,20 @@
 import type { IncomingMessage } from 'node:http'
 import type { GatewayError } from '#base/errors.ts'
 import { encodeError } from '#codecs/errors.ts'
+import { PASSTHROUGH } from '#codecs/index.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
-import { baseHeaders } from './head.ts'
+import { baseHeaders } from '#data-plane/head.ts'
+import { openRouterFailureEvents } from './openrouter-shape.ts'
 
 /** Writes an error in the client's dialect. After the head went out there is no such way: the connection is cut. */
 export function refuse(gateway: Gateway, exchange: Exchange, error: GatewayError): void {
   const { response } = exchange
   if (exchange.departure.gone || response.writableEnded) return
+  exchange.keepAlive.stop()
   if (response.headersSent) {
-    response.destroy()
+    if (exchange.keepAlive.hasOpened) response.end(failureEventsOf(exchange, error))
+    else response.destroy()
     return
   }
   const encoded = encodeError(error, exchange.dialect, exchange.id)
@@ -24,6 +28,15 @@ export function refuse(gateway: Gateway, exchange: Exchange, error: GatewayError
   response.writeHead(encoded.status, headers)
   response.end(encoded.body)
   gateway.log.debug({ requestId: exchange.id, status: encoded.status, code: error.code }, 'request refused')
+}
+
+/** The error of a stream that was kept alive before its first content. */
+function failureEventsOf({ endpoint, openRouter }: Exchange, error: GatewayError): string {
+  const { status, code, message } = error
+  const failure = { status, code, message }
+  return openRouter
+    ? openRouterFailureEvents(endpoint.surface, failure)
+    : PASSTHROUGH[endpoint.surface].failureEvents(failure)
 }
 
 /** An unread body up to this size is drained for the sake of the connection; a larger one is not worth its bytes (S16). */

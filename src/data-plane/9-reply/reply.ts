@@ -6,8 +6,10 @@ import type { Plan } from '#data-plane/5-plan/plan.ts'
 import type { Answer, WholeAnswer } from '#data-plane/7-call/answer.ts'
 import type { Tally } from '#data-plane/8-meter/tally.ts'
 import { applyEdits, type Edit } from '#wire/splice.ts'
-import { addWarnings, baseHeaders } from './head.ts'
+import { baseHeaders } from '#data-plane/head.ts'
+import { addFacts } from './facts.ts'
 import { requiredMemberEdits } from './openrouter-shape.ts'
+import { hasReportMember, reportEdits } from './report-member.ts'
 import { costEdits, modelEdit, publicNameOf } from './rewrite.ts'
 import { StreamReply } from './stream-reply.ts'
 
@@ -27,42 +29,46 @@ export async function reply(
   settle: Settle,
 ): Promise<void> {
   if (answer.kind === 'stream') await new StreamReply(exchange, parsed, plan, answer, tally, settle).run()
-  else await replyWhole(exchange, plan, answer, tally, settle)
+  else await replyWhole(exchange, parsed, plan, answer, tally, settle)
 }
 
 async function replyWhole(
   exchange: Exchange,
+  parsed: Parsed,
   plan: Plan,
   answer: WholeAnswer,
   tally: Tally,
   settle: Settle,
 ): Promise<void> {
+  // Before the settlement: writing the answer brings to light what it loses, and the row is to say so.
+  const body = rewriteWhole(exchange, parsed, answer, tally)
   const saved = answer.save?.()
   await settle('complete')
   if (saved) await saved
   const { response } = exchange
   if (exchange.departure.gone) return
   const usage = tally.final()
-  const body = rewriteWhole(exchange, plan, answer, tally)
   const headers = baseHeaders(exchange)
   headers['content-type'] = 'application/json'
   headers['content-length'] = String(body.length)
-  headers['x-gateway-model'] = plan.model.id
-  headers['x-gateway-adapter'] = plan.adapter
+  addFacts(headers, parsed, plan, answer)
   const cost = usage && plan.bound ? tally.costOf(usage) : null
   if (cost) headers['x-gateway-cost'] = formatUsd(cost.nano)
-  addWarnings(headers, plan, answer.warnings)
   Object.assign(headers, answer.headers)
   response.writeHead(200, headers)
   response.end(body)
 }
 
-function rewriteWhole(exchange: Exchange, plan: Plan, answer: WholeAnswer, tally: Tally): Buffer {
+function rewriteWhole(exchange: Exchange, parsed: Parsed, answer: WholeAnswer, tally: Tally): Buffer {
   const { body, facts } = answer
-  if (answer.render) return answer.render(tally.final())
-  const edits: Edit[] = []
+  const reports = parsed.reportsLosses && hasReportMember(parsed.surface)
+  if (answer.render) {
+    const rendered = answer.render(tally.final())
+    return reports ? applyEdits(rendered, reportEdits(rendered, answer.report.json())) : rendered
+  }
+  const edits: Edit[] = reports ? reportEdits(body, answer.report.json()) : []
   if (facts.modelSpan) {
-    const edit = modelEdit(body, facts.modelSpan.start, facts.modelSpan.end, publicNameOf(plan.model.id))
+    const edit = modelEdit(body, facts.modelSpan.start, facts.modelSpan.end, publicNameOf(answer.target.route.model.id))
     if (edit) edits.push(edit)
   }
   const usage = tally.reported()

@@ -4,14 +4,16 @@ import { PASSTHROUGH } from '#codecs/index.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
-import type { EventSink, StreamAnswer } from '#data-plane/7-call/answer.ts'
+import type { EventSink, StreamAnswer, StreamEnding } from '#data-plane/7-call/answer.ts'
 import { StreamBrokenError, withoutHost } from '#data-plane/failures.ts'
 import type { Tally } from '#data-plane/8-meter/tally.ts'
 import { applyEdits, type Edit } from '#wire/splice.ts'
-import { addWarnings, baseHeaders } from './head.ts'
+import { addFacts } from './facts.ts'
+import { streamHeaders } from '#data-plane/head.ts'
 import { JsonArrayFrames } from './json-array-frames.ts'
 import type { Outcome, Settle } from './reply.ts'
 import { openRouterFailureEvents, responseEventEdits, withoutNullMembers } from './openrouter-shape.ts'
+import { closingWithReport, hasReportMember, reportEdits, responseReportEdits, tellsFinish } from './report-member.ts'
 import { costEdits, modelEdit, publicNameOf } from './rewrite.ts'
 
 /** How long an upstream may keep its connection open behind its last event before the answer is ended without it. */
@@ -32,6 +34,9 @@ export class StreamReply implements EventSink {
   private readonly arrayFrames: JsonArrayFrames | null
   /** Whether this client sees the usage frame of a chat stream (R9). */
   private readonly showsUsage: boolean
+  /** Whether the losses are told in the stream itself (B2). */
+  private readonly reports: boolean
+  private hasReported = false
   private output: Buffer[] = []
   /** The terminal event and whatever follows it: not released before the settlement. */
   private tail: Buffer[] | null = null
@@ -47,16 +52,14 @@ export class StreamReply implements EventSink {
     this.answer = answer
     this.tally = tally
     this.settle = settle
-    this.publicName = publicNameOf(plan.model.id)
+    this.publicName = publicNameOf(answer.target.route.model.id)
     this.arrayFrames = parsed.asJsonArray ? new JsonArrayFrames() : null
     this.showsUsage = exchange.openRouter ? parsed.facts.showsUsage !== false : parsed.facts.showsUsage === true
-    const headers = baseHeaders(exchange)
-    headers['content-type'] = this.arrayFrames ? 'application/json' : 'text/event-stream; charset=utf-8'
-    headers['cache-control'] = 'no-cache'
-    headers['x-accel-buffering'] = 'no'
-    headers['x-gateway-model'] = plan.model.id
-    headers['x-gateway-adapter'] = plan.adapter
-    addWarnings(headers, plan, answer.warnings)
+    this.reports = parsed.reportsLosses && hasReportMember(parsed.surface)
+    // A keep-alive has sent the head already, without what was not known then.
+    if (exchange.keepAlive.hasOpened) return
+    const headers = streamHeaders(exchange, parsed.asJsonArray)
+    addFacts(headers, parsed, plan, answer)
     this.response.writeHead(200, headers)
   }
 
@@ -126,17 +129,34 @@ export class StreamReply implements EventSink {
 
   private finishTail(): void {
     const tail = this.tail ?? []
-    if (this.answer.translated) tail.push(this.frame(this.answer.translated.closing()))
+    if (this.answer.translated) tail.push(this.frame(this.closing(this.answer.translated)))
     const { failure } = this.answer.reader
     this.finish(failure ? 'upstream_disconnect' : 'complete', tail, failure ?? undefined)
+  }
+
+  private closing(ending: StreamEnding): Buffer {
+    const events = ending.closing()
+    return this.reports ? closingWithReport(this.parsed.surface, events, this.answer.report.json()) : events
+  }
+
+  /** Where a passthrough stream tells its losses: in the first chunk with a finish, and in those that only tell usage. */
+  private reportEditsOf(event: Buffer, role: EventRole): Edit[] {
+    const { answer } = this
+    if (this.parsed.surface === 'openai-responses')
+      return role === 'terminal' ? responseReportEdits(event, answer.report.json()) : []
+    const isFinish = !this.hasReported && role === 'content' && tellsFinish(event)
+    if (!isFinish && role !== 'usage') return []
+    this.hasReported = true
+    return reportEdits(event, answer.report.json())
   }
 
   private rewrite(event: Buffer, role: EventRole, offsets: EventOffsets): Buffer {
     if (this.answer.translated) return event
     const rename = modelEdit(event, offsets.modelStart, offsets.modelEnd, this.publicName)
     // Most events: nothing of ours stands in them.
-    if (!rename && offsets.usageOpen < 0 && !this.exchange.openRouter) return event
+    if (!rename && offsets.usageOpen < 0 && !this.exchange.openRouter && !this.reports) return event
     const edits: Edit[] = rename ? [rename] : []
+    if (this.reports) edits.push(...this.reportEditsOf(event, role))
     const usage = offsets.usageOpen < 0 ? null : this.tally.reported()
     // A chat frame that carries content and usage at once is only priced for who asked for usage.
     if (usage && (role !== 'content' || this.showsUsage)) {

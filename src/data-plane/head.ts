@@ -1,5 +1,4 @@
-import type { Exchange } from '#data-plane/1-receive/exchange.ts'
-import type { Plan } from '#data-plane/5-plan/plan.ts'
+import type { Exchange } from './1-receive/exchange.ts'
 
 /** Headers that every answer of the data plane carries (R12, attack S33). */
 export function baseHeaders(exchange: Exchange): Record<string, string> {
@@ -15,8 +14,11 @@ export function baseHeaders(exchange: Exchange): Record<string, string> {
   return headers
 }
 
-/** What was dropped or changed, one value per warning (R81). */
-export function addWarnings(headers: Record<string, string>, plan: Plan, ofAnswer: readonly string[]): void {
-  const warnings = plan.warnings ? [...plan.warnings, ...ofAnswer] : ofAnswer
-  if (warnings.length > 0) headers['x-gateway-warnings'] = warnings.join(', ')
+/** The head of every streamed answer; `asJsonArray` is Gemini's other form of a stream. */
+export function streamHeaders(exchange: Exchange, asJsonArray: boolean): Record<string, string> {
+  const headers = baseHeaders(exchange)
+  headers['content-type'] = asJsonArray ? 'application/json' : 'text/event-stream; charset=utf-8'
+  headers['cache-control'] = 'no-cache'
+  headers['x-accel-buffering'] = 'no'
+  return headers
 }

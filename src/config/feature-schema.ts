@@ -1,0 +1,163 @@
+import { z } from 'zod'
+import { STRATEGIES } from '#catalog/settings.ts'
+
+/** Shapes of the blocks about routing, limits and identity, as written in the file; a part of schema.ts. */
+const filled = z.string().min(1, 'must not be empty')
+const count = z.number().int('expected integer').min(0, 'must not be negative')
+const seconds = z.number().min(0, 'must not be negative')
+const selectors = z.array(filled)
+/** An amount stays text, so that it stays exact. */
+const decimal = z
+  .union([z.number(), z.string()], 'expected number or decimal string')
+  .transform(String)
+  .pipe(z.string().regex(/^\d+(\.\d+)?$/, 'expected a decimal number that is not negative'))
+export const strategy = z.enum(STRATEGIES, `expected one of ${STRATEGIES.join(', ')}`)
+const prefixPolicy = z.enum(['strip', 'reject'], 'expected strip or reject')
+
+export const aliasRules = z.array(z.strictObject({ pattern: filled, replacement: filled }))
+
+export const routing = z.strictObject({
+  disable_backend_ids: z.boolean().optional(),
+  disable_backend_names: z.boolean().optional(),
+  disable_model_names: z.boolean().optional(),
+  vendor_prefix_policy: prefixPolicy.optional(),
+  strict_uri_parameters: z.boolean().optional(),
+  list_exact_aliases: z.boolean().optional(),
+  strategy: strategy.optional(),
+  all_unhealthy: z.enum(['try', 'fail'], 'expected try or fail').optional(),
+  force_context_window: count.min(1, 'must be positive').optional(),
+  upstream_error_passthrough: z.boolean().optional(),
+  drain_on_disconnect: z.union([z.boolean(), seconds], 'expected true, false or seconds').optional(),
+  disable_hybrid_backend: z.boolean().optional(),
+  hybrid_backend_repeat_messages: z.boolean().optional(),
+  reasoning_injection_probability: z.number().min(0, 'expected 0 to 1').max(1, 'expected 0 to 1').optional(),
+  hybrid_reasoning_force_initial_turns: count.optional(),
+  hybrid_reasoning_model_timeout: seconds.optional(),
+  hybrid_execution_model_timeout: seconds.optional(),
+})
+
+/** Settings of `routing` that other documents write at the top level; they are moved. */
+export const ROUTING_KEYS: readonly string[] = Object.keys(routing.shape)
+
+export const thinking = z.strictObject({
+  budget: count.min(1, 'must be positive').optional(),
+  default_effort: z.enum(['minimal', 'low', 'medium', 'high', 'xhigh', 'max'], 'expected an effort').optional(),
+})
+
+export const failureHandling = z.strictObject({
+  enabled: z.boolean().optional(),
+  max_silent_wait: seconds.optional(),
+  total_timeout_budget: seconds.optional(),
+  keepalive_interval: seconds.optional(),
+  max_failover_hops: count.optional(),
+  min_retry_wait: seconds.optional(),
+})
+
+export const freeTier = z.strictObject({
+  rpm: count.optional(),
+  rpd: count.optional(),
+  rpd_paid: count.optional(),
+  threshold: decimal.optional(),
+})
+
+/** Limits over time (R78); 0 is off. */
+export const limitSet = z.strictObject({
+  rpm: count.optional(),
+  tpm: count.optional(),
+  rp5h: count.optional(),
+  rpd: count.optional(),
+  rp7d: count.optional(),
+  concurrency: count.optional(),
+})
+export type LimitsFile = z.output<typeof limitSet>
+
+const tier = limitSet.extend({
+  name: filled,
+  min_lifetime_credits: decimal.optional(),
+  free_rpd: count.optional(),
+  models: z.record(filled, limitSet).optional(),
+})
+export const tiers = z.array(tier)
+
+const failoverRoute = z.strictObject({
+  policy: z
+    .enum(['ordered', 'round-robin', 'round_robin'], 'expected ordered or round-robin')
+    .transform((policy) => (policy === 'ordered' ? policy : ('round-robin' as const)))
+    .optional(),
+  elements: selectors.min(1, 'must not be empty'),
+})
+export const failoverRoutes = z.record(filled, failoverRoute)
+
+const identityHeader = z.strictObject({
+  mode: z.enum(['passthrough', 'override', 'default'], 'expected passthrough, override or default').optional(),
+  override_value: filled.optional(),
+  default_value: filled.optional(),
+  passthrough_name: filled.optional(),
+})
+export const identity = z.strictObject({
+  user_agent: identityHeader.optional(),
+  referer: identityHeader.optional(),
+  x_title: identityHeader.optional(),
+})
+export type IdentityFile = z.output<typeof identity>
+export type IdentityHeaderFile = z.output<typeof identityHeader>
+
+export const usageTracking = z.strictObject({
+  enabled: z.boolean().optional(),
+  persistence_path: filled.optional(),
+  flush_interval_seconds: seconds.optional(),
+  max_records_in_memory: count.optional(),
+})
+
+export const portal = z.strictObject({
+  port: count.max(65_535, 'expected a port (0 to 65535)').optional(),
+  catalog_cache_seconds: seconds.optional(),
+  catalog_route_groups: filled.optional(),
+  catalog_overrides_path: filled.optional(),
+  session_secret: filled.optional(),
+  smtp_url: filled.optional(),
+})
+
+export const payments = {
+  stripe_secret_key: filled.optional(),
+  stripe_webhook_secret: filled.optional(),
+  signup_bonus: decimal.optional(),
+}
+
+export const group = z.strictObject({
+  public: z.boolean().optional(),
+  allow_default_backend: z.boolean().optional(),
+  default_backend: filled.optional(),
+  default_model: filled.optional(),
+  strategy: strategy.optional(),
+  vendor_prefix_policy: prefixPolicy.optional(),
+  backends: selectors.optional(),
+  fallbacks: selectors.optional(),
+  regions: selectors.optional(),
+  data_policy: z.union([filled.transform((one) => [one]), selectors], 'expected string or list').optional(),
+  limits: limitSet.optional(),
+  label: z.string().optional(),
+  description: z.string().optional(),
+})
+
+/** Members of a model that routing reads. */
+export const modelRouting = {
+  fallbacks: selectors.optional(),
+  context_fallbacks: selectors.optional(),
+  larger: filled.optional(),
+  strategy: strategy.optional(),
+  cache: z.enum(['explicit', 'implicit', 'off'], 'expected explicit, implicit or off').optional(),
+  limits: limitSet.optional(),
+  min_tier: filled.optional(),
+  free_tier: freeTier.optional(),
+}
+
+/** Members of a backend that routing reads. */
+export const backendRouting = {
+  identity: identity.optional(),
+  data_policy: z.union([filled.transform((one) => [one]), selectors], 'expected string or list').optional(),
+  billing_domain: filled.optional(),
+  rpm: count.optional(),
+  concurrency: count.optional(),
+}
+export { decimal }

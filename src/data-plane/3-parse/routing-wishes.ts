@@ -1,0 +1,79 @@
+import { GatewayError } from '#base/errors.ts'
+import { ObjectScan, type Span } from '#wire/json-scan.ts'
+
+/** What a request says about where it may go, in OpenRouter's form or in Anthropic's (R68, openrouter-api.md). */
+export interface RoutingWishes {
+  /** Other models, in order, besides the one in `model`. */
+  readonly models: readonly string[]
+  /** OpenRouter's provider preferences, as written. */
+  readonly provider: Readonly<Record<string, unknown>> | null
+  /** Tokens of the prompt, where the client knows better than an estimate (R73). */
+  readonly contextTokens: number | null
+  /** The conversation that a prompt cache belongs to (B5). */
+  readonly session: string | null
+  /** Members that the gateway has heard and an upstream would refuse; of the whole body. */
+  readonly spans: readonly Span[]
+}
+
+/** More alternatives than this are a mistake. */
+export const ALTERNATIVES_MAX = 16
+const MODEL_CHARACTERS_MAX = 512
+const SESSION_CHARACTERS_MAX = 256
+
+const NAMES = ['models', 'fallbacks', 'provider', 'session_id', 'prompt_cache_key', 'extra_body'] as const
+const NEEDLES = NAMES.map((name) => Buffer.from(`"${name}"`))
+const [MODELS, FALLBACKS, PROVIDER, SESSION, CACHE_KEY, EXTRA] = NAMES.keys()
+
+/**
+ * Reads the members of a body that are about routing; null when there are none, which costs a search of its bytes. Throws
+ * GatewayError 400 for what is written wrongly. The body is known to be JSON.
+ */
+export function readWishes(body: Buffer, jsonDepthMax: number): RoutingWishes | null {
+  if (!NEEDLES.some((needle) => body.includes(needle))) return null
+  const scan = new ObjectScan([...NAMES])
+  if (!scan.scan(body, 0, body.length, jsonDepthMax)) return null
+  const read = (index: number): unknown =>
+    scan.has(index) ? JSON.parse(body.toString('utf8', scan.start[index], scan.end[index])) : undefined
+  const models = [...modelsOf('models', read(MODELS!)), ...modelsOf('fallbacks', read(FALLBACKS!))]
+  const provider = objectOf('provider', read(PROVIDER!))
+  const session = textOf(read(SESSION!)) ?? textOf(read(CACHE_KEY!))
+  const contextTokens = tokensOf(objectOf('extra_body', read(EXTRA!)))
+  const heard = [MODELS!, FALLBACKS!, PROVIDER!, SESSION!].filter((index) => scan.has(index))
+  const spans = heard.map((index) => ({ start: scan.start[index]!, end: scan.end[index]! }))
+  return { models, provider, contextTokens, session, spans }
+}
+
+/** Names, or objects with a `model`. */
+function modelsOf(name: string, value: unknown): readonly string[] {
+  if (value === undefined || value === null) return []
+  const isList = Array.isArray(value) && value.length <= ALTERNATIVES_MAX
+  const models = isList
+    ? value.map((each) => (typeof each === 'string' ? each : (each as { model?: unknown })?.model))
+    : []
+  const isValid = (model: unknown): model is string =>
+    typeof model === 'string' && model !== '' && model.length <= MODEL_CHARACTERS_MAX
+  if (!isList || !models.every(isValid)) {
+    const message = `"${name}" must be a list of at most ${ALTERNATIVES_MAX} models.`
+    throw new GatewayError('invalid_parameter', message, { param: name })
+  }
+  return models
+}
+
+function objectOf(name: string, value: unknown): Readonly<Record<string, unknown>> | null {
+  if (value === undefined || value === null) return null
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw new GatewayError('invalid_parameter', `"${name}" must be an object.`, { param: name })
+  return value as Readonly<Record<string, unknown>>
+}
+
+const textOf = (value: unknown): string | null =>
+  typeof value === 'string' && value !== '' ? value.slice(0, SESSION_CHARACTERS_MAX) : null
+
+function tokensOf(extra: Readonly<Record<string, unknown>> | null): number | null {
+  const tokens = extra?.['request_context_tokens']
+  if (tokens === undefined || tokens === null) return null
+  if (Number.isSafeInteger(tokens) && (tokens as number) >= 0) return tokens as number
+  throw new GatewayError('invalid_parameter', '"request_context_tokens" must be a whole number from 0.', {
+    param: 'extra_body.request_context_tokens',
+  })
+}

@@ -1,0 +1,77 @@
+import { GatewayError } from '#base/errors.ts'
+import type { Backend, Catalog, Group, Model, Route } from '#catalog/types.ts'
+import type { Settings } from '#config/types.ts'
+
+/** The conventional first group, of every key that has no other. */
+export const DEFAULT_GROUP = 'default'
+
+/** What a lookup may know: the catalog as one key sees it. */
+export interface Scope {
+  readonly catalog: Catalog
+  readonly routing: Settings['routing']
+  /** The key's groups, its primary one first. */
+  readonly groups: readonly string[]
+  /** The one that this request is in. */
+  readonly group: string
+}
+
+/** Routes of a model that its group may use. Throws 403 model_not_allowed, 503 no_available_backend. */
+export function routesOf({ catalog, group }: Scope, model: Model): readonly Route[] {
+  const active = catalog.routes.get(model.id) ?? []
+  const routes = active.filter((route) => route.group === group)
+  if (routes.length > 0) return routes
+  if (active.length > 0) {
+    throw new GatewayError('model_not_allowed', `The model "${model.id}" is not in your group.`, { param: 'model' })
+  }
+  throw new GatewayError('no_available_backend', `No backend can serve "${model.id}" at the moment.`, {
+    param: 'model',
+  })
+}
+
+const NO_GROUP: Omit<Group, 'id'> = {
+  public: true,
+  allowDefaultBackend: false,
+  defaultBackend: null,
+  strategy: null,
+  vendorPrefixPolicy: null,
+  backends: null,
+  fallbacks: [],
+  regions: [],
+  dataPolicy: [],
+}
+
+export const groupOf = ({ catalog, group }: Scope): Group => catalog.groups.get(group) ?? { id: group, ...NO_GROUP }
+
+// A catalog is one immutable picture, so what follows from it is found out once.
+const reachable = new WeakMap<Catalog, Map<string, ReadonlySet<string>>>()
+
+/**
+ * The backends that a group may name: those that it lists, else those that its routes lead to; the default group, where nothing
+ * is listed, all of them.
+ */
+export function backendsOf(scope: Scope): ReadonlySet<string> {
+  const { catalog, group } = scope
+  let known = reachable.get(catalog)
+  if (!known) reachable.set(catalog, (known = new Map()))
+  let backends = known.get(group)
+  if (!backends) known.set(group, (backends = new Set(listBackends(scope))))
+  return backends
+}
+
+function listBackends(scope: Scope): readonly string[] {
+  const { backends, defaultBackend } = groupOf(scope)
+  if (backends) return backends
+  if (scope.group === DEFAULT_GROUP) return [...scope.catalog.backends.keys()]
+  const routed = [...scope.catalog.routes.values()].flat().filter(({ group }) => group === scope.group)
+  const ids = routed.map(({ backend }) => backend.id)
+  return defaultBackend ? [...ids, defaultBackend.split(':')[0]!] : ids
+}
+
+/** The OpenRouter backend where vendor prefixes mean something (R27); null: nowhere. */
+export function openRouterOf(scope: Scope): Backend | null {
+  for (const id of backendsOf(scope)) {
+    const backend = scope.catalog.backends.get(id)
+    if (backend?.enabled && backend.type === 'openrouter') return backend
+  }
+  return null
+}

@@ -1,0 +1,114 @@
+import { parseFaithfulJson } from '#base/exact-json.ts'
+import type { TargetTraits } from '#codecs/translation.ts'
+import type { UriParameters } from '#data-plane/4-resolve/uri-parameters.ts'
+import type { Target } from '#data-plane/5-plan/plan.ts'
+import { type Loss, Losses } from '#ir/extensions.ts'
+import { askToReason } from './ask-to-reason.ts'
+import type { Asked } from './asked.ts'
+import { childOf, type Fields, fieldsIn } from './fields.ts'
+import { LIMIT_MEMBERS, placeOf } from './parameter-places.ts'
+import { traitsFor } from './translator.ts'
+
+/** Members that the gateway has heard; only OpenRouter hears them too. */
+export const HEARD_MEMBERS: readonly string[] = ['models', 'fallbacks', 'provider', 'session_id']
+
+export interface Adapted {
+  readonly body: Buffer
+  readonly losses: readonly Loss[]
+}
+
+/**
+ * The upstream's body with what the model string and the route say: the route's defaults under the client's members (R64), the
+ * string's parameters above them (R30, R32), and reasoning where the suffix asks for it (R34). What the gateway alone has to hear is
+ * taken out. Nearly always there is nothing to do, and the body stays as it is.
+ */
+export function adaptBody(asked: Asked, target: Target, body: Buffer): Adapted {
+  const { route, selection } = target
+  const isHeard = asked.parsed.wishes !== null && asked.parsed.wishes.spans.length > 0
+  const strips = isHeard && !hearsWishes(asked, target)
+  const isPlain = !selection.thinking && isEmpty(selection.parameters) && isEmpty(route.defaultParams)
+  if (isPlain && !strips) return { body, losses: [] }
+  const fields = fieldsIn(parseFaithfulJson(body.toString('utf8')))
+  if (!fields) return { body, losses: [] }
+  const losses = new Losses()
+  const traits = traitsFor(target, asked.gateway.settings.anthropicUpstreamVersion)
+  if (strips) for (const name of HEARD_MEMBERS) delete fields[name]
+  layUnder(fields, route.defaultParams)
+  applyParameters(asked, target, fields, traits, losses)
+  reason(asked, target, fields, traits, losses)
+  return { body: Buffer.from(JSON.stringify(fields)), losses: losses.list }
+}
+
+/** OpenRouter follows the wishes itself, unless a chain is gone through here. */
+function hearsWishes({ parsed, plan }: Asked, { route, protocol }: Target): boolean {
+  return (
+    route.backend.type === 'openrouter' && protocol === parsed.surface && !plan.targets.some(isOfChain(plan.model.id))
+  )
+}
+
+const isOfChain =
+  (modelId: string) =>
+  ({ route }: Target): boolean =>
+    route.model.id !== modelId
+
+const isEmpty = (members: object): boolean => Object.keys(members).length === 0
+
+/** The client's members win, object by object. Limits of the answer are no matter of defaults: money is held for them. */
+function layUnder(fields: Fields, defaults: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(defaults)) {
+    if (LIMIT_MEMBERS.includes(name) || name === 'maxOutputTokens' || name === 'maxTokens') continue
+    const own = fieldsIn(fields[name])
+    const under = fieldsIn(value)
+    if (own && under) layUnder(own, under)
+    else if (fields[name] === undefined) fields[name] = structuredClone(value)
+  }
+}
+
+function applyParameters(asked: Asked, target: Target, fields: Fields, traits: TargetTraits, losses: Losses): void {
+  const { protocol, route, selection } = target
+  const limit = asked.hold.outputTokensMax
+  for (const [name, value] of Object.entries(selection.parameters) as [keyof UriParameters, number | string][]) {
+    if (name === 'reasoning_effort') continue
+    const place = placeOf(name, protocol, traits, route.backend.type)
+    if ('without' in place) {
+      losses.dropped(`/model/${name}`, place.without)
+      continue
+    }
+    if (name === 'max_tokens') for (const other of LIMIT_MEMBERS) delete fields[other]
+    const holder = place.slice(0, -1).reduce(childOf, fields)
+    holder[place.at(-1)!] = bounded(name, value, protocol, limit, losses)
+  }
+}
+
+/** Claude's temperature ends at 1 (R81), and no limit goes beyond what the balance pays for. */
+function bounded(
+  name: string,
+  value: number | string,
+  protocol: string,
+  outputTokensMax: number | null,
+  losses: Losses,
+): number | string {
+  if (typeof value !== 'number') return value
+  if (name === 'max_tokens' && outputTokensMax !== null) return Math.min(value, outputTokensMax)
+  const isClaude = protocol === 'anthropic-messages' || protocol === 'bedrock-converse'
+  if (name !== 'temperature' || !isClaude || value <= 1) return value
+  losses.narrowed('/model/temperature', 'the upstream takes at most 1')
+  return 1
+}
+
+function reason(asked: Asked, target: Target, fields: Fields, traits: TargetTraits, losses: Losses): void {
+  const { protocol, route, selection } = target
+  const effort = selection.parameters.reasoning_effort ?? null
+  if (!selection.thinking && effort === null) return
+  const { thinking } = route.model
+  // A style of the operator's own is laid under what the client says, as any default (DeepSeek-like hosts).
+  const own = fieldsIn(thinking?.['param'])
+  if (own) return layUnder(fields, own)
+  const style =
+    typeof thinking?.['style'] === 'string' ? (thinking['style'] as TargetTraits['reasoning']) : traits.reasoning
+  if (style === 'none') return losses.dropped('/model/reasoning_effort', 'the model does not reason')
+  const { defaultEffort } = asked.gateway.settings.thinking
+  const wish = { effort, defaultEffort: defaultEffort === '' ? 'high' : defaultEffort }
+  for (const name of askToReason(fields, protocol, style, wish, traits.outputTokensMax))
+    losses.dropped(`/${name}`, 'the model takes none while it reasons')
+}

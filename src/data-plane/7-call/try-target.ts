@@ -1,0 +1,162 @@
+import { type AnswerFacts, type Failure, NO_FACTS, type StreamReader } from '#codecs/codec.ts'
+import { PASSTHROUGH } from '#codecs/index.ts'
+import type { Parsed } from '#data-plane/3-parse/parse.ts'
+import type { Target } from '#data-plane/5-plan/plan.ts'
+import type { HealthWatch } from '#health/target-health.ts'
+import type { Usage } from '#ir/usage.ts'
+import type { AttemptRecord } from '#observe/request-row.ts'
+import { JsonError } from '#wire/json-scan.ts'
+import { adaptBody } from './adapt-body.ts'
+import type { Answer } from './answer.ts'
+import type { Asked } from './asked.ts'
+import { dispatch, type Sending } from './dispatch.ts'
+import { dispatchAll } from './dispatch-all.ts'
+import { isStaged } from './faulted.ts'
+import { refuseLosses } from './losses.ts'
+import { applyParamRules, paramRulesOf } from './param-rules.ts'
+import { MARKED, withCaching } from './prompt-caching.ts'
+import { translate } from './translate.ts'
+import type { Translation } from './translator.ts'
+import { attemptRecord, secondsOf } from './upstream-error.ts'
+import { judge, type Verdict } from './verdict.ts'
+
+export interface Failed {
+  readonly kind: 'failed'
+  readonly target: Target
+  readonly failure: Failure
+  readonly retryAfter: string | null
+  readonly verdict: Verdict
+  readonly record: AttemptRecord
+}
+
+/** An answer without the attempts before it. */
+export type Answered = Answer & { readonly record: AttemptRecord }
+
+/**
+ * Makes one attempt at one target. Health hears of a failure and of a whole answer here; of a stream, when it has ended.
+ * Throws GatewayError (4xx) for a request that this target cannot take, before anything was sent.
+ */
+export async function tryTarget(asked: Asked, target: Target): Promise<Answered | Failed> {
+  const { gateway, exchange, parsed, report } = asked
+  const startedAt = performance.now()
+  const watch = isStaged(target) ? UNWATCHED : gateway.health.begin(target.route)
+  const prepared = await prepare(asked, target, watch)
+  const { translator, sending } = prepared
+  const translated = parsed.stream ? (translator?.openReader() ?? null) : null
+  const reader = parsed.stream ? (translated ?? PASSTHROUGH[parsed.surface].openStream(parsed.facts)) : null
+  const bodies = translator?.bodies ?? []
+  const outcome =
+    bodies.length > 1
+      ? await dispatchAll(gateway, exchange, target, sending, bodies)
+      : await dispatch(gateway, exchange, target, sending, reader)
+  const failed = (failure: Failure, retryAfter: string | null): Failed => {
+    const verdict = judge(failure)
+    tellHealth(watch, failure, verdict, retryAfter)
+    const record = attemptRecord(target, startedAt, failure, retryAfter)
+    return { kind: 'failed', target, failure, retryAfter, verdict, record }
+  }
+  if (outcome.kind === 'failed') return failed(outcome.failure, outcome.retryAfter)
+  const base = {
+    target,
+    attempts: [],
+    record: attemptRecord(target, startedAt, null, null),
+    report,
+    upstreamRequestId: outcome.upstreamRequestId,
+    save: translator?.save ?? null,
+    health: watch,
+  }
+  if (outcome.kind === 'stream') return { ...base, ...streamOf(outcome, reader!), translated }
+  const { facts, render } = readWhole(parsed, translator, outcome.body)
+  if (facts.failure) return failed(facts.failure, null)
+  watch.succeed()
+  return { ...base, kind: 'whole', body: outcome.body, facts, render }
+}
+
+const UNWATCHED: HealthWatch = { credential: 0, succeed() {}, fail() {}, release() {} }
+
+interface Prepared {
+  readonly translator: Translation | null
+  readonly sending: Sending
+}
+
+/** The bytes for this target, and in the report what they cost. Throws GatewayError (4xx); then nothing was attempted. */
+async function prepare(asked: Asked, target: Target, watch: HealthWatch): Promise<Prepared> {
+  const { gateway, exchange, parsed, hold, report } = asked
+  try {
+    report.begin()
+    if (hold.outputTokensMax !== null) report.limit(parsed.surface, target.protocol, hold.outputTokensMax)
+    const credential = target.route.backend.credentials[watch.credential] ?? null
+    const translator = target.protocol === parsed.surface ? null : await translate(asked, target, credential)
+    const plain = sendingOf(asked, target, translator, watch.credential)
+    const sending = withCaching(gateway, exchange, target, plain)
+    const adapted = adaptBody(asked, target, sending.body)
+    const ruled = applyParamRules(paramRulesOf(target), adapted.body, translator?.paths ?? {})
+    const marked = sending === plain ? [] : [MARKED]
+    report.rule(target.protocol, [...marked, ...adapted.losses, ...ruled.losses])
+    refuseLosses(gateway.settings, ruled.losses)
+    return { translator, sending: { ...sending, body: ruled.body } }
+  } catch (error) {
+    watch.release()
+    throw error
+  }
+}
+
+function streamOf(
+  outcome: Pick<Answer & { kind: 'stream' }, 'events' | 'firstContentAt'>,
+  reader: StreamReader,
+): Pick<Answer & { kind: 'stream' }, 'kind' | 'reader' | 'events' | 'firstContentAt'> {
+  const { events, firstContentAt } = outcome
+  return { kind: 'stream', reader, events, firstContentAt }
+}
+
+function tellHealth(watch: HealthWatch, failure: Failure, verdict: Verdict, retryAfter: string | null): void {
+  const seconds = secondsOf(retryAfter)
+  if (verdict.trouble) watch.fail(verdict.trouble, seconds === undefined ? null : seconds * 1000)
+  else if (failure.code === 'client_closed_request') watch.release()
+  // Who complains about a request does work.
+  else watch.succeed()
+}
+
+function sendingOf(
+  { exchange, parsed, hold }: Asked,
+  target: Target,
+  translator: Translation | null,
+  credential: number,
+): Sending {
+  const { operation, stream } = parsed
+  if (translator) {
+    const { body, geminiAction } = translator
+    return { body, operation, geminiAction, isTranslated: true, stream, credential }
+  }
+  const body = PASSTHROUGH[parsed.surface].writeRequest(parsed.body, parsed.facts, {
+    model: target.route.upstreamModel,
+    includeUsage: stream,
+    ...(hold.outputTokensMax === null ? {} : { outputTokensMax: hold.outputTokensMax }),
+  })
+  return { body, operation, geminiAction: exchange.endpoint.action, isTranslated: false, stream, credential }
+}
+
+interface Whole {
+  readonly facts: AnswerFacts
+  readonly render: ((usage: Usage | null) => Buffer) | null
+}
+
+function readWhole(parsed: Parsed, translator: Translation | null, body: Buffer): Whole {
+  try {
+    const { facts, render } = translator?.readWhole(body) ?? {
+      facts: PASSTHROUGH[parsed.surface].readAnswer(body),
+      render: null,
+    }
+    if (!parsed.stream || facts.failure) return { facts, render }
+    return failedWith(bad('The upstream answered a request for a stream with a whole answer.'))
+  } catch (error) {
+    if (!(error instanceof JsonError || error instanceof SyntaxError)) throw error
+    return failedWith(bad('The upstream sent an answer that is not JSON.'))
+  }
+}
+
+const failedWith = (failure: Failure | null): Whole => ({ facts: { ...NO_FACTS, failure }, render: null })
+
+function bad(message: string): Failure {
+  return { status: 502, code: 'upstream_bad_response', message }
+}

@@ -1,0 +1,16 @@
+import { adapterOf } from '#base/protocols.ts'
+import type { Parsed } from '#data-plane/3-parse/parse.ts'
+import type { Plan } from '#data-plane/5-plan/plan.ts'
+import type { Answer } from '#data-plane/7-call/answer.ts'
+
+/** How the answer came about: which model gave it, in how many attempts, and what was changed on the way (R12, R26, R67, R68, R81). */
+export function addFacts(headers: Record<string, string>, parsed: Parsed, plan: Plan, answer: Answer): void {
+  const { protocol, route } = answer.target
+  headers['x-gateway-model'] = route.model.id
+  headers['x-gateway-adapter'] = adapterOf(parsed.surface, protocol)
+  headers['x-gateway-attempts'] = String(Math.max(1, answer.attempts.length))
+  if (route.model.id !== plan.model.id) headers['x-gateway-fallback-from'] = plan.model.id
+  if (plan.reroutedFrom !== null) headers['x-gateway-context-rerouted'] = plan.reroutedFrom
+  const warnings = answer.report.headerTexts(answer.kind === 'whole')
+  if (warnings.length > 0) headers['x-gateway-warnings'] = warnings.join(', ')
+}

@@ -1,0 +1,105 @@
+/**
+ * What a failed attempt says of where it was made (R71).
+ * - `rate-limited`: this credential has used up its quota for a while
+ * - `refused`: this credential is not accepted, which time alone hardly mends
+ * - `failed`: the backend does not work, or not in time
+ */
+export type Trouble = 'rate-limited' | 'refused' | 'failed'
+
+/** `half-open`: the pause is over, and one probe decides whether the next one begins. */
+export type CircuitState = 'closed' | 'open' | 'half-open'
+
+/** Consecutive failures that open a circuit. */
+export const FAILURES_MAX = 3
+/** How long an open circuit lets nothing through. */
+export const OPEN_MS = 10_000
+/** Pauses after a 429 that names none, one after the other. */
+export const RATE_LIMIT_PAUSES_MS: readonly number[] = [5_000, 15_000, 30_000, 60_000]
+/** A longer `Retry-After` is not believed to the end. */
+export const RETRY_AFTER_MAX_MS = 15 * 60_000
+/** After a refused credential. */
+export const REFUSED_MS = 5 * 60_000
+
+/**
+ * The passive health of one thing that can fail: counts what happens and says whether to go on. Time is given by the
+ * caller, in milliseconds of a monotonic clock.
+ */
+export class Circuit {
+  private failures = 0
+  private pauses = 0
+  private openUntil = 0
+  private isProbed = false
+  private reason: Trouble | null = null
+
+  state(now: number): CircuitState {
+    if (this.openUntil === 0) return 'closed'
+    return now < this.openUntil ? 'open' : 'half-open'
+  }
+
+  /** Whether an attempt may be made: always while closed, and one at a time while half-open. */
+  admits(now: number): boolean {
+    if (this.openUntil === 0) return true
+    return now >= this.openUntil && !this.isProbed
+  }
+
+  /** When the pause ends; 0 while closed. */
+  get until(): number {
+    return this.openUntil
+  }
+
+  get trouble(): Trouble | null {
+    return this.reason
+  }
+
+  /** An attempt begins; exactly one of `succeed`, `fail` and `release` follows, with what this returns: whether it is the probe. */
+  begin(now: number): boolean {
+    if (this.isProbed || this.state(now) !== 'half-open') return false
+    this.isProbed = true
+    return true
+  }
+
+  /** It was answered: everything before is forgotten. */
+  succeed(): void {
+    this.isProbed = false
+    this.failures = 0
+    this.pauses = 0
+    this.openUntil = 0
+    this.reason = null
+  }
+
+  /** The attempt ended without a word about health: the client left. */
+  release(isProbe: boolean): void {
+    if (isProbe) this.isProbed = false
+  }
+
+  /** `retryAfterMs` is what the upstream asked for, null when it asked for nothing. */
+  fail(isProbe: boolean, trouble: Trouble, retryAfterMs: number | null, now: number): void {
+    this.release(isProbe)
+    // What was under way before a circuit opened tells nothing of the time since.
+    if (trouble === 'failed' && this.openUntil > 0 && !isProbe) return
+    const pauseMs = this.pauseOf(trouble, retryAfterMs, now)
+    if (pauseMs === 0) return
+    this.openUntil = Math.max(this.openUntil, now + pauseMs)
+    this.reason = trouble
+  }
+
+  private pauseOf(trouble: Trouble, retryAfterMs: number | null, now: number): number {
+    switch (trouble) {
+      case 'rate-limited': {
+        // Requests that were under way together are refused together: that is one step, not many.
+        if (this.state(now) !== 'open') this.pauses++
+        const step = Math.min(this.pauses, RATE_LIMIT_PAUSES_MS.length) - 1
+        return retryAfterMs === null ? RATE_LIMIT_PAUSES_MS[step]! : Math.min(retryAfterMs, RETRY_AFTER_MAX_MS)
+      }
+      case 'refused':
+        return REFUSED_MS
+      case 'failed':
+        this.failures++
+        return this.failures >= FAILURES_MAX ? OPEN_MS : 0
+      default: {
+        const missed: never = trouble
+        throw new Error(`unknown trouble ${String(missed)}`)
+      }
+    }
+  }
+}
