@@ -9,7 +9,7 @@ import { RAISED_LIMIT_MAX, raisesLimit } from '#codecs/raised-limit.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import { orderTargets } from './order.ts'
-import { excludedBy, isNamed, type Preferences, readPreferences } from './preferences.ts'
+import { excludedBy, isNamed, NO_PREFERENCES, type Preferences, readPreferences } from './preferences.ts'
 import { isWithinWindow, promptEstimate, windowOf } from './window.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
 
@@ -112,7 +112,9 @@ function targetsOf(
   const eligible: Target[] = []
   for (const route of routes) {
     const protocol = protocolFor(parsed, route)
-    const reason = protocol === null ? 'protocol' : reasonAgainst(gateway, parsed, selection, route, preferences)
+    // OpenRouter gets the client's preferences and follows them among its own providers.
+    const wishes = route.backend.type === 'openrouter' && protocol === parsed.surface ? NO_PREFERENCES : preferences
+    const reason = protocol === null ? 'protocol' : reasonAgainst(gateway, parsed, selection, route, wishes)
     if (reason !== null) excluded.push({ route, reason })
     else eligible.push({ route, protocol: protocol!, selection })
   }
