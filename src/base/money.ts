@@ -72,3 +72,15 @@ function formatDecimal(value: bigint, digits: number): string {
   const fraction = text.slice(-digits).replace(/0+$/, '')
   return `${value < 0n ? '-' : ''}${text.slice(0, -digits)}${fraction && `.${fraction}`}`
 }
+
+/** Digits of a reported amount that still count; more are cut. */
+const REPORTED_DIGITS = 12
+
+/** An amount in USD that another gateway wrote as a JSON number, half up; undefined for what is no amount. */
+export function reportedUsd(value: unknown): NanoUsd | undefined {
+  if (typeof value !== 'number' && typeof value !== 'string') return undefined
+  const match = /^(\d{1,12})(?:\.(\d*))?$/.exec(decimalText(value) ?? '')
+  if (!match) return undefined
+  const fraction = (match[2] ?? '').slice(0, REPORTED_DIGITS).padEnd(REPORTED_DIGITS, '0')
+  return roundToNano(BigInt(match[1]! + fraction))
+}

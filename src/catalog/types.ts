@@ -15,7 +15,8 @@ export interface Price {
   readonly request: PicoUsd | null
   /** Prices that replace the base ones when the prompt has more than `aboveInputTokens` tokens; ascending. */
   readonly tiers: readonly PriceTier[]
-  readonly source: 'config' | 'route' | 'reference' | 'fallback' | 'simulator'
+  /** `reported`: only the upstream knows it, and tells the cost of each answer. */
+  readonly source: 'config' | 'route' | 'reference' | 'fallback' | 'simulator' | 'reported'
   /** Identifies the price in receipts: a short digest of its numbers. */
   readonly version: string
   readonly updatedAt: string | null

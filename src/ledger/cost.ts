@@ -38,6 +38,30 @@ export interface BoundInput {
   readonly images?: number
 }
 
+/**
+ * Stands where only the upstream knows the price and tells it with each answer (OpenRouter, R27): a hold is computed from it,
+ * above every list price that is known, and the reported cost is what is booked.
+ */
+export const REPORTED_PRICE: Price = {
+  input: 150_000_000n,
+  output: 600_000_000n,
+  cacheRead: null,
+  cacheWrite: null,
+  cacheWrite1h: null,
+  reasoning: null,
+  image: null,
+  request: null,
+  tiers: [],
+  source: 'reported',
+  version: 'reported',
+  updatedAt: null,
+}
+
+/** The cost that the upstream reported; null when it reported none. */
+export function reportedCost({ costNano }: Usage): Cost | null {
+  return costNano === undefined ? null : { pico: costNano * 1000n, nano: costNano, lines: [] }
+}
+
 type Rates = Omit<PriceTier, 'aboveInputTokens'>
 
 /**

@@ -1,12 +1,13 @@
 import { GatewayError } from '#base/errors.ts'
 import type { Backend, Catalog, Model, Route } from '#catalog/types.ts'
+import { REPORTED_PRICE } from '#ledger/cost.ts'
 import type { Scope } from './scope.ts'
 import type { Found } from './selection.ts'
 
 export const THINKING_SUFFIX = '-thinking'
 
-/** The capability that the suffix asks for (R33). */
-export const THINKING = 'thinking'
+/** Either of these capabilities is what the suffix asks for (R33); the listings show them as one. */
+const THINKING: readonly string[] = ['thinking', 'reasoning']
 
 /**
  * A model at one backend, by the upstream's own name of it. A name that the catalog knows brings its price and its facts; any
@@ -35,7 +36,7 @@ export function withoutThinking(id: string): string | null {
 
 /** Throws 400 thinking_not_supported. */
 export function requireThinking(model: Model): void {
-  if (model.capabilities.has(THINKING)) return
+  if (THINKING.some((capability) => model.capabilities.has(capability))) return
   const message = `The model "${model.id}" does not reason; call it without "${THINKING_SUFFIX}".`
   throw new GatewayError('thinking_not_supported', message, { param: 'model' })
 }
@@ -55,7 +56,7 @@ function unlistedAt(catalog: Catalog, backend: Backend, name: string, group: str
     priority: 0,
     weight: 1,
     active: true,
-    price: known?.price ?? null,
+    price: known?.price ?? (backend.type === 'openrouter' ? REPORTED_PRICE : null),
     defaultParams: {},
     maxContext: null,
   }

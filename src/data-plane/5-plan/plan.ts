@@ -10,7 +10,14 @@ import { RAISED_LIMIT_MAX, raisesLimit } from '#codecs/raised-limit.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import { orderTargets } from './order.ts'
-import { excludedBy, isNamed, type Preferences, readPreferences } from './preferences.ts'
+import {
+  excludedBy,
+  isNamed,
+  knownPreferences,
+  NO_PREFERENCES,
+  type Preferences,
+  readPreferences,
+} from './preferences.ts'
 import { isWithinWindow, promptEstimate, windowOf } from './window.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
 
@@ -85,7 +92,9 @@ export function planTargets(
   exchange: Exchange,
 ): Plan {
   checkKind(parsed, selection.model)
-  const preferences = readPreferences(parsed.wishes?.provider ?? null)
+  const wished = readPreferences(parsed.wishes?.provider ?? null)
+  // On OpenRouter's own surface a provider that is not there is an answer; elsewhere the member is nobody's (R79).
+  const preferences = exchange.openRouter ? wished : knownPreferences(wished, gateway.catalog.current.backends.values())
   const staysPut = !preferences.allowsFallbacks || exchange.request.headers['x-gateway-no-fallback'] === 'true'
   const excluded: Excluded[] = []
   const select = (each: Selection): readonly Target[] =>
@@ -130,7 +139,9 @@ function targetsOf(
   const eligible: Target[] = []
   for (const route of routes) {
     const protocol = protocolFor(parsed, route)
-    const reason = protocol === null ? 'protocol' : reasonAgainst(gateway, parsed, selection, route, preferences)
+    // OpenRouter gets the client's preferences and follows them among its own providers.
+    const wishes = route.backend.type === 'openrouter' && protocol === parsed.surface ? NO_PREFERENCES : preferences
+    const reason = protocol === null ? 'protocol' : reasonAgainst(gateway, parsed, selection, route, wishes)
     if (reason !== null) excluded.push({ route, reason })
     else eligible.push({ route, protocol: protocol!, selection })
   }

@@ -1,5 +1,5 @@
 import { GatewayError } from '#base/errors.ts'
-import type { Route } from '#catalog/types.ts'
+import type { Backend, Route } from '#catalog/types.ts'
 import type { Sort } from '#data-plane/4-resolve/selection.ts'
 
 /** OpenRouter's `provider` object as far as a gateway's own routes can follow it (openrouter-api.md). */
@@ -47,7 +47,7 @@ function namesOf(provider: Readonly<Record<string, unknown>>, name: string): rea
   const value = provider[name]
   if (value === undefined || value === null) return null
   if (!Array.isArray(value) || !value.every((each) => typeof each === 'string')) throw wrong(name, 'a list of names')
-  return value.map((each: string) => each.toLowerCase())
+  return value.map((each: string) => each.trim().toLowerCase().replaceAll(' ', '-'))
 }
 
 function sortOf(value: unknown): Sort | null {
@@ -74,10 +74,32 @@ function usdOf(value: unknown): number | null {
 const wrong = (name: string, expected: string): GatewayError =>
   new GatewayError('invalid_parameter', `"provider.${name}" must be ${expected}.`, { param: `provider.${name}` })
 
+/** OpenRouter's names of providers whose backend type is called otherwise here. */
+const TYPES: Readonly<Record<string, string>> = {
+  'google-ai-studio': 'gemini',
+  'google-vertex': 'vertex',
+  'amazon-bedrock': 'bedrock',
+  alibaba: 'qwen',
+  moonshotai: 'moonshot',
+  'z-ai': 'zai',
+}
+
 /** Whether a backend is meant by a provider's name: its id, its type, or either with a suffix behind a slash. */
-export function isNamed({ backend }: Route, name: string): boolean {
+export function isNamed({ backend }: { readonly backend: Backend }, name: string): boolean {
   const plain = name.split('/')[0]!
-  return [backend.id.toLowerCase(), backend.type].some((own) => own === name || own === plain)
+  return [backend.id.toLowerCase(), backend.type].some((own) => own === name || own === plain || own === TYPES[plain])
+}
+
+/**
+ * The preferences without a list of providers of which this gateway knows none: it is about somebody else's. A list that names one of
+ * its backends is kept, and then nothing else will do.
+ */
+export function knownPreferences(preferences: Preferences, backends: Iterable<Backend>): Preferences {
+  const { only } = preferences
+  if (only === null) return preferences
+  const known = [...backends]
+  const isOurs = only.some((name) => known.some((backend) => isNamed({ backend }, name)))
+  return isOurs ? preferences : { ...preferences, only: null }
 }
 
 /** Why a route may not be used; null when it may. */

@@ -9,8 +9,20 @@ import { childOf, type Fields, fieldsIn } from './fields.ts'
 import { LIMIT_MEMBERS, placeOf } from './parameter-places.ts'
 import { traitsFor } from './translator.ts'
 
-/** Members that the gateway has heard; only OpenRouter hears them too. */
+/** Members that the gateway has heard. */
 export const HEARD_MEMBERS: readonly string[] = ['models', 'fallbacks', 'provider', 'session_id']
+/** Those that a chain gone through here has used up. */
+const CHAIN_MEMBERS: readonly string[] = ['models', 'fallbacks']
+const NO_MEMBERS: readonly string[] = []
+
+/** Backends that may understand what is not their vendor's own: everything stays for them (R79). */
+const TAKES_ANYTHING: ReadonlySet<string> = new Set([
+  'openrouter',
+  'openai-compatible',
+  'anthropic-compatible',
+  'gemini-compatible',
+  'simulator',
+])
 
 export interface Adapted {
   readonly body: Buffer
@@ -24,26 +36,25 @@ export interface Adapted {
  */
 export function adaptBody(asked: Asked, target: Target, body: Buffer): Adapted {
   const { route, selection } = target
-  const isHeard = asked.parsed.wishes !== null && asked.parsed.wishes.spans.length > 0
-  const strips = isHeard && !hearsWishes(asked, target)
+  const heard = heardMembers(asked, target)
   const isPlain = !selection.thinking && isEmpty(selection.parameters) && isEmpty(route.defaultParams)
-  if (isPlain && !strips) return { body, losses: [] }
+  if (isPlain && heard.length === 0) return { body, losses: [] }
   const fields = fieldsIn(parseFaithfulJson(body.toString('utf8')))
   if (!fields) return { body, losses: [] }
   const losses = new Losses()
   const traits = traitsFor(target, asked.gateway.settings.anthropicUpstreamVersion)
-  if (strips) for (const name of HEARD_MEMBERS) delete fields[name]
+  for (const name of heard) delete fields[name]
   layUnder(fields, route.defaultParams)
   applyParameters(asked, target, fields, traits, losses)
   reason(asked, target, fields, traits, losses)
   return { body: Buffer.from(JSON.stringify(fields)), losses: losses.list }
 }
 
-/** OpenRouter follows the wishes itself, unless a chain is gone through here. */
-function hearsWishes({ parsed, plan }: Asked, { route, protocol }: Target): boolean {
-  return (
-    route.backend.type === 'openrouter' && protocol === parsed.surface && !plan.targets.some(isOfChain(plan.model.id))
-  )
+/** What is taken out of the body: a vendor's own API would refuse it, and what was done here is not to be done again. */
+function heardMembers({ parsed, plan }: Asked, { route }: Target): readonly string[] {
+  if (parsed.wishes === null || parsed.wishes.spans.length === 0) return NO_MEMBERS
+  if (!TAKES_ANYTHING.has(route.backend.type)) return HEARD_MEMBERS
+  return plan.targets.some(isOfChain(plan.model.id)) ? CHAIN_MEMBERS : NO_MEMBERS
 }
 
 const isOfChain =

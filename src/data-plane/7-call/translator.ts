@@ -17,7 +17,7 @@ import type { ChatEvent } from '#ir/chat-event.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import type { Loss, Losses } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
-import { costOf } from '#ledger/cost.ts'
+import { type Cost, costOf, reportedCost } from '#ledger/cost.ts'
 import { isOperatorsName } from '#providers/cloud-paths.ts'
 import { AnswerWatch } from './answer-watch.ts'
 import type { Conversation } from './conversation.ts'
@@ -126,7 +126,7 @@ export class ChatTranslator implements Translation {
       showsUsage: exchange.openRouter ? parsed.facts.showsUsage !== false : parsed.facts.showsUsage === true,
       isOpenRouter: exchange.openRouter,
       losses: this.answerLosses,
-      costOf: (usage) => (price === null ? null : formatUsd(costOf(usage, price).nano)),
+      costOf: (usage) => textOf(price?.source === 'reported' ? reportedCost(usage) : price && costOf(usage, price)),
     }
   }
 
@@ -197,6 +197,8 @@ export class ChatTranslator implements Translation {
     return { candidates: this.request.candidates ?? 1 }
   }
 }
+
+const textOf = (cost: Cost | null): string | null => cost && formatUsd(cost.nano)
 
 /** The request within what the balance pays for: where reasoning would raise the limit again, it is left out (R94). */
 function affordable(request: ChatRequest, outputTokensMax: number, mayRaise: boolean, losses: Losses): ChatRequest {
