@@ -1,5 +1,3 @@
-import type { NanoUsd } from '#base/money.ts'
-
 /**
  * Token counts of one request in disjoint classes: the prompt is `input + cacheRead + cacheWrite + cacheWrite1h`, and
  * `output` includes `reasoning`. Null is "not reported", which is not 0 (R87).
@@ -13,8 +11,8 @@ export interface Usage {
   readonly output: number | null
   readonly reasoning: number | null
   readonly source: 'upstream' | 'estimated' | 'none'
-  /** What the upstream says that it charged, where it says so (R27); it counts only where there is no price. */
-  readonly costNano?: NanoUsd
+  /** What the upstream says that it charged, decimal text, where it says so (R27); it counts only where there is no price. */
+  readonly costUsd?: string
 }
 
 /** Nothing was reported. */

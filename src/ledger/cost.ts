@@ -1,5 +1,5 @@
 import type { NanoUsd, PicoUsd } from '#base/money.ts'
-import { roundToNano } from '#base/money.ts'
+import { reportedUsd, roundToNano } from '#base/money.ts'
 import type { Price, PriceTier } from '#catalog/types.ts'
 import type { Usage } from '#ir/usage.ts'
 
@@ -58,8 +58,10 @@ export const REPORTED_PRICE: Price = {
 }
 
 /** The cost that the upstream reported; null when it reported none. */
-export function reportedCost({ costNano }: Usage): Cost | null {
-  return costNano === undefined ? null : { pico: costNano * 1000n, nano: costNano, lines: [] }
+export function reportedCost({ costUsd }: Usage): Cost | null {
+  if (costUsd === undefined) return null
+  const nano = reportedUsd(costUsd)
+  return { pico: nano * 1000n, nano, lines: [] }
 }
 
 type Rates = Omit<PriceTier, 'aboveInputTokens'>

@@ -87,6 +87,9 @@ function compareTwin(
   for (const difference of differencesOf(left, right)) tell(shown(difference))
 }
 
+/** What another gateway charged is no count, and the twin tells our own cost. */
+const withoutCost = ({ costUsd: _, ...counts }: Usage): Omit<Usage, 'costUsd'> => counts
+
 /**
  * What an answer says. Ids of the answer, its model and its time are the gateway's own in the twin, and what Messages and
  * Gemini write as an object has lost the white space of its text.
@@ -98,7 +101,7 @@ function meaningOf({ candidates, usage }: Collected, protocol: ClientProtocol): 
       // The upstream's own word is one of the surface's words in the twin.
       finish: finish && [finish.reason, finish.stopSequence],
     })),
-    usage: usage && countsOf(usage),
+    usage: usage && withoutCost(usage),
   }
 }
 
