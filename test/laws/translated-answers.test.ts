@@ -87,9 +87,6 @@ function compareTwin(
   for (const difference of differencesOf(left, right)) tell(shown(difference))
 }
 
-/** What another gateway charged is no count, and the twin tells our own cost. */
-const withoutCost = ({ costUsd: _, ...counts }: Usage): Omit<Usage, 'costUsd'> => counts
-
 /**
  * What an answer says. Ids of the answer, its model and its time are the gateway's own in the twin, and what Messages and
  * Gemini write as an object has lost the white space of its text.
@@ -101,7 +98,7 @@ function meaningOf({ candidates, usage }: Collected, protocol: ClientProtocol): 
       // The upstream's own word is one of the surface's words in the twin.
       finish: finish && [finish.reason, finish.stopSequence],
     })),
-    usage: usage && withoutCost(usage),
+    usage: usage && countsOf(usage),
   }
 }
 
@@ -141,7 +138,8 @@ function compact(text: string): string {
   }
 }
 
-const countsOf = ({ source: _source, ...counts }: Usage): unknown => counts
+/** What another gateway charged is no count, and the twin tells our own cost. */
+const countsOf = ({ source: _source, costUsd: _cost, ...counts }: Usage): unknown => counts
 
 for (const isStream of [true, false])
   law(`what a client does not get of ${isStream ? 'a stream' : 'a whole answer'} is declared`, 1000, (tell) => {
