@@ -76,6 +76,9 @@ export class ResponsesStreamReader extends EventReader {
     this.usage = answer.usage ?? this.usage
     this.usageOpen = answer.usage ? (answer.usageOpen ?? -1) : -1
     this.finishReason = answer.finishReason
+    // Some hosts send nothing but this event.
+    if (this.contentBytes === 0) this.contentBytes = answer.contentBytes
+    if (this.toolCallsCount === 0) this.toolCallsCount = answer.toolCallsCount
     if (type === 'response.failed') this.failure = answer.failure ?? UNEXPLAINED
   }
 
