@@ -6,7 +6,6 @@ import { leaves, type Merged } from './merge.ts'
  */
 export const PENDING: readonly string[] = [
   'routing.list_exact_aliases',
-  'routing.drain_on_disconnect',
   'routing.disable_hybrid_backend',
   'routing.hybrid_backend_repeat_messages',
   'routing.reasoning_injection_probability',

@@ -39,7 +39,8 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const report = (seen.report = new Report(plan.losses))
     const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold, report))
     const tally = (seen.tally = meter(parsed, plan, answer))
-    await reply(exchange, parsed, plan, answer, tally, settle)
+    const drainMs = gateway.settings.routing.drainOnDisconnectMs
+    await reply(exchange, parsed, plan, answer, tally, settle, drainMs)
   } catch (thrown) {
     seen.error = asGatewayError(thrown)
     if (seen.error.code === 'internal_error')

@@ -34,6 +34,12 @@ export class Report {
     this.lowered = { path: LIMIT_PATHS[surface], action: 'narrowed', reason, isSevere: false }
   }
 
+  /** Gives back what it is now, for an answer that is kept while another target is tried. */
+  mark(): () => void {
+    const { request, answer, upstream, surface } = this
+    return () => Object.assign(this, { request, answer, upstream, surface })
+  }
+
   /** Another target is tried: what the one before lost does not count. */
   begin(): void {
     this.request = NONE

@@ -193,6 +193,7 @@ export function parsedOf(asked: Asked = {}): Parsed {
     stream: false,
     asJsonArray: false,
     reportsLosses: false,
+    timeoutMs: null,
     body: Buffer.from(asked.body ?? 'x'.repeat(100)),
     facts: { ...FACTS, ...asked.facts },
     wishes: asked.wishes ?? null,

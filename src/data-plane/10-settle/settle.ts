@@ -3,6 +3,7 @@ import type { Gateway } from '#data-plane/gateway.ts'
 import type { Outcome } from '#data-plane/9-reply/reply.ts'
 import { UpstreamError } from '#data-plane/failures.ts'
 import type { Seen } from '#data-plane/seen.ts'
+import { speedKeyOf } from '#data-plane/speed-key.ts'
 import type { Usage } from '#ir/usage.ts'
 import { rowOf } from './row.ts'
 
@@ -31,6 +32,7 @@ async function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined
   const usage = outcome === undefined ? null : (tally?.final() ?? null)
   endLimits(gateway, seen, usage)
   const cost = usage && tally ? tally.costOf(usage) : null
+  if (outcome === 'complete') measureSpeed(gateway, seen, usage)
   const row = rowOf(seen, outcome, usage, cost?.nano ?? null)
   gateway.capture?.append(row)
   if (!seen.hold?.metered) gateway.requestLog.append(row)
@@ -65,4 +67,19 @@ function reportHealth({ answer }: Seen, outcome: Outcome | undefined): void {
   if (outcome === 'complete') answer?.health?.succeed()
   else if (outcome === 'upstream_disconnect') answer?.health?.fail('failed', null)
   else answer?.health?.release()
+}
+
+/** Fewer tokens than these, or a shorter time, tell nothing of throughput. */
+const MEASURED_TOKENS_MIN = 8
+const MEASURED_MS_MIN = 20
+
+/** A streamed answer that ended well tells how fast its target is (R66). */
+function measureSpeed(gateway: Gateway, { answer }: Seen, usage: Usage | null): void {
+  if (answer?.kind !== 'stream') return
+  const attempt = answer.attempts.at(-1)
+  if (!attempt) return
+  const ms = performance.now() - answer.firstContentAt
+  const tokens = usage?.source === 'upstream' ? (usage.output ?? 0) : 0
+  const isTelling = tokens >= MEASURED_TOKENS_MIN && ms >= MEASURED_MS_MIN
+  gateway.speeds.measured(speedKeyOf(answer.target), attempt.latency_ms, isTelling ? (tokens * 1000) / ms : null)
 }

@@ -4,6 +4,7 @@ import type { RequestFacts } from '#codecs/codec.ts'
 import { PASSTHROUGH } from '#codecs/index.ts'
 import { isUtf8 } from 'node:buffer'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
+import { readTimeoutHeader } from './timeout-header.ts'
 import { readWishes, type RoutingWishes } from './routing-wishes.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 
@@ -18,6 +19,8 @@ export interface Parsed {
   readonly asJsonArray: boolean
   /** Whether the answer is to say all that was lost on the way (B2). */
   readonly reportsLosses: boolean
+  /** How long the client wants to wait at most (R76); null: as long as the operator allows. */
+  readonly timeoutMs: number | null
   readonly body: Buffer
   readonly facts: RequestFacts
   /** What the body says about routing; null when it says nothing. */
@@ -29,6 +32,7 @@ export async function parse(gateway: Gateway, exchange: Exchange): Promise<Parse
   const { endpoint } = exchange
   const { limits } = gateway.settings
   const reportsLosses = readReportHeader(exchange.request.headers['x-gateway-report'])
+  const timeoutMs = readTimeoutHeader(exchange.request.headers['x-gateway-timeout-ms'])
   const body = await exchange.readBody(limits.bodyBytesMax)
   if (body.length === 0) throw new GatewayError('invalid_json', 'The body is empty; a JSON object is expected.')
   if (!isUtf8(body)) throw new GatewayError('invalid_json', 'The body is not valid UTF-8.')
@@ -43,6 +47,7 @@ export async function parse(gateway: Gateway, exchange: Exchange): Promise<Parse
     stream: isGeminiStream || (facts.stream && endpoint.operation === 'generate'),
     asJsonArray: isGeminiStream && new URLSearchParams(exchange.query).get('alt') !== 'sse',
     reportsLosses,
+    timeoutMs,
     body,
     facts,
     wishes: readWishes(body, limits.jsonDepthMax),

@@ -9,6 +9,7 @@ import type { Loss } from '#ir/extensions.ts'
 import { RAISED_LIMIT_MAX, raisesLimit } from '#codecs/raised-limit.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
+import { speedKeyOf } from '#data-plane/speed-key.ts'
 import { orderTargets } from './order.ts'
 import {
   excludedBy,
@@ -163,9 +164,6 @@ function targetsOf(
 function strategyOf(gateway: Gateway, { model, group }: Selection): Strategy {
   return model.strategy ?? gateway.catalog.current.groups.get(group)?.strategy ?? gateway.settings.routing.strategy
 }
-
-/** Under this name a target's speed is kept. */
-export const speedKeyOf = ({ route }: Pick<Target, 'route'>): string => `${route.backend.id} ${route.upstreamModel}`
 
 /** Those that the client names first come first, in its order. */
 function preferred(targets: readonly Target[], order: readonly string[]): readonly Target[] {
