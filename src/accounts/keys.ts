@@ -10,6 +10,9 @@ import type { ApiKey, KeyRing, Keys, NewKey } from './types.ts'
 
 const NAME_LENGTH_MAX = 100
 
+/** The group of a key that was given none (R63). */
+export const DEFAULT_GROUPS: readonly string[] = ['default']
+
 /**
  * Keys over a store (R15). A change counts from the next request on: the ring forgets the key. `heldOfKey` gives what the
  * ledger holds of a key in memory (`RecoverableLedger.heldOfKey`).
@@ -46,12 +49,13 @@ export function createKeys(
       return found.map(keyOf)
     },
     async update(hash, change) {
-      const { name, disabled, limitNano, limitReset } = change
+      const { name, groups, disabled, limitNano, limitReset } = change
       if (name !== undefined) checkName(name)
       if (limitNano !== undefined) checkLimitAmount(limitNano)
       const row = await store.execute('updateKey', {
         hash,
         ...(name === undefined ? {} : { name: name.trim() }),
+        ...(groups === undefined ? {} : { groups: groupsText(groups) }),
         ...(disabled === undefined ? {} : { disabled }),
         ...(limitNano === undefined ? {} : { limitNano }),
         ...(limitReset === undefined ? {} : { limitReset }),
@@ -88,6 +92,7 @@ async function createKey(
   nowMs: number,
 ): Promise<{ key: ApiKey; plaintext: string }> {
   const { name, accountId, kind = 'inference', system = null, limitNano, limitReset, expiresMs = null } = input
+  const { groups = DEFAULT_GROUPS } = input
   const text = newKeyText()
   const stored: Omit<ApiKeyTable, 'disabled' | 'removed_ms'> = {
     id: newId('key'),
@@ -97,6 +102,7 @@ async function createKey(
     name: checkName(name),
     kind,
     system,
+    group_ids: groupsText(groups),
     limit_nano: checkLimitAmount(limitNano ?? null),
     limit_reset: limitReset ?? null,
     expires_ms: checkExpiry(expiresMs, nowMs),
@@ -117,6 +123,7 @@ export function keyOf(row: ApiKeyTable): ApiKey {
     name: row.name,
     kind: row.kind,
     system: row.system,
+    groups: JSON.parse(row.group_ids) as readonly string[],
     disabled: row.disabled !== 0,
     limitNano: row.limit_nano,
     limitReset: row.limit_reset,
@@ -135,6 +142,13 @@ function checkName(name: string): string {
   const trimmed = name.trim()
   if (trimmed.length >= 1 && trimmed.length <= NAME_LENGTH_MAX) return trimmed
   throw invalid('name', `A key's name has 1 to ${NAME_LENGTH_MAX} characters.`)
+}
+
+/** Which groups there are is the configuration's to say; here a key only has to be in one. */
+function groupsText(groups: readonly string[]): string {
+  const distinct = [...new Set(groups)]
+  if (distinct.length === 0 || distinct.includes('')) throw invalid('groups', 'A key is in at least one group.')
+  return JSON.stringify(distinct)
 }
 
 function checkLimitAmount(limitNano: bigint | null): bigint | null {

@@ -31,7 +31,7 @@ export interface ApiKey {
   readonly kind: 'inference' | 'management'
   readonly system: string | null
   /** The first is the one its requests are in unless they name another (R63). */
-  readonly groups?: readonly string[]
+  readonly groups: readonly string[]
   readonly disabled: boolean
   readonly limitNano: NanoUsd | null
   readonly limitReset: LimitReset | null
@@ -111,6 +111,8 @@ export interface NewKey {
   readonly accountId: string
   readonly kind?: ApiKey['kind']
   readonly system?: string | null
+  /** Absent: the default group. */
+  readonly groups?: readonly string[]
   readonly limitNano?: NanoUsd | null
   readonly limitReset?: LimitReset | null
   readonly expiresMs?: number | null
@@ -128,7 +130,13 @@ export interface Keys {
   }): Promise<readonly ApiKey[]>
   update(
     hash: string,
-    change: { name?: string; disabled?: boolean; limitNano?: NanoUsd | null; limitReset?: LimitReset | null },
+    change: {
+      name?: string
+      groups?: readonly string[]
+      disabled?: boolean
+      limitNano?: NanoUsd | null
+      limitReset?: LimitReset | null
+    },
   ): Promise<ApiKey>
   remove(hash: string): Promise<void>
   usage(key: ApiKey, nowMs: number): Promise<KeyUsage>

@@ -109,6 +109,7 @@ function addKeys(program: Command, start: Start): void {
     .option('--limit-reset <period>', 'daily, weekly or monthly')
     .option('--expires-at <time>', 'ISO 8601 time')
     .option('--system <tag>', 'business system the key is for')
+    .option('--group <group...>', 'groups the key is in, its own one first; default: default')
     .option('--management', 'a key that manages keys and cannot call models')
     .action(start(async (run, [name], options) => (await load()).createKey(run, name!, options)))
   add('disable <key>', 'Disable a key by its hash or the start of it.').action(

@@ -1,3 +1,4 @@
+import { DEFAULT_GROUPS } from '#accounts/keys.ts'
 import type { KeyUsage } from '#accounts/types.ts'
 import { usdNumber } from '#base/exact-json.ts'
 import { GatewayError } from '#base/errors.ts'
@@ -18,7 +19,7 @@ export async function readMe(call: Call<KeyActor>): Promise<Answer> {
         hash: key.hash,
         name: key.name,
         system: key.system,
-        group: null,
+        group: key.groups[0] ?? null,
         expires_at: isoOrNull(key.expiresMs),
         limit: textOrNull(key.limitNano),
         limit_reset: key.limitReset,
@@ -31,7 +32,7 @@ export async function readMe(call: Call<KeyActor>): Promise<Answer> {
       budget_period: null,
       budget_reset_at: null,
       free_requests: { limit: null, used: 0, remaining: null, reset_at: null },
-      groups: [...call.deps.catalog.current.groups.values()].filter((group) => group.public).map((group) => group.id),
+      groups: key?.groups ?? DEFAULT_GROUPS,
     },
   }
 }

@@ -88,10 +88,18 @@ export function listProviders(call: Call): Answer {
 /** Without a key only what is public. */
 function filterOf(call: Call): ListingFilter {
   return {
-    groups: parseRouteGroups(call.query['route_groups']),
+    groups: groupsOf(call),
     publicOnly: call.actor.kind === 'nobody',
     kind: parseKind(call.query['kind']),
   }
+}
+
+/** Those of the key, and of them those that the query names (R54, R63). */
+function groupsOf({ actor, query }: Call): ReadonlySet<string> | null {
+  const wanted = parseRouteGroups(query['route_groups'])
+  if (actor.kind !== 'key' || actor.caller.key === null) return wanted
+  const own = actor.caller.key.groups.map((group) => group.toLowerCase())
+  return new Set(wanted === null ? own : own.filter((group) => wanted.has(group)))
 }
 
 /** `/api/v1/models/{id}` answers the model itself, as OpenAI does; `/api/v1/model/{author}/{slug}` inside `data`. */

@@ -7,7 +7,7 @@ import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { rewriteAlias } from './aliases.ts'
 import { foreignGroup, LOOKUPS } from './lookups.ts'
-import { DEFAULT_GROUP, groupOf, type Scope } from './scope.ts'
+import { DEFAULT_GROUP, everyGroup, groupOf, type Scope } from './scope.ts'
 import type { Found, Selection, TraceStep } from './selection.ts'
 import { CHAIN_ELEMENTS_MAX, readHybrid, splitChain } from './selectors.ts'
 import { readParameters } from './uri-parameters.ts'
@@ -29,10 +29,12 @@ export function resolve(gateway: Gateway, caller: Caller, parsed: Parsed, exchan
 
 /** The catalog as this key sees it. Throws 403 group_not_allowed for a group that it asks for and is not in. */
 export function scopeOf(gateway: Gateway, caller: Caller, wanted?: string | string[]): Scope {
-  const groups = caller.key?.groups ?? [DEFAULT_GROUP]
+  const catalog = gateway.catalog.current
+  // Without keys (R16) whoever asks is the operator.
+  const groups = caller.key?.groups ?? everyGroup(catalog)
   const group = typeof wanted === 'string' && wanted !== '' ? wanted : (groups[0] ?? DEFAULT_GROUP)
   if (group !== groups[0] && !groups.includes(group)) throw foreignGroup(group)
-  return { catalog: gateway.catalog.current, routing: gateway.settings.routing, groups, group }
+  return { catalog, routing: gateway.settings.routing, groups, group }
 }
 
 export interface Wanted {
