@@ -16,6 +16,7 @@ import { createRequestReads } from '#control-plane/request-reads.ts'
 import { registerControlPlane } from '#control-plane/routes.ts'
 import { UpstreamPools } from '#data-plane/7-call/pools.ts'
 import { SealStash } from '#data-plane/7-call/seal-stash.ts'
+import { createExplainer } from '#data-plane/explain/explain.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { ActiveRequests, createDataPlane, registerGeminiPaths } from '#data-plane/routes.ts'
 import { RetryBudget } from '#health/retry-budget.ts'
@@ -134,7 +135,7 @@ async function openPlanes(
   const app = createServer(createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => reloader.current.settings.gatewayUrl
   const own = { accounts, keys, requests, settings, gatewayUrl, masterKey: masterKey.value, version: readVersion() }
-  registerControlPlane(app, { ...shared, ...own })
+  registerControlPlane(app, { ...shared, ...own, ...routingOf(gateway) })
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app.server, settings.host)
@@ -163,6 +164,12 @@ async function openPlanes(
     },
   }
 }
+
+/** What the control plane asks of the data plane, which it does not know. */
+const routingOf = (gateway: Gateway) => ({
+  explainer: createExplainer(gateway),
+  routing: () => gateway.settings.routing,
+})
 
 /** The catalog and what is known of its backends, which follow the configuration. */
 function watchCatalog(options: StartOptions, loaded: LoadedConfig, log: Logger, simulator: Simulator | null) {

@@ -50,6 +50,8 @@ export async function mountAdministration(
     settings,
     version: readVersion(),
     gatewayUrl: () => settings.gatewayUrl,
+    explainer: null,
+    routing: () => settings.routing,
   })
   return app
 }

@@ -147,8 +147,9 @@ describe('/api/v1/keys', () => {
     assert.deepEqual([me.key.group, me.groups], ['gold', ['gold', 'default']])
     assert.equal((await change(['gold'], manager)).status, 403)
     for (const groups of [['none'], [], [''], 'gold', [7], Array.from({ length: GROUPS_MAX + 1 }, () => 'gold')]) {
-      const { status, json } = await change(groups)
-      assert.deepEqual([status, json.error.param?.split('.')[0]], [400, 'groups'], JSON.stringify(groups))
+      const { status, text } = await change(groups)
+      assert.equal(status, 400, JSON.stringify(groups))
+      assert.match(text, /group/)
     }
     const gold = await bed.keys.create({ name: 'gold', accountId, kind: 'management', groups: ['gold'] })
     assert.deepEqual((await create({ name: 'heir' }, gold.plaintext)).json.data.groups, ['gold'])

@@ -79,6 +79,8 @@ export async function startTestbed(change: Partial<ControlPlaneDeps> = {}): Prom
     settings,
     version: '0.0.0-test',
     gatewayUrl: () => settings.gatewayUrl,
+    explainer: null,
+    routing: () => settings.routing,
     ...change,
   })
   app.route({

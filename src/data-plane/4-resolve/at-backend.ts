@@ -5,8 +5,8 @@ import type { Found } from './selection.ts'
 
 export const THINKING_SUFFIX = '-thinking'
 
-/** The capability that the suffix asks for (R33). */
-export const THINKING = 'thinking'
+/** Capabilities of models that reason when asked to (R33); the catalog says the same of them (R36). */
+export const REASONING: readonly string[] = ['thinking', 'reasoning']
 
 /**
  * A model at one backend, by the upstream's own name of it. A name that the catalog knows brings its price and its facts; any
@@ -35,7 +35,7 @@ export function withoutThinking(id: string): string | null {
 
 /** Throws 400 thinking_not_supported. */
 export function requireThinking(model: Model): void {
-  if (model.capabilities.has(THINKING)) return
+  if (REASONING.some((capability) => model.capabilities.has(capability))) return
   const message = `The model "${model.id}" does not reason; call it without "${THINKING_SUFFIX}".`
   throw new GatewayError('thinking_not_supported', message, { param: 'model' })
 }

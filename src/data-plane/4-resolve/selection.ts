@@ -1,5 +1,6 @@
 import type { Model, Route } from '#catalog/types.ts'
-import type { UriParameters } from './uri-parameters.ts'
+import type { Loss } from '#ir/extensions.ts'
+import type { Fault, UriParameters } from './uri-parameters.ts'
 
 /** The model a request means, and every route that may serve it. */
 export interface Selection {
@@ -26,8 +27,10 @@ export interface Selection {
   readonly larger: readonly Selection[]
   /** Set when selection and fallbacks take turns in being first: the name of the turn. */
   readonly rotation: string | null
-  /** For `x-gateway-warnings`. */
-  readonly warnings: readonly string[]
+  /** Parameters of the string that were left out (R31). */
+  readonly faults: readonly Fault[]
+  /** What of the string had no effect, or another one than it says. */
+  readonly warnings: readonly Loss[]
   readonly trace: readonly TraceStep[]
 }
 
@@ -48,5 +51,5 @@ export interface Found {
   readonly thinking?: boolean
   readonly sort?: Sort
   readonly isPinned?: boolean
-  readonly warnings?: readonly string[]
+  readonly warnings?: readonly Loss[]
 }

@@ -1,3 +1,4 @@
+import { CONTEXT_MEMBER } from '#data-plane/context-member.ts'
 import { parseFaithfulJson } from '#base/exact-json.ts'
 import type { TargetTraits } from '#codecs/translation.ts'
 import type { UriParameters } from '#data-plane/4-resolve/uri-parameters.ts'
@@ -10,7 +11,10 @@ import { LIMIT_MEMBERS, placeOf } from './parameter-places.ts'
 import { traitsFor } from './translator.ts'
 
 /** Members that the gateway has heard; only OpenRouter hears them too. */
-export const HEARD_MEMBERS: readonly string[] = ['models', 'fallbacks', 'provider', 'session_id']
+export const HEARD_MEMBERS: readonly string[] = ['models', 'fallbacks', 'provider', 'session_id', CONTEXT_MEMBER]
+
+/** What of a request decides what becomes of its body. */
+export type Adapting = Pick<Asked, 'gateway' | 'parsed' | 'plan' | 'hold'>
 
 export interface Adapted {
   readonly body: Buffer
@@ -19,28 +23,41 @@ export interface Adapted {
 
 /**
  * The upstream's body with what the model string and the route say: the route's defaults under the client's members (R64), the
- * string's parameters above them (R30, R32), and reasoning where the suffix asks for it (R34). What the gateway alone has to hear is
+ * string's parameters above them (R30, R32), reasoning where the suffix asks for it (R34), and the backend's own members above all. What the gateway alone has to hear is
  * taken out. Nearly always there is nothing to do, and the body stays as it is.
  */
-export function adaptBody(asked: Asked, target: Target, body: Buffer): Adapted {
+export function adaptBody(asked: Adapting, target: Target, body: Buffer): Adapted {
   const { route, selection } = target
   const isHeard = asked.parsed.wishes !== null && asked.parsed.wishes.spans.length > 0
-  const strips = isHeard && !hearsWishes(asked, target)
-  const isPlain = !selection.thinking && isEmpty(selection.parameters) && isEmpty(route.defaultParams)
+  const strips = isHeard && (asked.parsed.wishes?.contextTokens != null || !hearsWishes(asked, target))
+  const { force } = route.backend
+  const isPlain =
+    !selection.thinking && isEmpty(selection.parameters) && isEmpty(route.defaultParams) && force === undefined
   if (isPlain && !strips) return { body, losses: [] }
   const fields = fieldsIn(parseFaithfulJson(body.toString('utf8')))
   if (!fields) return { body, losses: [] }
   const losses = new Losses()
   const traits = traitsFor(target, asked.gateway.settings.anthropicUpstreamVersion)
-  if (strips) for (const name of HEARD_MEMBERS) delete fields[name]
+  if (strips && !hearsWishes(asked, target)) for (const name of HEARD_MEMBERS) delete fields[name]
+  if (isHeard) withoutContext(fields)
   layUnder(fields, route.defaultParams)
   applyParameters(asked, target, fields, traits, losses)
   reason(asked, target, fields, traits, losses)
+  if (force) enforce(fields, force, asked.plan.bound?.outputTokensMax ?? null)
   return { body: Buffer.from(JSON.stringify(fields)), losses: losses.list }
 }
 
+/** A number for this gateway alone; what else is in `extra_body` is the upstream's. */
+function withoutContext(fields: Fields): void {
+  delete fields[CONTEXT_MEMBER]
+  const extra = fieldsIn(fields['extra_body'])
+  if (extra?.[CONTEXT_MEMBER] === undefined) return
+  delete extra[CONTEXT_MEMBER]
+  if (isEmpty(extra)) delete fields['extra_body']
+}
+
 /** OpenRouter follows the wishes itself, unless a chain is gone through here. */
-function hearsWishes({ parsed, plan }: Asked, { route, protocol }: Target): boolean {
+function hearsWishes({ parsed, plan }: Adapting, { route, protocol }: Target): boolean {
   return (
     route.backend.type === 'openrouter' && protocol === parsed.surface && !plan.targets.some(isOfChain(plan.model.id))
   )
@@ -64,7 +81,20 @@ function layUnder(fields: Fields, defaults: Readonly<Record<string, unknown>>): 
   }
 }
 
-function applyParameters(asked: Asked, target: Target, fields: Fields, traits: TargetTraits, losses: Losses): void {
+/** What decides where a request goes and how it is answered is not the backend's to say. */
+const UNFORCED: ReadonlySet<string> = new Set(['model', 'stream'])
+
+/** The operator's members replace all others (R32); a limit never goes beyond what money is held for. */
+function enforce(fields: Fields, force: Readonly<Record<string, unknown>>, outputTokensMax: number | null): void {
+  for (const [name, value] of Object.entries(force)) {
+    if (UNFORCED.has(name)) continue
+    const isLimit = LIMIT_MEMBERS.includes(name) && typeof value === 'number'
+    const held = typeof fields[name] === 'number' ? fields[name] : (outputTokensMax ?? Infinity)
+    fields[name] = isLimit ? Math.min(value, held) : structuredClone(value)
+  }
+}
+
+function applyParameters(asked: Adapting, target: Target, fields: Fields, traits: TargetTraits, losses: Losses): void {
   const { protocol, route, selection } = target
   const limit = asked.hold.outputTokensMax
   for (const [name, value] of Object.entries(selection.parameters) as [keyof UriParameters, number | string][]) {
@@ -96,7 +126,7 @@ function bounded(
   return 1
 }
 
-function reason(asked: Asked, target: Target, fields: Fields, traits: TargetTraits, losses: Losses): void {
+function reason(asked: Adapting, target: Target, fields: Fields, traits: TargetTraits, losses: Losses): void {
   const { protocol, route, selection } = target
   const effort = selection.parameters.reasoning_effort ?? null
   if (!selection.thinking && effort === null) return
