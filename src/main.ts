@@ -16,7 +16,7 @@ import { createRequestReads } from '#control-plane/request-reads.ts'
 import { registerControlPlane } from '#control-plane/routes.ts'
 import { UpstreamPools } from '#data-plane/7-call/pools.ts'
 import { SealStash } from '#data-plane/7-call/seal-stash.ts'
-import { createExplainer } from '#data-plane/explain/explain.ts'
+import { createExplainer, type Explainer } from '#data-plane/explain/explain.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { ActiveRequests, createDataPlane, registerGeminiPaths } from '#data-plane/routes.ts'
 import { RetryBudget } from '#health/retry-budget.ts'
@@ -163,6 +163,19 @@ async function openPlanes(
       await store.close()
     },
   }
+}
+
+/** Explains by the configuration alone: nothing runs, so that nothing is known of any backend's health. */
+export function explainerOf(settings: Settings, simulatorUrl: string): Explainer {
+  const current = buildCatalog(settings, { simulatorUrl, nowMs: Date.now() })
+  const idle: Pick<Gateway, 'settings' | 'catalog' | 'health' | 'speeds' | 'random'> = {
+    settings,
+    catalog: { current },
+    health: new TargetHealth(),
+    speeds: new TargetSpeeds(),
+    random: Math.random,
+  }
+  return createExplainer(idle)
 }
 
 /** What the control plane asks of the data plane, which it does not know. */

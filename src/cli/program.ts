@@ -134,6 +134,14 @@ function addChecks(program: Command, start: Start): void {
   withJson(
     program.command('doctor').description('Check everything the gateway needs; exit 1 names what fails.'),
   ).action(start(async (run) => (await import('./doctor.ts')).runDoctor(run)))
+  withJson(
+    program
+      .command('explain <model>')
+      .description('Show what this configuration makes of a model name, and where a request would go.'),
+  )
+    .option('--group <group>', 'as a key of this group')
+    .option('--protocol <name>', 'chat (default), responses, messages, gemini or embeddings')
+    .action(start(async (run, [model], options) => (await import('./explain.ts')).explainModel(run, model!, options)))
   const providers = program.command('providers').description('Built-in providers.')
   withJson(providers.command('list').description('List them with their environment variables.')).action(
     start(async (run) => (await import('./providers.ts')).listProviders(run)),

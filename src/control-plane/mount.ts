@@ -13,6 +13,9 @@ import { MONEY_FIELDS } from './validate.ts'
 /** Management bodies are small; the data plane has its own, larger bound. */
 export const CONTROL_BODY_BYTES_MAX = 64 * 1024
 
+/** Of a request that is only explained: it costs work and nothing else. */
+export const TEXT_BODY_BYTES_MAX = 4 * 1024 * 1024
+
 const requestIds = new WeakMap<FastifyRequest, string>()
 
 /** The id of a request: one per request, whoever asks first (R12). */
@@ -40,7 +43,7 @@ export function mountRoutes(app: FastifyInstance, deps: ControlPlaneDeps, routes
       return sendError(request, reply, thrown)
     })
     for (const route of routes) {
-      const bodyLimit = route.takesText ? deps.settings.limits.bodyBytesMax : CONTROL_BODY_BYTES_MAX
+      const bodyLimit = route.takesText ? TEXT_BODY_BYTES_MAX : CONTROL_BODY_BYTES_MAX
       scope.route({
         method: route.method,
         url: route.path,

@@ -24,7 +24,7 @@ export interface AnyRoute {
   readonly path: string
   readonly guard: Guard
   readonly handle: Handler<Actor>
-  /** The body stays text and may be as large as that of a model's request. */
+  /** The body stays text and may hold a request for a model. */
   readonly takesText?: true
 }
 

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { scanBody } from '#codecs/request-fields.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { Surface } from '#base/protocols.ts'
 import { FIXED_PATHS, GEMINI_PREFIXES, readGeminiTarget } from '#data-plane/1-receive/operations.ts'
@@ -34,8 +35,8 @@ export interface Question {
  */
 export function addressOf({ protocol, path, body }: Question): Addressed {
   if (path === null && protocol === 'gemini') {
-    const model = String((JSON.parse(body.toString('utf8')) as { model?: unknown }).model ?? '')
-    return gemini(`${model}:generateContent`, '')
+    const { model = '' } = (JSON.parse(body.toString('utf8')) ?? {}) as { model?: unknown }
+    return gemini(`${String(model)}:generateContent`, '')
   }
   const address = path ?? (protocol === null ? undefined : USUAL[protocol])
   if (address === undefined) {
@@ -56,7 +57,11 @@ const [PROTOCOL, PATH, BODY] = [0, 1, 2] as const
 export function readQuestion(text: Buffer, jsonDepthMax: number): Question {
   const scan = new ObjectScan(['protocol', 'path', 'body'])
   if (text.length === 0 || !isUtf8(text)) throw new GatewayError('invalid_json', 'A JSON object is expected.')
-  if (!scan.scan(text, 0, text.length, jsonDepthMax + 1) || !scan.has(BODY))
+  scanBody(scan, text, jsonDepthMax + 1, [
+    [PATH, 'path'],
+    [BODY, 'body'],
+  ])
+  if (!scan.has(BODY))
     throw new GatewayError('invalid_parameter', '"body" must be the request that is asked about.', { param: 'body' })
   const textOf = (index: 0 | 1): string | null => {
     const value: unknown = scan.has(index)
