@@ -29,10 +29,16 @@ const OWN: readonly (readonly [id: string, backend: string, upstream: string])[]
   ['kimi-k2-thinking', 'other', 'kimi-k2-thinking'],
 ]
 
+const BEDROCK = 'us.anthropic.claude-sonnet-4-5-20250929-v1:0'
+
 const config = (url: string): Record<string, Json> => ({
   billing: { mode: 'off' },
   logging: { level: 'warn', file: 'gateway.log' },
-  groups: { default: { backends: ['openai', 'anthropic', 'gemini', 'other'] }, or: { backends: ['openrouter'] } },
+  groups: {
+    default: { backends: ['openai', 'anthropic', 'gemini', 'other'] },
+    or: { backends: ['openrouter'] },
+    aws: {},
+  },
   models: [
     model('gpt-5', 'openai'),
     model('gpt-4o', 'openai', PLAIN),
@@ -50,9 +56,11 @@ const config = (url: string): Record<string, Json> => ({
     { model: 'old-model', backend: 'openai', upstream_model: 'old' },
     { model: 'off-model', backend: 'openai', status: 'disabled' },
     { model: 'claude-opus-4-7', backend: 'openrouter', group: 'or', upstream_model: 'anthropic/claude-opus-4-7' },
+    { model: 'claude-sonnet-4-5', backend: 'bedrock', group: 'aws', upstream_model: BEDROCK },
     { model: 'gpt-5', backend: 'openrouter', group: 'or', upstream_model: 'openai/gpt-5' },
   ],
   backends: {
+    bedrock: { type: 'bedrock', api_url: url, api_key: 'k', region: 'us-east-1' },
     other: { type: 'openai-compatible', api_url: `${url}/v1`, api_key: 'k' },
     openrouter: { type: 'openrouter', api_url: `${url}/api/v1`, api_key: 'k' },
   },
@@ -61,9 +69,12 @@ const config = (url: string): Record<string, Json> => ({
 let gateway: TestGateway
 /** A key of the group with the OpenRouter account. */
 let routed: string
+/** A key of the group with Bedrock. */
+let aws: string
 before(async () => {
   gateway = await startTestGateway({ config })
   routed = (await gateway.fund({ newKey: { groups: ['or'] } })).key
+  aws = (await gateway.fund({ newKey: { groups: ['aws'] } })).key
 })
 after(() => gateway.close())
 
@@ -250,6 +261,20 @@ suite('R34: what the suffix asks the upstream for', () => {
     'Claude that decides itself': [
       () => claude('claude-opus-4-7-thinking', { temperature: 0.5, top_p: 0.9 }),
       { model: 'claude-opus-4-7', max_tokens: 4000, ...adaptive },
+    ],
+    'Claude on Bedrock': [
+      () => {
+        const content = [{ type: 'text', text: 'hi' }]
+        const usage = { input_tokens: 1, output_tokens: 1 }
+        const answer = { id: 'msg_1', type: 'message', role: 'assistant', model: BEDROCK, content, usage }
+        gateway.upstream.script({ body: { ...answer, stop_reason: 'end_turn' } })
+        return chat('claude-sonnet-4-5-thinking', { max_tokens: 500 }, aws)
+      },
+      {
+        anthropic_version: 'bedrock-2023-05-31',
+        max_tokens: 1280,
+        thinking: { type: 'enabled', budget_tokens: 1024 },
+      },
     ],
     'Gemini 2.5': [
       () => gemini('gemini-2.5-pro-thinking'),

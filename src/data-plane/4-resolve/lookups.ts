@@ -1,7 +1,7 @@
 import { GatewayError } from '#base/errors.ts'
 import type { Backend } from '#catalog/types.ts'
 import type { Loss } from '#ir/extensions.ts'
-import { atBackend, requireThinking, routeAt, withoutThinking } from './at-backend.ts'
+import { atBackend, requireThinking, withoutThinking } from './at-backend.ts'
 import { backendsOf, groupOf, openRouterOf, routesOf, type Scope } from './scope.ts'
 import type { Found, Sort } from './selection.ts'
 import { isVendor } from './vendors.ts'
@@ -150,11 +150,3 @@ function refuseBareNames({ routing }: Scope): void {
 
 const rejected = (what: string): GatewayError =>
   new GatewayError('policy_rejected', `The operator does not allow a model string that ${what}.`, { param: 'model' })
-
-/** Whether the catalog or an OpenRouter backend knows exactly this id. */
-export const isKnown = (scope: Scope, id: string): boolean => {
-  const openRouter = openRouterOf(scope)
-  return (
-    scope.catalog.models.has(id) || (openRouter !== null && routeAt(scope.catalog, openRouter.id, id) !== undefined)
-  )
-}

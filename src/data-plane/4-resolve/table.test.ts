@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import { GatewayError } from '#base/errors.ts'
 import type { Catalog } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
-import { backendOf, catalogOf, gatewayOf, groupOf, modelOf, routeOf } from '#data-plane/testbed.ts'
+import { backendOf, catalogOf, gatewayOf, groupOf, modelOf, PRICE, routeOf } from '#data-plane/testbed.ts'
 import { resolveModel } from './resolve.ts'
 
 /** Every example of the seeds and every collision of C3, C4, C7, C14, C16, C38: one string, one outcome (R43). */
@@ -153,6 +153,7 @@ const TABLES: Readonly<Record<string, readonly [Catalog, Routing, readonly Row[]
       ['/gpt-5', 'model_not_found'],
       // Backends before a colon (R29, C4).
       ['openai:gpt-4o', 'openai gpt-4o pinned'],
+      ['openai:v32-free', 'openai v32-free pinned'],
       ['openai:gpt-4o-2024-11-20', 'openai gpt-4o-2024-11-20 pinned'],
       ['anthropic:claude-opus-4-7', 'anthropic claude-opus-4-7-2026 pinned'],
       ['bedrock:claude-opus-4-7', 'bedrock us.anthropic.claude-opus-4-7-v1:0 pinned'],
@@ -352,4 +353,26 @@ test('R45: what is unknown is told by its case, with what this key may call', ()
   assert.match(messageOf('openai/'), /write model, vendor\/model or backend:model/)
   assert.doesNotMatch(messageOf('gold-onlyy'), /gold-only"\?/)
   assert.match(messageOf('gold-onlyy', ['default', 'gold']), /Did you mean "gold-only"/)
+})
+
+test('a backend before a colon gives no price of another group', () => {
+  const dear = { ...PRICE, version: 'dear' }
+  const routes = [
+    routeOf(gpt4o, openai, { group: 'gold', price: { ...PRICE, version: 'gold' }, defaultParams: { seed: 1 } }),
+    routeOf(modelOf('gpt-4', { price: dear }), openai, { group: 'gold', price: PRICE, upstreamModel: 'four' }),
+    routeOf(gpt4o, openai, { price: dear }),
+  ]
+  const catalog = catalogOf(routes)
+  const gateway = gatewayOf(catalog)
+  const find = (text: string, group: string) => {
+    const scope = { catalog, routing: gateway.settings.routing, groups: [group], group }
+    return resolveModel(gateway, scope, text, { isEmbedding: false, alternatives: [] }).routes[0]!
+  }
+  const shown = (text: string, group: string) => {
+    const { price, defaultParams, group: own } = find(text, group)
+    return [price?.version, defaultParams, own]
+  }
+  assert.deepEqual(shown('openai:gpt-4o', 'default'), ['dear', {}, 'default'])
+  assert.deepEqual(shown('openai:gpt-4o', 'gold'), ['gold', { seed: 1 }, 'gold'])
+  assert.deepEqual(shown('openai:four', 'default'), ['dear', {}, 'default'])
 })
