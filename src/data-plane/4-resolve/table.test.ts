@@ -338,8 +338,8 @@ suite('R43: one string, one outcome', () => {
 })
 
 test('R45: what is unknown is told by its case, with what this key may call', () => {
-  const messageOf = (text: string, groups = ['default']): string => {
-    const gateway = gatewayOf(PLAIN)
+  const messageOf = (text: string, groups = ['default'], routing: Routing = {}): string => {
+    const gateway = gatewayOf(PLAIN, { routing })
     const scope = { catalog: PLAIN, routing: gateway.settings.routing, groups, group: groups[0]! }
     try {
       resolveModel(gateway, scope, text, { isEmbedding: false, alternatives: [] })
@@ -348,6 +348,8 @@ test('R45: what is unknown is told by its case, with what this key may call', ()
     }
     throw new Error(`${text} was found`)
   }
+  const reject = (text: string) => messageOf(text, ['default'], { vendorPrefixPolicy: 'reject' })
+  assert.match(reject('anthropic/claude-opus-4-7'), /here it is called "claude-opus-4-7"/)
   assert.match(messageOf('gpt-40'), /does not exist\. Did you mean "gpt-4o"/)
   assert.match(messageOf('Claude Opus 4.7'), /name that people read\. Did you mean "claude-opus-4-7"/)
   assert.match(messageOf('openai/'), /write model, vendor\/model or backend:model/)
@@ -375,4 +377,18 @@ test('a backend before a colon gives no price of another group', () => {
   assert.deepEqual(shown('openai:gpt-4o', 'default'), ['dear', {}, 'default'])
   assert.deepEqual(shown('openai:gpt-4o', 'gold'), ['gold', { seed: 1 }, 'gold'])
   assert.deepEqual(shown('openai:four', 'default'), ['dear', {}, 'default'])
+})
+
+test('R37: a pattern cannot hold the gateway up, and the first that matches counts', () => {
+  const modelAliases = [
+    { pattern: '(a+)+$', replacement: 'gpt-4o' },
+    { pattern: '^gpt-4', replacement: 'o3' },
+    { pattern: '^gpt-(?P<rest>.*)', replacement: 'openai:\\g<rest>' },
+  ]
+  const startedAt = performance.now()
+  assert.equal(outcome(`${'a'.repeat(40)}b`, PLAIN, { modelAliases }), 'model_not_found')
+  assert.ok(performance.now() - startedAt < 100)
+  // The result is the replacement alone, and it is not rewritten again.
+  assert.equal(outcome('gpt-4o', PLAIN, { modelAliases }), 'openai o3')
+  assert.equal(outcome('gpt-5', PLAIN, { modelAliases }), 'openai 5 pinned')
 })
