@@ -17,6 +17,7 @@ import { createRequestReads } from '#control-plane/request-reads.ts'
 import { registerControlPlane } from '#control-plane/routes.ts'
 import { UpstreamPools } from '#data-plane/7-call/pools.ts'
 import { SealStash } from '#data-plane/7-call/seal-stash.ts'
+import { createExplainer, type Explainer } from '#data-plane/explain/explain.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { ActiveRequests, createDataPlane, registerGeminiPaths } from '#data-plane/routes.ts'
 import { RetryBudget } from '#health/retry-budget.ts'
@@ -139,7 +140,7 @@ async function openPlanes(
   const app = createServer(createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => current().gatewayUrl
   const own = { accounts, keys, requests, settings, gatewayUrl, masterKey: masterKey.value, version: readVersion() }
-  registerControlPlane(app, { ...shared, ...own, freeDay: limits.freeDay })
+  registerControlPlane(app, { ...shared, ...own, ...routingOf(gateway), freeDay: limits.freeDay })
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app.server, settings.host)
@@ -168,6 +169,25 @@ async function openPlanes(
     },
   }
 }
+
+/** Explains by the configuration alone: nothing runs, so that nothing is known of any backend's health. */
+export function explainerOf(settings: Settings, simulatorUrl: string): Explainer {
+  const current = buildCatalog(settings, { simulatorUrl, nowMs: Date.now() })
+  const idle: Pick<Gateway, 'settings' | 'catalog' | 'health' | 'speeds' | 'random'> = {
+    settings,
+    catalog: { current },
+    health: new TargetHealth(),
+    speeds: new TargetSpeeds(),
+    random: Math.random,
+  }
+  return createExplainer(idle)
+}
+
+/** What the control plane asks of the data plane, which it does not know. */
+const routingOf = (gateway: Gateway) => ({
+  explainer: createExplainer(gateway),
+  routing: () => gateway.settings.routing,
+})
 
 /** The catalog and what is known of its backends, which follow the configuration. */
 function watchCatalog(options: StartOptions, loaded: LoadedConfig, log: Logger, simulator: Simulator | null) {

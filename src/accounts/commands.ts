@@ -49,6 +49,7 @@ type KeyColumn =
   | 'name'
   | 'kind'
   | 'system'
+  | 'groups'
   | 'limit'
   | 'reset'
   | 'expires'
@@ -64,6 +65,7 @@ const insertKey = statement<KeyColumn>()((db, param) =>
     name: param('name'),
     kind: param('kind'),
     system: param('system'),
+    group_ids: param('groups'),
     disabled: 0,
     limit_nano: param('limit'),
     limit_reset: param('reset'),
@@ -87,18 +89,20 @@ const findKey = statement<'hash'>()((db, param) =>
   db.selectFrom('api_keys').selectAll().where('hash', '=', param('hash')).where('removed_ms', 'is', null),
 )
 
-const changeKey = statement<'hash' | 'name' | 'disabled' | 'limit' | 'reset' | 'rates' | 'now'>()((db, param) =>
-  db
-    .updateTable('api_keys')
-    .set({
-      name: param('name'),
-      disabled: param('disabled'),
-      limit_nano: param('limit'),
-      limit_reset: param('reset'),
-      rate_limits: param('rates'),
-      updated_ms: param('now'),
-    })
-    .where('hash', '=', param('hash')),
+const changeKey = statement<'hash' | 'name' | 'groups' | 'disabled' | 'limit' | 'reset' | 'rates' | 'now'>()(
+  (db, param) =>
+    db
+      .updateTable('api_keys')
+      .set({
+        name: param('name'),
+        group_ids: param('groups'),
+        disabled: param('disabled'),
+        limit_nano: param('limit'),
+        limit_reset: param('reset'),
+        rate_limits: param('rates'),
+        updated_ms: param('now'),
+      })
+      .where('hash', '=', param('hash')),
 )
 
 const markRemoved = statement<'hash' | 'now'>()((db, param) =>
@@ -161,9 +165,9 @@ export const createKey: Command<Omit<ApiKeyTable, 'disabled' | 'removed_ms'>, vo
     const { rows: owners } = yield* run(findOwner, { id: key.account_id })
     if (owners.length === 0) throw new GatewayError('not_found', `There is no account ${key.account_id}.`)
     const { id, hash, label, name, kind, system, account_id: account, limit_nano: limit, limit_reset: reset } = key
-    const { expires_ms: expires, created_ms: now, rate_limits: rates } = key
+    const { group_ids: groups, expires_ms: expires, created_ms: now, rate_limits: rates } = key
     yield* runAll([
-      step(insertKey, { id, hash, label, account, name, kind, system, limit, reset, expires, rates, now }),
+      step(insertKey, { id, hash, label, account, name, kind, system, groups, limit, reset, expires, rates, now }),
       step(insertKeyUsage, { id }),
     ])
   },
@@ -174,6 +178,7 @@ export const createKey: Command<Omit<ApiKeyTable, 'disabled' | 'removed_ms'>, vo
 export interface KeyChange {
   readonly hash: string
   readonly name?: string
+  readonly groups?: string
   readonly disabled?: boolean
   readonly limitNano?: bigint | null
   readonly limitReset?: ApiKeyTable['limit_reset']
@@ -183,21 +188,23 @@ export interface KeyChange {
 
 /** Changes what is named and keeps the rest. Undefined when there is no such key. */
 export const updateKey: Command<KeyChange, ApiKeyTable | undefined> = {
-  *work({ hash, name, disabled, limitNano, limitReset, rateLimits, nowMs }) {
+  *work({ hash, name, groups, disabled, limitNano, limitReset, rateLimits, nowMs }) {
     const { rows } = yield* run(findKey, { hash })
     const key = rows[0]
     if (!key) return undefined
     const next: ApiKeyTable = {
       ...key,
       name: name ?? key.name,
+      group_ids: groups ?? key.group_ids,
       disabled: disabled === undefined ? key.disabled : Number(disabled),
       limit_nano: limitNano === undefined ? key.limit_nano : limitNano,
       limit_reset: limitReset === undefined ? key.limit_reset : limitReset,
       rate_limits: rateLimits === undefined ? key.rate_limits : rateLimits,
       updated_ms: nowMs,
     }
+    const { name: text, group_ids: inGroups, disabled: isOff } = next
     const { limit_nano: limit, limit_reset: reset, rate_limits: rates } = next
-    yield* run(changeKey, { hash, name: next.name, disabled: next.disabled, limit, reset, rates, now: nowMs })
+    yield* run(changeKey, { hash, name: text, groups: inGroups, disabled: isOff, limit, reset, rates, now: nowMs })
     return next
   },
   accounts: () => [],

@@ -32,7 +32,7 @@ export interface ApiKey {
   readonly kind: 'inference' | 'management'
   readonly system: string | null
   /** The first is the one its requests are in unless they name another (R63). */
-  readonly groups?: readonly string[]
+  readonly groups: readonly string[]
   readonly disabled: boolean
   readonly limitNano: NanoUsd | null
   readonly limitReset: LimitReset | null
@@ -116,6 +116,8 @@ export interface NewKey {
   readonly accountId: string
   readonly kind?: ApiKey['kind']
   readonly system?: string | null
+  /** Absent: the default group. */
+  readonly groups?: readonly string[]
   readonly limitNano?: NanoUsd | null
   readonly limitReset?: LimitReset | null
   readonly rateLimits?: LimitSet | null
@@ -136,6 +138,7 @@ export interface Keys {
     hash: string,
     change: {
       name?: string
+      groups?: readonly string[]
       disabled?: boolean
       limitNano?: NanoUsd | null
       limitReset?: LimitReset | null

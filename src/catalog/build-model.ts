@@ -42,6 +42,8 @@ export function buildModel(settings: ModelSettings, fallback: PriceNumbers | nul
     larger: settings.larger,
     strategy: settings.strategy,
     thinking: settings.thinking,
+    ...(settings.inputModalities === null ? {} : { knowsInputs: true as const }),
+    ...(settings.deprecation === null ? {} : { deprecation: settings.deprecation }),
     ...(settings.paramRules.length === 0 ? {} : { paramRules: settings.paramRules }),
   }
 }

@@ -52,6 +52,8 @@ export async function mountAdministration(
     gatewayUrl: () => settings.gatewayUrl,
     // No command asks for it.
     freeDay: async () => ({ limit: null, used: 0, resetMs: Date.now() }),
+    explainer: null,
+    routing: () => settings.routing,
   })
   return app
 }

@@ -5,7 +5,6 @@ import { leaves, type Merged } from './merge.ts'
  * start that is given one says so. A place in the file, with all below it; `[]` and `*` stand for any entry.
  */
 export const PENDING: readonly string[] = [
-  'routing.list_exact_aliases',
   'routing.disable_hybrid_backend',
   'routing.hybrid_backend_repeat_messages',
   'routing.reasoning_injection_probability',
@@ -26,14 +25,12 @@ export const PENDING: readonly string[] = [
   'cors.allowed_origins',
   'models[].min_tier',
   'models[].free_tier',
-  'models[].deprecation',
   'routes[].min_tier',
   'routes[].factor',
   'backends.*.billing_domain',
   'backends.*.rpm',
   'backends.*.concurrency',
   'backends.*.cost_factor',
-  'backends.*.extra.force',
   'groups.*.default_model',
 ]
 

@@ -22,6 +22,7 @@ export function keyObject(key: ApiKey, usage: KeyUsage): Record<string, unknown>
     account_id: key.accountId,
     kind: key.kind,
     system: key.system,
+    groups: key.groups,
   }
 }
 

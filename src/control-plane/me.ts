@@ -1,3 +1,4 @@
+import { DEFAULT_GROUPS } from '#accounts/keys.ts'
 import type { KeyUsage } from '#accounts/types.ts'
 import { usdNumber } from '#base/exact-json.ts'
 import { GatewayError } from '#base/errors.ts'
@@ -21,7 +22,7 @@ export async function readMe(call: Call<KeyActor>): Promise<Answer> {
         hash: key.hash,
         name: key.name,
         system: key.system,
-        group: null,
+        group: key.groups[0] ?? null,
         expires_at: isoOrNull(key.expiresMs),
         limit: textOrNull(key.limitNano),
         limit_reset: key.limitReset,
@@ -34,7 +35,7 @@ export async function readMe(call: Call<KeyActor>): Promise<Answer> {
       budget_period: null,
       budget_reset_at: null,
       free_requests: { limit, used, remaining: remainingOf(free), reset_at: new Date(free.resetMs).toISOString() },
-      groups: [...call.deps.catalog.current.groups.values()].filter((group) => group.public).map((group) => group.id),
+      groups: key?.groups ?? DEFAULT_GROUPS,
     },
   }
 }

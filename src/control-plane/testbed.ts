@@ -80,6 +80,8 @@ export async function startTestbed(change: Partial<ControlPlaneDeps> = {}): Prom
     version: '0.0.0-test',
     gatewayUrl: () => settings.gatewayUrl,
     freeDay: async () => ({ limit: 50, used: 0, resetMs: Date.now() }),
+    explainer: null,
+    routing: () => settings.routing,
     ...change,
   })
   app.route({

@@ -142,6 +142,8 @@ export interface Told {
   readonly random?: () => number
 }
 
+const SILENT = { error() {}, warn() {} }
+
 /** As much of a gateway as the steps without I/O look at. */
 export function gatewayOf(catalog: Catalog, told: Told = {}): Gateway {
   const settings = {
@@ -151,12 +153,18 @@ export function gatewayOf(catalog: Catalog, told: Told = {}): Gateway {
     failoverRoutes: told.failoverRoutes ?? {},
   }
   const random = told.random ?? (() => 0)
-  return { catalog: { current: catalog }, settings, speeds: new TargetSpeeds(), random } as unknown as Gateway
+  return {
+    catalog: { current: catalog },
+    settings,
+    speeds: new TargetSpeeds(),
+    random,
+    log: SILENT,
+  } as unknown as Gateway
 }
 
 /** An exchange of which only the headers are looked at. */
 export const exchangeOf = (headers: Readonly<Record<string, string>> = {}): Exchange =>
-  ({ request: { headers } }) as unknown as Exchange
+  ({ id: 'req_1', request: { headers } }) as unknown as Exchange
 
 export function callerOf(billing: Caller['billing'] = 'prepaid'): Caller {
   return {
@@ -217,6 +225,7 @@ export function selectionOf(routes: readonly Route[], rest: Partial<Selection> =
     fallbacks: [],
     larger: [],
     rotation: null,
+    faults: [],
     warnings: [],
     trace: [],
     ...rest,

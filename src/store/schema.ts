@@ -43,6 +43,8 @@ export interface ApiKeyTable {
   name: string
   kind: 'inference' | 'management'
   system: string | null
+  /** JSON list of the groups the key is in, its primary one first. */
+  group_ids: string
   disabled: number
   limit_nano: bigint | null
   limit_reset: 'daily' | 'weekly' | 'monthly' | null

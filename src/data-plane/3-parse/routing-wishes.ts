@@ -1,3 +1,4 @@
+import { CONTEXT_MEMBER } from '#data-plane/context-member.ts'
 import { GatewayError } from '#base/errors.ts'
 import { ObjectScan, type Span } from '#wire/json-scan.ts'
 
@@ -20,9 +21,17 @@ export const ALTERNATIVES_MAX = 16
 const MODEL_CHARACTERS_MAX = 512
 const SESSION_CHARACTERS_MAX = 256
 
-const NAMES = ['models', 'fallbacks', 'provider', 'session_id', 'prompt_cache_key', 'extra_body'] as const
+const NAMES = [
+  'models',
+  'fallbacks',
+  'provider',
+  'session_id',
+  'prompt_cache_key',
+  'extra_body',
+  CONTEXT_MEMBER,
+] as const
 const NEEDLES = NAMES.map((name) => Buffer.from(`"${name}"`))
-const [MODELS, FALLBACKS, PROVIDER, SESSION, CACHE_KEY, EXTRA] = NAMES.keys()
+const [MODELS, FALLBACKS, PROVIDER, SESSION, CACHE_KEY, EXTRA, CONTEXT] = NAMES.keys()
 
 /**
  * Reads the members of a body that are about routing; null when there are none, which costs a search of its bytes. Throws
@@ -37,8 +46,11 @@ export function readWishes(body: Buffer, jsonDepthMax: number): RoutingWishes | 
   const models = [...modelsOf('models', read(MODELS!)), ...modelsOf('fallbacks', read(FALLBACKS!))]
   const provider = objectOf('provider', read(PROVIDER!))
   const session = textOf(read(SESSION!)) ?? textOf(read(CACHE_KEY!))
-  const contextTokens = tokensOf(objectOf('extra_body', read(EXTRA!)))
-  const heard = [MODELS!, FALLBACKS!, PROVIDER!, SESSION!].filter((index) => scan.has(index))
+  // SDKs lay the members of `extra_body` beside the others.
+  const extra = read(EXTRA!) as Readonly<Record<string, unknown>> | null | undefined
+  const contextTokens = tokensOf(read(CONTEXT!) ?? extra?.[CONTEXT_MEMBER])
+  const heard = [MODELS!, FALLBACKS!, PROVIDER!, SESSION!, CONTEXT!].filter((index) => scan.has(index))
+  if (contextTokens !== null && !scan.has(CONTEXT!)) heard.push(EXTRA!)
   const spans = heard.map((index) => ({ start: scan.start[index]!, end: scan.end[index]! }))
   return { models, provider, contextTokens, session, spans }
 }
@@ -69,11 +81,10 @@ function objectOf(name: string, value: unknown): Readonly<Record<string, unknown
 const textOf = (value: unknown): string | null =>
   typeof value === 'string' && value !== '' ? value.slice(0, SESSION_CHARACTERS_MAX) : null
 
-function tokensOf(extra: Readonly<Record<string, unknown>> | null): number | null {
-  const tokens = extra?.['request_context_tokens']
+function tokensOf(tokens: unknown): number | null {
   if (tokens === undefined || tokens === null) return null
   if (Number.isSafeInteger(tokens) && (tokens as number) >= 0) return tokens as number
-  throw new GatewayError('invalid_parameter', '"request_context_tokens" must be a whole number from 0.', {
-    param: 'extra_body.request_context_tokens',
+  throw new GatewayError('invalid_parameter', `"${CONTEXT_MEMBER}" must be a whole number from 0.`, {
+    param: CONTEXT_MEMBER,
   })
 }

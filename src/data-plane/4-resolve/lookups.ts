@@ -1,6 +1,7 @@
 import { GatewayError } from '#base/errors.ts'
 import type { Backend } from '#catalog/types.ts'
-import { atBackend, requireThinking, routeAt, withoutThinking } from './at-backend.ts'
+import type { Loss } from '#ir/extensions.ts'
+import { atBackend, requireThinking, withoutThinking } from './at-backend.ts'
 import { backendsOf, groupOf, openRouterOf, routesOf, type Scope } from './scope.ts'
 import { carriedFault, nameOfMock } from './lab-model.ts'
 import type { Found, Sort } from './selection.ts'
@@ -96,11 +97,13 @@ function groupOrVariant(scope: Scope, id: string): Found | null {
     throw new GatewayError('unsupported_parameter', message, { param: 'model' })
   }
   return IDLE.has(suffix)
-    ? { ...found(), warnings: [`param=model;action=drop;reason=the variant ${suffix} has no effect here`] }
+    ? { ...found(), warnings: [about('dropped', `the variant ${suffix} has no effect here`)] }
     : null
 }
 
-/** Throws 403 group_not_allowed for a group that the key is not in. */
+const about = (action: Loss['action'], reason: string): Loss => ({ path: '/model', action, reason, isSevere: false })
+
+/** A 403 for a group that the key is not in. */
 export function foreignGroup(group: string): GatewayError {
   return new GatewayError('group_not_allowed', `Your key is not in the group "${group.slice(0, 64)}".`, {
     param: 'model',
@@ -123,7 +126,8 @@ function thinkingSuffix(scope: Scope, id: string): Found | null {
 /** `vendor/model`: as it is at an OpenRouter backend; elsewhere the vendor is left out where it is the model's own (R27, R28). */
 function vendorPrefix(scope: Scope, id: string): Found | null {
   const slash = id.indexOf('/')
-  if (slash <= 0) return null
+  // No vendor has a colon: that was meant as a backend, and there is none of that name.
+  if (slash <= 0 || id.slice(0, slash).includes(':')) return null
   const openRouter = openRouterOf(scope)
   if (openRouter) {
     refuseBareNames(scope)
@@ -137,7 +141,7 @@ function vendorPrefix(scope: Scope, id: string): Found | null {
     const message = `The model "${id.slice(0, 100)}" does not exist; here it is called "${found.model.id}".`
     throw new GatewayError('model_not_found', message, { param: 'model', suggestions: [found.model.id] })
   }
-  return { ...found, warnings: [...(found.warnings ?? []), 'param=model;action=rewrite;reason=model_normalized'] }
+  return { ...found, warnings: [...(found.warnings ?? []), about('rewritten', 'model_normalized')] }
 }
 
 const exactOrVariant = (scope: Scope, id: string): Found | null => exactId(scope, id) ?? groupOrVariant(scope, id)
@@ -160,11 +164,3 @@ function refuseBareNames({ routing }: Scope): void {
 
 const rejected = (what: string): GatewayError =>
   new GatewayError('policy_rejected', `The operator does not allow a model string that ${what}.`, { param: 'model' })
-
-/** Whether the catalog or an OpenRouter backend knows exactly this id. */
-export const isKnown = (scope: Scope, id: string): boolean => {
-  const openRouter = openRouterOf(scope)
-  return (
-    scope.catalog.models.has(id) || (openRouter !== null && routeAt(scope.catalog, openRouter.id, id) !== undefined)
-  )
-}

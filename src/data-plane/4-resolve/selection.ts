@@ -1,5 +1,6 @@
 import type { Model, Route } from '#catalog/types.ts'
-import type { UriParameters } from './uri-parameters.ts'
+import type { Loss } from '#ir/extensions.ts'
+import type { Fault, UriParameters } from './uri-parameters.ts'
 
 /** The model a request means, and every route that may serve it. */
 export interface Selection {
@@ -28,8 +29,10 @@ export interface Selection {
   readonly rotation: string | null
   /** What the model's name asks to go wrong (B12). */
   readonly fault: string | null
-  /** For `x-gateway-warnings`. */
-  readonly warnings: readonly string[]
+  /** Parameters of the string that were left out (R31). */
+  readonly faults: readonly Fault[]
+  /** What of the string had no effect, or another one than it says. */
+  readonly warnings: readonly Loss[]
   readonly trace: readonly TraceStep[]
 }
 
@@ -51,5 +54,5 @@ export interface Found {
   readonly sort?: Sort
   readonly isPinned?: boolean
   readonly fault?: string
-  readonly warnings?: readonly string[]
+  readonly warnings?: readonly Loss[]
 }

@@ -3,7 +3,6 @@ import { GatewayError } from '#base/errors.ts'
 import type { NanoUsd } from '#base/money.ts'
 import type { Protocol, Surface } from '#base/protocols.ts'
 import type { Group, Model, Price, Route, Strategy } from '#catalog/types.ts'
-import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import { boundOf as costBound } from '#ledger/cost.ts'
 import type { Loss } from '#ir/extensions.ts'
 import { RAISED_LIMIT_MAX, raisesLimit } from '#codecs/raised-limit.ts'
@@ -11,6 +10,7 @@ import type { Gateway } from '#data-plane/gateway.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import { speedKeyOf } from '#data-plane/speed-key.ts'
 import { orderTargets } from './order.ts'
+import { hasImage } from './inputs.ts'
 import {
   excludedBy,
   isNamed,
@@ -20,6 +20,7 @@ import {
   readPreferences,
 } from './preferences.ts'
 import { isWithinWindow, promptEstimate, windowOf } from './window.ts'
+import type { Heading } from '#data-plane/4-resolve/resolve.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
 
 /** A model at a backend, and how it is spoken to. */
@@ -44,11 +45,11 @@ export interface TargetFault {
 }
 
 /** Why a route is not among the targets (B7). */
-export type Exclusion = 'protocol' | 'policy' | 'price' | 'whitelist' | 'context' | 'capability'
+export type Exclusion = 'protocol' | 'policy' | 'price' | 'whitelist' | 'context' | 'capability' | 'credential'
 
 export interface Excluded {
   readonly route: Route
-  readonly reason: Exclusion
+  readonly reasons: readonly Exclusion[]
 }
 
 /** Where the request may go, in order, and what it can cost at most. */
@@ -84,22 +85,24 @@ export interface Bound {
 /** Most tokens that one referenced image or clip is counted as by any provider we know. */
 export const MEDIA_TOKENS_MAX = 8192
 
-/** Chooses the routes that can serve the request, best first, each in the best of its protocols (R66). */
+/**
+ * Chooses the routes that can serve the request, best first, each in the best of its protocols (R66). What is left out and why is
+ * put into `excluded`, also when nothing is left and it throws.
+ */
 export function planTargets(
   gateway: Gateway,
   caller: Caller,
   parsed: Parsed,
   selection: Selection,
-  exchange: Exchange,
+  exchange: Heading,
+  excluded: Excluded[] = [],
 ): Plan {
   checkKind(parsed, selection.model)
   const wished = readPreferences(parsed.wishes?.provider ?? null)
   // On OpenRouter's own surface a provider that is not there is an answer; elsewhere the member is nobody's (R79).
   const preferences = exchange.openRouter ? wished : knownPreferences(wished, gateway.catalog.current.backends.values())
   const staysPut = !preferences.allowsFallbacks || exchange.request.headers['x-gateway-no-fallback'] === 'true'
-  const excluded: Excluded[] = []
-  const select = (each: Selection): readonly Target[] =>
-    targetsOf(gateway, caller, parsed, each, preferences, exchange, excluded)
+  const select = (each: Selection): readonly Target[] => targetsOf(gateway, caller, parsed, each, preferences, excluded)
   const chain = staysPut ? [selection] : inTurn(gateway, selection)
   let targets = chain.flatMap(select)
   const reroutedFrom = targets.length === 0 && excluded.some(isTooSmall) ? selection.model.id : null
@@ -133,20 +136,25 @@ function targetsOf(
   parsed: Parsed,
   selection: Selection,
   preferences: Preferences,
-  exchange: Exchange,
   excluded: Excluded[],
 ): readonly Target[] {
   const { model, routes } = selection
-  const eligible: Target[] = []
+  let eligible: Target[] = []
   for (const route of routes) {
     const protocol = protocolFor(parsed, route)
     // OpenRouter gets the client's preferences and follows them among its own providers.
     const wishes = route.backend.type === 'openrouter' && protocol === parsed.surface ? NO_PREFERENCES : preferences
-    const reason = protocol === null ? 'protocol' : reasonAgainst(gateway, parsed, selection, route, wishes)
-    if (reason !== null) excluded.push({ route, reason })
-    else eligible.push({ route, protocol: protocol!, selection })
+    const reasons = reasonsAgainst(gateway, parsed, selection, route, wishes)
+    if (protocol === null) excluded.push({ route, reasons: ['protocol', ...reasons] })
+    else if (reasons.length > 0) excluded.push({ route, reasons })
+    else eligible.push({ route, protocol, selection })
   }
   if (eligible.length < 2) return eligible
+  // A backend whose key is missing is only asked where there is no other: its error names the variable (R23, R66).
+  if (!eligible.every(hasCredential) && eligible.some(hasCredential)) {
+    for (const { route } of eligible) if (!hasCredential({ route })) excluded.push({ route, reasons: ['credential'] })
+    eligible = eligible.filter(hasCredential)
+  }
   const ordered = orderTargets(eligible, model, {
     surface: parsed.surface,
     strategy: strategyOf(gateway, selection),
@@ -157,7 +165,6 @@ function targetsOf(
     turn: (name) => gateway.speeds.turn(name),
     lastUsed: (target) => gateway.speeds.lastUsed(speedKeyOf(target)),
   })
-  void exchange
   return preferred(ordered, preferences.order)
 }
 
@@ -175,20 +182,26 @@ function preferred(targets: readonly Target[], order: readonly string[]): readon
   return targets.toSorted((left, right) => place(left) - place(right))
 }
 
-function reasonAgainst(
+function reasonsAgainst(
   gateway: Gateway,
   parsed: Parsed,
   selection: Selection,
   route: Route,
   preferences: Preferences,
-): Exclusion | null {
+): readonly Exclusion[] {
+  const reasons: Exclusion[] = []
   const group = gateway.catalog.current.groups.get(selection.group)
-  if (group && !meetsPolicy(route, group)) return 'policy'
+  if (group && !meetsPolicy(route, group)) reasons.push('policy')
   const unwanted = excludedBy(route, preferences)
-  if (unwanted) return unwanted
-  if (!isWithinWindow(gateway, parsed, route)) return 'context'
-  return null
+  if (unwanted) reasons.push(unwanted)
+  if (isBlind(route.model) && hasImage(parsed)) reasons.push('capability')
+  if (!isWithinWindow(gateway, parsed, route)) reasons.push('context')
+  return reasons
 }
+
+/** A model that takes no images, as somebody said and nobody guessed (R74). */
+const isBlind = ({ knowsInputs, inputModalities }: Model): boolean =>
+  knowsInputs === true && !inputModalities.includes('image')
 
 /** What a backend does not promise it does not keep (R65). */
 function meetsPolicy({ backend }: Route, { regions, dataPolicy }: Group): boolean {
@@ -196,7 +209,13 @@ function meetsPolicy({ backend }: Route, { regions, dataPolicy }: Group): boolea
   return dataPolicy.every((policy) => backend.dataPolicy.includes(policy))
 }
 
-const isTooSmall = ({ reason }: Excluded): boolean => reason === 'context'
+function hasCredential({ route: { backend } }: Pick<Target, 'route'>): boolean {
+  return (
+    backend.credentials.length > 0 || backend.auth === 'none' || backend.aws !== null || backend.access !== undefined
+  )
+}
+
+const isTooSmall = ({ reasons }: Excluded): boolean => reasons.includes('context')
 
 /** What a chat request is translated to, the protocol that can say most first. */
 const TRANSLATED: readonly Protocol[] = [
@@ -239,7 +258,13 @@ const PATH_OF: Readonly<Partial<Record<Protocol, string>>> = {
 
 /** Why there is no target, told by what stood in the way of the most. */
 function noTarget(parsed: Parsed, { model, routes }: Selection, excluded: readonly Excluded[]): GatewayError {
-  const reasons = new Set(excluded.map(({ reason }) => reason))
+  // Those of the model that was asked for: its fallbacks are second choices.
+  const own = excluded.filter(({ route }) => route.model.id === model.id)
+  const reasons = new Set(own.flatMap((each) => each.reasons))
+  if (reasons.has('capability')) {
+    const message = `"${model.id}" has no vision: it takes no images.`
+    return new GatewayError('unsupported_capability', message, { param: 'messages' })
+  }
   if (reasons.has('context')) {
     const window = Math.max(...routes.map(windowOf))
     const message = `The request has about ${promptEstimate(parsed)} tokens and "${model.id}" takes ${window}.`

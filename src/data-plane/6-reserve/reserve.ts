@@ -25,18 +25,17 @@ const NOTHING: Hold = { metered: false, amountNano: 0n, outputTokensMax: null }
  */
 export function reserve(gateway: Gateway, caller: Caller, exchange: Exchange, plan: Plan): Hold | Promise<Hold> {
   const { bound } = plan
-  if (caller.billing === 'off' || bound === null || bound.price === null) return NOTHING
-  const { price } = bound
-  const wantNano = worstCase(bound, price, bound.outputTokensMax)
-  const least = Math.min(bound.outputTokensMax, gateway.settings.reservation.minOutputTokens)
-  const floorNano = bound.outputIsClients ? wantNano : worstCase(bound, price, least)
+  const wanted = caller.billing === 'off' ? null : wantedOf(plan, gateway.settings.reservation.minOutputTokens)
+  if (wanted === null) return NOTHING
+  const { wantNano, floorNano } = wanted
+  const price = bound!.price!
   const holdOf = (result: HoldResult): Hold => {
     if (!result.granted) throw refusal(gateway, result.refusal, result.availableNano, floorNano)
     const isLowered = result.amountNano < wantNano
     return {
       metered: true,
       amountNano: result.amountNano,
-      outputTokensMax: isLowered ? outputTokensWithin(result.amountNano, promptOf(bound, price)) : null,
+      outputTokensMax: isLowered ? outputTokensWithin(result.amountNano, promptOf(bound!, price)) : null,
     }
   }
   const result = gateway.ledger.reserve({
@@ -47,6 +46,15 @@ export function reserve(gateway: Gateway, caller: Caller, exchange: Exchange, pl
     floorNano,
   })
   return result instanceof Promise ? result.then(holdOf) : holdOf(result)
+}
+
+/** What a plan would set aside: the worst case, and the least that lets the request through (R94). Null: nothing. */
+export function wantedOf(plan: Plan, minOutputTokens: number): { wantNano: NanoUsd; floorNano: NanoUsd } | null {
+  const { bound } = plan
+  if (bound === null || bound.price === null) return null
+  const wantNano = worstCase(bound, bound.price, bound.outputTokensMax)
+  const least = Math.min(bound.outputTokensMax, minOutputTokens)
+  return { wantNano, floorNano: bound.outputIsClients ? wantNano : worstCase(bound, bound.price, least) }
 }
 
 function worstCase(bound: Bound, price: Price, outputTokensMax: number): NanoUsd {

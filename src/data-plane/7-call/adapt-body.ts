@@ -1,3 +1,4 @@
+import { CONTEXT_MEMBER } from '#data-plane/context-member.ts'
 import { parseFaithfulJson } from '#base/exact-json.ts'
 import type { TargetTraits } from '#codecs/translation.ts'
 import type { UriParameters } from '#data-plane/4-resolve/uri-parameters.ts'
@@ -10,9 +11,10 @@ import { LIMIT_MEMBERS, placeOf } from './parameter-places.ts'
 import { traitsFor } from './translator.ts'
 
 /** Members that the gateway has heard. */
-export const HEARD_MEMBERS: readonly string[] = ['models', 'fallbacks', 'provider', 'session_id']
+export const HEARD_MEMBERS: readonly string[] = ['models', 'fallbacks', 'provider', 'session_id', CONTEXT_MEMBER]
 /** Those that a chain gone through here has used up. */
-const CHAIN_MEMBERS: readonly string[] = ['models', 'fallbacks']
+const CHAIN_MEMBERS: readonly string[] = ['models', 'fallbacks', CONTEXT_MEMBER]
+const OWN_MEMBERS: readonly string[] = [CONTEXT_MEMBER]
 const NO_MEMBERS: readonly string[] = []
 
 /** Backends that may understand what is not their vendor's own: everything stays for them (R79). */
@@ -24,6 +26,9 @@ const TAKES_ANYTHING: ReadonlySet<string> = new Set([
   'simulator',
 ])
 
+/** What of a request decides what becomes of its body. */
+export type Adapting = Pick<Asked, 'gateway' | 'parsed' | 'plan' | 'hold'>
+
 export interface Adapted {
   readonly body: Buffer
   readonly losses: readonly Loss[]
@@ -31,30 +36,44 @@ export interface Adapted {
 
 /**
  * The upstream's body with what the model string and the route say: the route's defaults under the client's members (R64), the
- * string's parameters above them (R30, R32), and reasoning where the suffix asks for it (R34). What the gateway alone has to hear is
+ * string's parameters above them (R30, R32), reasoning where the suffix asks for it (R34), and the backend's own members above all. What the gateway alone has to hear is
  * taken out. Nearly always there is nothing to do, and the body stays as it is.
  */
-export function adaptBody(asked: Asked, target: Target, body: Buffer): Adapted {
+export function adaptBody(asked: Adapting, target: Target, body: Buffer): Adapted {
   const { route, selection } = target
   const heard = heardMembers(asked, target)
-  const isPlain = !selection.thinking && isEmpty(selection.parameters) && isEmpty(route.defaultParams)
+  const { force } = route.backend
+  const isPlain =
+    !selection.thinking && isEmpty(selection.parameters) && isEmpty(route.defaultParams) && force === undefined
   if (isPlain && heard.length === 0) return { body, losses: [] }
   const fields = fieldsIn(parseFaithfulJson(body.toString('utf8')))
   if (!fields) return { body, losses: [] }
   const losses = new Losses()
   const traits = traitsFor(target, asked.gateway.settings.anthropicUpstreamVersion)
   for (const name of heard) delete fields[name]
+  if (heard.includes(CONTEXT_MEMBER)) withoutContext(fields)
   layUnder(fields, route.defaultParams)
   applyParameters(asked, target, fields, traits, losses)
   reason(asked, target, fields, traits, losses)
+  if (force) enforce(fields, force, asked.plan.bound?.outputTokensMax ?? null)
   return { body: Buffer.from(JSON.stringify(fields)), losses: losses.list }
 }
 
 /** What is taken out of the body: a vendor's own API would refuse it, and what was done here is not to be done again. */
-function heardMembers({ parsed, plan }: Asked, { route }: Target): readonly string[] {
-  if (parsed.wishes === null || parsed.wishes.spans.length === 0) return NO_MEMBERS
+function heardMembers({ parsed, plan }: Adapting, { route }: Target): readonly string[] {
+  const { wishes } = parsed
+  if (wishes === null || (wishes.spans.length === 0 && wishes.contextTokens === null)) return NO_MEMBERS
   if (!TAKES_ANYTHING.has(route.backend.type)) return HEARD_MEMBERS
-  return plan.targets.some(isOfChain(plan.model.id)) ? CHAIN_MEMBERS : NO_MEMBERS
+  if (plan.targets.some(isOfChain(plan.model.id))) return CHAIN_MEMBERS
+  return wishes.contextTokens === null ? NO_MEMBERS : OWN_MEMBERS
+}
+
+/** A number for this gateway alone; what else is in `extra_body` is the upstream's. */
+function withoutContext(fields: Fields): void {
+  const extra = fieldsIn(fields['extra_body'])
+  if (extra?.[CONTEXT_MEMBER] === undefined) return
+  delete extra[CONTEXT_MEMBER]
+  if (isEmpty(extra)) delete fields['extra_body']
 }
 
 const isOfChain =
@@ -75,7 +94,20 @@ function layUnder(fields: Fields, defaults: Readonly<Record<string, unknown>>): 
   }
 }
 
-function applyParameters(asked: Asked, target: Target, fields: Fields, traits: TargetTraits, losses: Losses): void {
+/** What decides where a request goes and how it is answered is not the backend's to say. */
+const UNFORCED: ReadonlySet<string> = new Set(['model', 'stream'])
+
+/** The operator's members replace all others (R32); a limit never goes beyond what money is held for. */
+function enforce(fields: Fields, force: Readonly<Record<string, unknown>>, outputTokensMax: number | null): void {
+  for (const [name, value] of Object.entries(force)) {
+    if (UNFORCED.has(name)) continue
+    const isLimit = LIMIT_MEMBERS.includes(name) && typeof value === 'number'
+    const held = typeof fields[name] === 'number' ? fields[name] : (outputTokensMax ?? Infinity)
+    fields[name] = isLimit ? Math.min(value, held) : structuredClone(value)
+  }
+}
+
+function applyParameters(asked: Adapting, target: Target, fields: Fields, traits: TargetTraits, losses: Losses): void {
   const { protocol, route, selection } = target
   const limit = asked.hold.outputTokensMax
   for (const [name, value] of Object.entries(selection.parameters) as [keyof UriParameters, number | string][]) {
@@ -107,7 +139,7 @@ function bounded(
   return 1
 }
 
-function reason(asked: Asked, target: Target, fields: Fields, traits: TargetTraits, losses: Losses): void {
+function reason(asked: Adapting, target: Target, fields: Fields, traits: TargetTraits, losses: Losses): void {
   const { protocol, route, selection } = target
   const effort = selection.parameters.reasoning_effort ?? null
   if (!selection.thinking && effort === null) return

@@ -238,7 +238,7 @@ export function traitsFor(
  * A tool that the provider would run is offered by agents beside their own, whatever the model: without it the model does
  * with the others, and that is told as a warning. Where it is all there is, or must be called, the request is refused.
  */
-function withoutSpareTools(request: ChatRequest, losses: readonly Loss[]): readonly Loss[] {
+export function withoutSpareTools(request: ChatRequest, losses: readonly Loss[]): readonly Loss[] {
   const { tools, toolChoice } = request
   const forced = toolChoice?.type === 'tool' ? toolChoice.name : null
   const isForced = toolChoice?.type === 'opaque' || tools.some((tool) => tool.type === 'server' && tool.name === forced)

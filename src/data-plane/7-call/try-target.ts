@@ -103,7 +103,7 @@ async function prepare(asked: Asked, target: Target, watch: HealthWatch): Promis
     const adapted = adaptBody(asked, target, sending.body)
     const ruled = applyParamRules(paramRulesOf(target), adapted.body, translator?.paths ?? {})
     const marked = sending === plain ? [] : [MARKED]
-    report.rule(target.protocol, [...marked, ...adapted.losses, ...ruled.losses])
+    report.rule(target.protocol, [...target.selection.warnings, ...marked, ...adapted.losses, ...ruled.losses])
     refuseLosses(gateway.settings, ruled.losses)
     return { translator, sending: { ...sending, body: ruled.body } }
   } catch (error) {
