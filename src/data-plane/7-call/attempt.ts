@@ -6,7 +6,8 @@ import { StreamBrokenError } from '#data-plane/failures.ts'
 import { AwsEventFramer } from '#wire/aws-event-stream.ts'
 import { EventFramer, EventTooLargeError, readEvent } from '#wire/sse.ts'
 import type { EventSink, EventSource } from './answer.ts'
-import type { Carried, Carrier } from './pools.ts'
+import type { RetryBudget } from '#health/retry-budget.ts'
+import type { Carried, Carrier, UpstreamPools } from './pools.ts'
 import { BodyDecoder } from './body-decoder.ts'
 import { endsWithoutContent } from './empty-answer.ts'
 import { Watchdog } from './watchdog.ts'
@@ -53,8 +54,9 @@ export interface AttemptLimits {
 export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried {
   readonly outcome: Promise<AttemptOutcome>
   carrier: Carrier | null = null
-  /** Sends the request again over a fresh connection; false when it may not be. Absent: it is sent once. */
-  resend: (() => boolean) | null = null
+  /** What is sent again over a fresh connection, and by whom; null: it is sent once. No closure: every request has one of these. */
+  private resent: ResentRequest | null = null
+  private resender: Resender | null = null
   private settleOutcome!: (outcome: AttemptOutcome) => void
   private readonly reader: StreamReader | null
   private readonly limits: AttemptLimits
@@ -130,7 +132,7 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    if (this.isStale() && this.resend!()) return
+    if (this.isStale() && this.resend()) return
     this.fail({ status: 502, code: 'upstream_unavailable', message: 'The connection to the backend failed.' }, error)
   }
 
@@ -139,10 +141,24 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
    * a reply came.
    */
   private isStale(): boolean {
-    if (this.finished || this.resend === null || this.bytesBefore === null || this.status !== 0) return false
+    if (this.finished || this.resent === null || this.bytesBefore === null || this.status !== 0) return false
     const isUntouched = this.carrier?.socket?.bytesRead === this.bytesBefore
     this.bytesBefore = null
     return isUntouched
+  }
+
+  /** Allows one more sending, should an idle connection lose the first (fault R14). Called before the request is dispatched. */
+  mayResend(request: ResentRequest, resender: Resender): void {
+    this.resent = request
+    this.resender = resender
+  }
+
+  private resend(): boolean {
+    const { resent, resender } = this
+    this.resent = null
+    if (!resent || !resender!.retryBudget.take(performance.now())) return false
+    resender!.pools.dispatchFresh(resent.origin, resent, this)
+    return true
   }
 
   /** The client left, or the gateway gives this attempt up. */
@@ -308,6 +324,14 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
     }
     return null
   }
+}
+
+type ResentRequest = Dispatcher.DispatchOptions & { readonly origin: string }
+
+/** Who sends a request again. */
+interface Resender {
+  readonly pools: Pick<UpstreamPools, 'dispatchFresh'>
+  readonly retryBudget: Pick<RetryBudget, 'take'>
 }
 
 /** Cuts the bytes of a stream into its frames. Throws for frames that are too large or damaged. */

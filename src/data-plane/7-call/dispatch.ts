@@ -91,14 +91,7 @@ function send(
   const { aws } = access
   const headers = aws ? [...request.headers, ...awsHeaders(aws, request, body)] : request.headers
   const call = { origin, path, method: 'POST' as const, headers, body }
-  if (sending.mayResend) {
-    running.resend = () => {
-      running.resend = null
-      if (!gateway.retryBudget.take(performance.now())) return false
-      gateway.pools.dispatchFresh(origin, call, running)
-      return true
-    }
-  }
+  if (sending.mayResend) running.mayResend(call, gateway)
   gateway.pools.for(origin).dispatch(call, running)
   if (route.backend.access) void forgetRefused(running, route.backend, access)
   return running.outcome
