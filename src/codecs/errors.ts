@@ -120,6 +120,8 @@ function geminiDetails(error: GatewayError, requestId: string, waitSeconds: numb
  * because OpenRouter's SDK repeats every 5xx for up to an hour (openrouter-api.md section 4).
  */
 function availabilityOf(error: GatewayError): (Availability & { status: number }) | undefined {
+  const told = error.details.availability
+  if (told) return { code: told.code, retryable: false, status: told.code === 'region_restricted' ? 403 : 404 }
   switch (error.code) {
     case 'model_not_found':
       return { code: 'model_not_found', retryable: false, status: 404 }
@@ -143,7 +145,7 @@ function availabilityOf(error: GatewayError): (Availability & { status: number }
 }
 
 function availabilityBody(error: GatewayError, availability: Availability, waitSeconds: number | undefined): unknown {
-  const { requestedModels, suggestions } = error.details
+  const { requestedModels, suggestions, availability: told } = error.details
   return {
     code: availability.code,
     retryable: availability.retryable,
@@ -151,6 +153,8 @@ function availabilityBody(error: GatewayError, availability: Availability, waitS
     docs_url: DOCS_URL,
     ...(waitSeconds === undefined ? {} : { retry_after: waitSeconds }),
     ...(suggestions?.length ? { fallback_models: suggestions } : {}),
+    ...(told?.excludedBy?.length ? { excluded_by: told.excludedBy } : {}),
+    ...(told?.constraint ? { constraint: told.constraint } : {}),
   }
 }
 
@@ -158,6 +162,7 @@ function availabilityBody(error: GatewayError, availability: Availability, waitS
 function openRouterType(error: GatewayError, status: number): string {
   if (status === ERRORS[error.code].status) return ERRORS[error.code].openrouter
   if (status === 404) return 'not_found'
+  if (status === 403) return 'permission_denied'
   if (status === 422) return 'unprocessable'
   if (status === 503) return 'provider_overloaded'
   return ERRORS[error.code].openrouter

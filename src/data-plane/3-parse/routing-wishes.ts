@@ -9,8 +9,12 @@ export interface RoutingWishes {
   readonly provider: Readonly<Record<string, unknown>> | null
   /** Tokens of the prompt, where the client knows better than an estimate (R73). */
   readonly contextTokens: number | null
-  /** The conversation that a prompt cache belongs to (B5). */
+  /** The conversation that a prompt cache belongs to (B5), as `session_id` names it. */
   readonly session: string | null
+  /** The same as `prompt_cache_key` names it. */
+  readonly cacheKey?: string | null
+  /** OpenRouter's plugins that are to run, without those that may be left out; absent: none. */
+  readonly plugins?: readonly string[]
   /** Members that the gateway has heard and an upstream would refuse; of the whole body. */
   readonly spans: readonly Span[]
 }
@@ -20,9 +24,19 @@ export const ALTERNATIVES_MAX = 16
 const MODEL_CHARACTERS_MAX = 512
 const SESSION_CHARACTERS_MAX = 256
 
-const NAMES = ['models', 'fallbacks', 'provider', 'session_id', 'prompt_cache_key', 'extra_body'] as const
+const NAMES = [
+  'models',
+  'fallbacks',
+  'provider',
+  'session_id',
+  'prompt_cache_key',
+  'extra_body',
+  'plugins',
+  'transforms',
+  'route',
+] as const
 const NEEDLES = NAMES.map((name) => Buffer.from(`"${name}"`))
-const [MODELS, FALLBACKS, PROVIDER, SESSION, CACHE_KEY, EXTRA] = NAMES.keys()
+const [MODELS, FALLBACKS, PROVIDER, SESSION, CACHE_KEY, EXTRA, PLUGINS, TRANSFORMS, ROUTE] = NAMES.keys()
 
 /**
  * Reads the members of a body that are about routing; null when there are none, which costs a search of its bytes. Throws
@@ -36,11 +50,14 @@ export function readWishes(body: Buffer, jsonDepthMax: number): RoutingWishes | 
     scan.has(index) ? JSON.parse(body.toString('utf8', scan.start[index], scan.end[index])) : undefined
   const models = [...modelsOf('models', read(MODELS!)), ...modelsOf('fallbacks', read(FALLBACKS!))]
   const provider = objectOf('provider', read(PROVIDER!))
-  const session = textOf(read(SESSION!)) ?? textOf(read(CACHE_KEY!))
+  const session = textOf(read(SESSION!))
+  const cacheKey = textOf(read(CACHE_KEY!))
+  const plugins = pluginsOf(read(PLUGINS!))
   const contextTokens = tokensOf(objectOf('extra_body', read(EXTRA!)))
-  const heard = [MODELS!, FALLBACKS!, PROVIDER!, SESSION!].filter((index) => scan.has(index))
+  const members = [MODELS!, FALLBACKS!, PROVIDER!, SESSION!, PLUGINS!, TRANSFORMS!, ROUTE!]
+  const heard = members.filter((index) => scan.has(index))
   const spans = heard.map((index) => ({ start: scan.start[index]!, end: scan.end[index]! }))
-  return { models, provider, contextTokens, session, spans }
+  return { models, provider, contextTokens, session, cacheKey, plugins, spans }
 }
 
 /** Names, or objects with a `model`. */
@@ -57,6 +74,17 @@ function modelsOf(name: string, value: unknown): readonly string[] {
     throw new GatewayError('invalid_parameter', message, { param: name })
   }
   return models
+}
+
+/** Shortens a prompt that is too long: without it the upstream decides. */
+const OPTIONAL_PLUGIN = 'context-compression'
+
+/** Ids of the plugins that the answer depends on. What has another form is left to whoever reads it. */
+function pluginsOf(value: unknown): readonly string[] {
+  if (!Array.isArray(value)) return []
+  return value.flatMap((each: { id?: unknown; enabled?: unknown } | null) =>
+    typeof each?.id === 'string' && each.enabled !== false && each.id !== OPTIONAL_PLUGIN ? [each.id.slice(0, 64)] : [],
+  )
 }
 
 function objectOf(name: string, value: unknown): Readonly<Record<string, unknown>> | null {

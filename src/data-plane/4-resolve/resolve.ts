@@ -156,5 +156,11 @@ function unknown(catalog: Catalog, requested: string): GatewayError {
   if (byName) suggestions.splice(0, suggestions.length, byName.id)
   const hint = suggestions.length > 0 ? ` Did you mean ${suggestions.map((id) => `"${id}"`).join(', ')}?` : ''
   const message = `The model "${shown}" does not exist.${hint}`
+  const paid = requested.replace(/:free$/, '')
+  if (paid !== requested && catalog.models.has(paid)) {
+    const details = { param: 'model', suggestions: [paid], requestedModels: [shown] }
+    const availability = { code: 'free_variant_ended' } as const
+    return new GatewayError('model_not_found', message, { ...details, availability })
+  }
   return new GatewayError('model_not_found', message, { param: 'model', suggestions, requestedModels: [shown] })
 }

@@ -1,16 +1,17 @@
 import type { Caller } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { NanoUsd } from '#base/money.ts'
-import type { Protocol, Surface } from '#base/protocols.ts'
+import type { Protocol } from '#base/protocols.ts'
 import type { Group, Model, Price, Route, Strategy } from '#catalog/types.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import { boundOf as costBound } from '#ledger/cost.ts'
 import { RAISED_LIMIT_MAX, raisesLimit } from '#codecs/raised-limit.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
-import { orderTargets } from './order.ts'
-import { excludedBy, isNamed, type Preferences, readPreferences } from './preferences.ts'
-import { isWithinWindow, promptEstimate, windowOf } from './window.ts'
+import { noTarget } from './no-target.ts'
+import { orderTargets, sortTargets } from './order.ts'
+import { excludedBy, isFollowedBy, isNamed, isTooSlow, type Preferences, readPreferences } from './preferences.ts'
+import { isWithinWindow } from './window.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
 
 /** A model at a backend, and how it is spoken to. */
@@ -19,6 +20,8 @@ export interface Target {
   readonly protocol: Protocol
   /** How the client came to this model: its parameters and its suffix belong to the request. */
   readonly selection: Selection
+  /** Whether OpenRouter's own members are passed on to be followed there; absent: they are for the gateway alone. */
+  readonly followsWishes?: boolean
 }
 
 /** Why a route is not among the targets (B7). */
@@ -27,6 +30,8 @@ export type Exclusion = 'protocol' | 'policy' | 'price' | 'whitelist' | 'context
 export interface Excluded {
   readonly route: Route
   readonly reason: Exclusion
+  /** The same in OpenRouter's words, where it has one (`excluded_by`). */
+  readonly by?: string
 }
 
 /** Where the request may go, in order, and what it can cost at most. */
@@ -68,15 +73,20 @@ export function planTargets(
 ): Plan {
   checkKind(parsed, selection.model)
   const preferences = readPreferences(parsed.wishes?.provider ?? null)
-  const staysPut = !preferences.allowsFallbacks || exchange.request.headers['x-gateway-no-fallback'] === 'true'
+  const isAlone = exchange.request.headers['x-gateway-no-fallback'] === 'true'
+  const staysPut = !preferences.allowsFallbacks || isAlone
   const excluded: Excluded[] = []
   const select = (each: Selection): readonly Target[] =>
     targetsOf(gateway, caller, parsed, each, preferences, exchange, excluded)
   const chain = staysPut ? [selection] : inTurn(gateway, selection)
-  let targets = chain.flatMap(select)
+  let targets: readonly Target[] = chain.flatMap(select)
   const reroutedFrom = targets.length === 0 && excluded.some(isTooSmall) ? selection.model.id : null
   // The prompt does not fit: only then the larger models are looked at, unless the client wants no other (R73, C24).
   if (reroutedFrom !== null && !staysPut) targets = selection.larger.flatMap(select)
+  // Another model that cannot be billed is a second choice that is not there.
+  const billable = targets.filter(({ route }) => route.price !== null || !isOther(route, selection))
+  if (caller.billing !== 'off' && billable.length > 0) targets = billable
+  targets = acrossModels(gateway, targets, preferences)
   if (!isFilled(targets)) throw noTarget(parsed, selection, excluded)
   const { enabled, maxFailoverHops } = gateway.settings.failureHandling
   return {
@@ -84,7 +94,8 @@ export function planTargets(
     targets,
     bound: parsed.operation === 'count' ? null : boundOf(gateway, caller, parsed, targets),
     group: selection.group,
-    attemptsMax: enabled && !staysPut ? 1 + maxFailoverHops : 1,
+    // Without fallbacks the providers that were put in order are tried all the same.
+    attemptsMax: enabled && !isAlone && (!staysPut || preferences.order.length > 0) ? 1 + maxFailoverHops : 1,
     reroutedFrom,
     excluded,
   }
@@ -112,16 +123,19 @@ function targetsOf(
   const eligible: Target[] = []
   for (const route of routes) {
     const protocol = protocolFor(parsed, route)
-    const reason = protocol === null ? 'protocol' : reasonAgainst(gateway, parsed, selection, route, preferences)
-    if (reason !== null) excluded.push({ route, reason })
-    else eligible.push({ route, protocol: protocol!, selection })
+    const against: Excluded | null =
+      protocol === null
+        ? { route, reason: 'protocol' }
+        : reasonAgainst(gateway, parsed, selection, route, protocol, preferences)
+    if (against !== null) excluded.push(against)
+    else eligible.push(targetOf(parsed, selection, route, protocol!, preferences))
   }
   if (eligible.length < 2) return eligible
   const ordered = orderTargets(eligible, model, {
     surface: parsed.surface,
     strategy: strategyOf(gateway, selection),
     sort: preferences.sort ?? selection.sort,
-    affinity: `${parsed.wishes?.session ?? caller.account.id} ${model.id} ${selection.group} ${parsed.surface}`,
+    affinity: `${parsed.wishes?.session ?? parsed.wishes?.cacheKey ?? caller.account.id} ${model.id} ${selection.group} ${parsed.surface}`,
     random: gateway.random,
     speedOf: (target) => gateway.speeds.speedOf(speedKeyOf(target)),
     turn: (name) => gateway.speeds.turn(name),
@@ -129,6 +143,29 @@ function targetsOf(
   })
   void exchange
   return preferred(ordered, preferences.order)
+}
+
+function targetOf(
+  parsed: Parsed,
+  selection: Selection,
+  route: Route,
+  protocol: Protocol,
+  preferences: Preferences,
+): Target {
+  const target = { route, protocol, selection }
+  const follows = parsed.wishes !== null && isFollowedBy(route, protocol === parsed.surface, preferences)
+  return follows ? { ...target, followsWishes: true } : target
+}
+
+/** What the client wants of the targets of all its models together. */
+function acrossModels(gateway: Gateway, targets: readonly Target[], preferences: Preferences): readonly Target[] {
+  const { sort, sortsAcrossModels, latencyMax, throughputMin } = preferences
+  if (targets.length < 2) return targets
+  const speedOf = (target: Target) => gateway.speeds.speedOf(speedKeyOf(target))
+  const sorted = sort && sortsAcrossModels ? sortTargets(targets, sort, speedOf) : targets
+  if (latencyMax === null && throughputMin === null) return sorted
+  const isSlow = (target: Target): boolean => isTooSlow(speedOf(target), preferences)
+  return [...sorted.filter((target) => !isSlow(target)), ...sorted.filter(isSlow)]
 }
 
 function strategyOf(gateway: Gateway, { model, group }: Selection): Strategy {
@@ -153,21 +190,29 @@ function reasonAgainst(
   parsed: Parsed,
   selection: Selection,
   route: Route,
+  protocol: Protocol,
   preferences: Preferences,
-): Exclusion | null {
+): Excluded | null {
   const group = gateway.catalog.current.groups.get(selection.group)
-  if (group && !meetsPolicy(route, group)) return 'policy'
-  const unwanted = excludedBy(route, preferences)
-  if (unwanted) return unwanted
-  if (!isWithinWindow(gateway, parsed, route)) return 'context'
+  const policy = group ? brokenPolicy(route, group) : null
+  if (policy) return { route, reason: 'policy', by: policy }
+  const isFollowed = isFollowedBy(route, protocol === parsed.surface, preferences)
+  const unwanted = excludedBy(route, preferences, isFollowed)
+  if (unwanted) return { route, ...unwanted }
+  if (parsed.wishes?.plugins?.length && !isFollowed) return { route, reason: 'capability' }
+  if (!isWithinWindow(gateway, parsed, route)) return { route, reason: 'context', by: 'context_length' }
   return null
 }
 
 /** What a backend does not promise it does not keep (R65). */
-function meetsPolicy({ backend }: Route, { regions, dataPolicy }: Group): boolean {
-  if (regions.length > 0 && (backend.region === null || !regions.includes(backend.region))) return false
-  return dataPolicy.every((policy) => backend.dataPolicy.includes(policy))
+function brokenPolicy({ backend }: Route, { regions, dataPolicy }: Group): string | null {
+  if (regions.length > 0 && (backend.region === null || !regions.includes(backend.region))) return 'data_region'
+  const missed = dataPolicy.find((policy) => !backend.dataPolicy.includes(policy))
+  if (missed === undefined) return null
+  return missed === 'zdr' ? 'data_policy:zdr' : 'data_policy:training'
 }
+
+const isOther = ({ model }: Route, selection: Selection): boolean => model.id !== selection.model.id
 
 const isTooSmall = ({ reason }: Excluded): boolean => reason === 'context'
 
@@ -189,7 +234,7 @@ function protocolFor(parsed: Parsed, route: Route): Protocol | null {
   return TRANSLATED.find((protocol) => route.protocols.includes(protocol)) ?? null
 }
 
-const isFilled = (targets: Target[]): targets is [Target, ...Target[]] => targets.length > 0
+const isFilled = (targets: readonly Target[]): targets is readonly [Target, ...Target[]] => targets.length > 0
 
 function checkKind(parsed: Parsed, model: Model): void {
   const wantsEmbedding = parsed.operation === 'embed'
@@ -200,38 +245,6 @@ function checkKind(parsed: Parsed, model: Model): void {
   }
   const message = `"${model.id}" is an embedding model; call it at /v1/embeddings or :embedContent.`
   throw new GatewayError('model_not_chat', message, { param: 'model' })
-}
-
-const PATH_OF: Readonly<Partial<Record<Protocol, string>>> = {
-  'openai-chat': '/v1/chat/completions',
-  'openai-responses': '/v1/responses',
-  'openai-embeddings': '/v1/embeddings',
-  'anthropic-messages': '/v1/messages',
-  gemini: '/v1beta/models/{model}:generateContent',
-}
-
-/** Why there is no target, told by what stood in the way of the most. */
-function noTarget(parsed: Parsed, { model, routes }: Selection, excluded: readonly Excluded[]): GatewayError {
-  const reasons = new Set(excluded.map(({ reason }) => reason))
-  if (reasons.has('context')) {
-    const window = Math.max(...routes.map(windowOf))
-    const message = `The request has about ${promptEstimate(parsed)} tokens and "${model.id}" takes ${window}.`
-    return new GatewayError('context_length_exceeded', message, { param: 'messages' })
-  }
-  const isUnwanted = reasons.has('policy') || reasons.has('price') || reasons.has('whitelist')
-  if (isUnwanted) {
-    const message = `No backend of "${model.id}" meets what the request or its group asks of one.`
-    return new GatewayError('no_backend_meets_policy', message, { param: 'provider' })
-  }
-  return untranslatable(parsed.surface, model, routes)
-}
-
-function untranslatable(surface: Surface, model: Model, routes: readonly Route[]): GatewayError {
-  const paths = [...new Set(routes.flatMap((route) => route.protocols))].map((protocol) => PATH_OF[protocol])
-  const known = paths.filter((path) => path !== undefined)
-  const hint = known.length > 0 ? ` Call it at ${known.join(' or ')}.` : ''
-  const message = `"${model.id}" has no backend that a request of this protocol (${surface}) can be translated for.${hint}`
-  return new GatewayError('translation_not_available', message, { param: 'model' })
 }
 
 /**

@@ -10,7 +10,11 @@ import { LIMIT_MEMBERS, placeOf } from './parameter-places.ts'
 import { traitsFor } from './translator.ts'
 
 /** Members that the gateway has heard; only OpenRouter hears them too. */
-export const HEARD_MEMBERS: readonly string[] = ['models', 'fallbacks', 'provider', 'session_id']
+export const HEARD_MEMBERS: readonly string[] = ['models', 'fallbacks', 'provider', 'session_id', 'route']
+/** Members that only OpenRouter can follow, where the answer does not depend on them. */
+const OPENROUTER_MEMBERS: readonly string[] = ['plugins', 'transforms']
+/** Members that a chain which is gone through here has answered for good. */
+const CHAIN_MEMBERS: readonly string[] = ['models', 'fallbacks']
 
 export interface Adapted {
   readonly body: Buffer
@@ -25,25 +29,33 @@ export interface Adapted {
 export function adaptBody(asked: Asked, target: Target, body: Buffer): Adapted {
   const { route, selection } = target
   const isHeard = asked.parsed.wishes !== null && asked.parsed.wishes.spans.length > 0
-  const strips = isHeard && !hearsWishes(asked, target)
+  const stripped = isHeard ? strippedFor(asked, target) : NONE
   const isPlain = !selection.thinking && isEmpty(selection.parameters) && isEmpty(route.defaultParams)
-  if (isPlain && !strips) return { body, losses: [] }
+  if (isPlain && stripped.length === 0) return { body, losses: [] }
   const fields = fieldsIn(parseFaithfulJson(body.toString('utf8')))
   if (!fields) return { body, losses: [] }
   const losses = new Losses()
   const traits = traitsFor(target, asked.gateway.settings.anthropicUpstreamVersion)
-  if (strips) for (const name of HEARD_MEMBERS) delete fields[name]
+  for (const name of stripped) {
+    if (OPENROUTER_MEMBERS.includes(name) && name in fields) losses.dropped(`/${name}`, 'only OpenRouter follows it')
+    delete fields[name]
+  }
   layUnder(fields, route.defaultParams)
   applyParameters(asked, target, fields, traits, losses)
   reason(asked, target, fields, traits, losses)
   return { body: Buffer.from(JSON.stringify(fields)), losses: losses.list }
 }
 
-/** OpenRouter follows the wishes itself, unless a chain is gone through here. */
-function hearsWishes({ parsed, plan }: Asked, { route, protocol }: Target): boolean {
-  return (
-    route.backend.type === 'openrouter' && protocol === parsed.surface && !plan.targets.some(isOfChain(plan.model.id))
-  )
+const NONE: readonly string[] = []
+
+/**
+ * OpenRouter follows the wishes itself; the others get none of them. Other models are its matter only where nothing is billed
+ * and no chain is gone through here: a model that it chose by itself would be billed at the price of another one.
+ */
+function strippedFor({ caller, parsed, plan }: Asked, target: Target): readonly string[] {
+  if (!target.followsWishes) return [...HEARD_MEMBERS, ...OPENROUTER_MEMBERS]
+  if (!parsed.wishes?.models.length) return NONE
+  return caller.billing !== 'off' || plan.targets.some(isOfChain(plan.model.id)) ? CHAIN_MEMBERS : NONE
 }
 
 const isOfChain =
