@@ -19,6 +19,7 @@ import { SealStash } from '#data-plane/7-call/seal-stash.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { ActiveRequests, createDataPlane, registerGeminiPaths } from '#data-plane/routes.ts'
 import { RetryBudget } from '#health/retry-budget.ts'
+import { PromptCaches } from '#health/prompt-caches.ts'
 import { TargetSpeeds } from '#health/target-speed.ts'
 import { TargetHealth } from '#health/target-health.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
@@ -92,6 +93,13 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
   }
 }
 
+/** What is found out about upstreams while the process lives. */
+const newMemory = (): Pick<Gateway, 'retryBudget' | 'speeds' | 'promptCaches'> => ({
+  retryBudget: new RetryBudget(),
+  speeds: new TargetSpeeds(),
+  promptCaches: new PromptCaches(() => performance.now()),
+})
+
 /** Puts both planes on one server over one store and one catalog. */
 async function openPlanes(
   options: StartOptions,
@@ -125,8 +133,7 @@ async function openPlanes(
     capture,
     sealStash,
     pools,
-    retryBudget: new RetryBudget(),
-    speeds: new TargetSpeeds(),
+    ...newMemory(),
     random: Math.random,
     outbound: new Outbound({ allowPrivate: () => reloader.current.settings.outboundAllowPrivate }),
   }

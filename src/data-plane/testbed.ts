@@ -1,5 +1,6 @@
 import type { Caller } from '#accounts/types.ts'
 import type { Settings } from '#config/types.ts'
+import { PromptCaches } from '#health/prompt-caches.ts'
 import { TargetSpeeds } from '#health/target-speed.ts'
 import type { Exchange } from './1-receive/exchange.ts'
 import type { Operation, Surface } from '#base/protocols.ts'
@@ -134,6 +135,7 @@ export const ROUTING: Settings['routing'] = {
   allUnhealthy: 'try',
   upstreamErrorPassthrough: false,
   drainOnDisconnectMs: 0,
+  latencyValuePico: 0n,
 }
 
 export interface Told {
@@ -151,7 +153,9 @@ export function gatewayOf(catalog: Catalog, told: Told = {}): Gateway {
     failoverRoutes: told.failoverRoutes ?? {},
   }
   const random = told.random ?? (() => 0)
-  return { catalog: { current: catalog }, settings, speeds: new TargetSpeeds(), random } as unknown as Gateway
+  const promptCaches = new PromptCaches(() => 0)
+  const speeds = new TargetSpeeds()
+  return { catalog: { current: catalog }, settings, speeds, promptCaches, random } as unknown as Gateway
 }
 
 /** An exchange of which only the headers are looked at. */

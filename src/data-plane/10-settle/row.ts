@@ -6,6 +6,7 @@ import type { RequestRow } from '#observe/request-row.ts'
 import { UpstreamError } from '#data-plane/failures.ts'
 import type { Outcome } from '#data-plane/9-reply/reply.ts'
 import type { Seen } from '#data-plane/seen.ts'
+import { cacheDecisionOf } from '#data-plane/cache-decision.ts'
 
 /** Bounds of what a client may write into our log (R101, R103). */
 export const MESSAGE_CHARACTERS_MAX = 500
@@ -25,8 +26,7 @@ export function rowOf(
 ): RequestRow {
   const { exchange, caller, plan, answer, tally, selection } = seen
   const { headers } = exchange.request
-  const now = performance.now()
-  const latencyMs = Math.round(now - exchange.startedAt)
+  const latencyMs = Math.round(performance.now() - exchange.startedAt)
   const firstContentAt = answer?.kind === 'stream' ? answer.firstContentAt : null
   const target = answer?.target ?? plan?.targets[0]
   const route = target?.route
@@ -68,7 +68,7 @@ export function rowOf(
     finish_reason: tally?.finishReason() ?? null,
     latency_ms: latencyMs,
     ttft_ms: firstContentAt === null ? null : Math.round(firstContentAt - exchange.startedAt),
-    gen_ms: firstContentAt === null ? null : Math.round(now - firstContentAt),
+    gen_ms: firstContentAt === null ? null : latencyMs - Math.round(firstContentAt - exchange.startedAt),
     tokens_input: usage?.input ?? null,
     tokens_cache_read: usage?.cacheRead ?? null,
     tokens_cache_write: usage?.cacheWrite ?? null,
@@ -85,6 +85,7 @@ export function rowOf(
     warnings: kept?.warnings ?? [],
     warnings_more: kept?.warnings_more ?? 0,
     tool_calls_count: tally?.toolCallsCount() ?? 0,
+    cache_decision: plan ? cacheDecisionOf(plan, answer) : null,
   }
 }
 

@@ -2,6 +2,7 @@ import type { Failure } from '#codecs/codec.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Outcome } from '#data-plane/9-reply/reply.ts'
 import type { Seen } from '#data-plane/seen.ts'
+import { rememberCache } from './cached-turn.ts'
 import { rowOf } from './row.ts'
 
 /**
@@ -27,6 +28,7 @@ async function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined
   const { exchange, tally } = seen
   reportHealth(seen, outcome)
   const usage = outcome === undefined ? null : (tally?.final() ?? null)
+  if (outcome === 'complete') rememberCache(gateway, seen, usage)
   const cost = usage && tally ? tally.costOf(usage) : null
   const row = rowOf(seen, outcome, usage, cost?.nano ?? null)
   gateway.capture?.append(row)

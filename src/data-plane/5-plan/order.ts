@@ -41,7 +41,8 @@ type SpeedOf = OrderTerms['speedOf']
 const FOREIGN = 1e9
 const LAST_RESORT = 1e12
 
-function rankOf({ route, protocol }: Target, surface: string): number {
+/** Lower comes first, whatever the strategy. */
+export function rankOf({ route, protocol }: Target, surface: string): number {
   return (route.weight === 0 ? LAST_RESORT : 0) + (protocol === surface ? 0 : FOREIGN) + route.priority
 }
 

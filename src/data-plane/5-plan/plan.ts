@@ -6,8 +6,10 @@ import type { Group, Model, Price, Route, Strategy } from '#catalog/types.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import { boundOf as costBound } from '#ledger/cost.ts'
 import { RAISED_LIMIT_MAX, raisesLimit } from '#codecs/raised-limit.ts'
+import { type Caching, routeKeyOf } from '#data-plane/cache-decision.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
+import { byCache } from './cached-route.ts'
 import { noTarget } from './no-target.ts'
 import { orderTargets, sortTargets } from './order.ts'
 import { excludedBy, isFollowedBy, isNamed, isTooSlow, type Preferences, readPreferences } from './preferences.ts'
@@ -47,6 +49,8 @@ export interface Plan {
   /** The model whose window was too small for the prompt (R73); null nearly always. */
   readonly reroutedFrom: string | null
   readonly excluded: readonly Excluded[]
+  /** By model, where a conversation may be cached at one of several targets; absent: nowhere. */
+  readonly caching?: ReadonlyMap<string, Caching>
 }
 
 /** The worst case in tokens. */
@@ -76,8 +80,14 @@ export function planTargets(
   const isAlone = exchange.request.headers['x-gateway-no-fallback'] === 'true'
   const staysPut = !preferences.allowsFallbacks || isAlone
   const excluded: Excluded[] = []
-  const select = (each: Selection): readonly Target[] =>
-    targetsOf(gateway, caller, parsed, each, preferences, exchange, excluded)
+  const caching = new Map<string, Caching>()
+  const select = (each: Selection): readonly Target[] => {
+    const ordered = targetsOf(gateway, caller, parsed, each, preferences, excluded)
+    if (ordered.length < 2 || isOrdered(each, preferences)) return ordered
+    const cached = byCache(gateway, caller, parsed, exchange, ordered)
+    if (cached.caching) caching.set(each.model.id, cached.caching)
+    return cached.targets
+  }
   const chain = staysPut ? [selection] : inTurn(gateway, selection)
   let targets: readonly Target[] = chain.flatMap(select)
   const reroutedFrom = targets.length === 0 && excluded.some(isTooSmall) ? selection.model.id : null
@@ -98,8 +108,13 @@ export function planTargets(
     attemptsMax: enabled && !isAlone && (!staysPut || preferences.order.length > 0) ? 1 + maxFailoverHops : 1,
     reroutedFrom,
     excluded,
+    ...(caching.size > 0 ? { caching } : {}),
   }
 }
+
+/** Whether the client says itself who comes first: that wins over any cache (B5). */
+const isOrdered = ({ isPinned, sort }: Selection, preferences: Preferences): boolean =>
+  isPinned || (preferences.sort ?? sort) !== null || preferences.order.length > 0
 
 /** The selection and its fallbacks; a chain that takes turns begins with another one each time. */
 function inTurn(gateway: Gateway, selection: Selection): readonly Selection[] {
@@ -116,7 +131,6 @@ function targetsOf(
   parsed: Parsed,
   selection: Selection,
   preferences: Preferences,
-  exchange: Exchange,
   excluded: Excluded[],
 ): readonly Target[] {
   const { model, routes } = selection
@@ -141,7 +155,6 @@ function targetsOf(
     turn: (name) => gateway.speeds.turn(name),
     lastUsed: (target) => gateway.speeds.lastUsed(speedKeyOf(target)),
   })
-  void exchange
   return preferred(ordered, preferences.order)
 }
 
@@ -173,7 +186,7 @@ function strategyOf(gateway: Gateway, { model, group }: Selection): Strategy {
 }
 
 /** Under this name a target's speed is kept. */
-export const speedKeyOf = ({ route }: Pick<Target, 'route'>): string => `${route.backend.id} ${route.upstreamModel}`
+export const speedKeyOf = ({ route }: Pick<Target, 'route'>): string => routeKeyOf(route)
 
 /** Those that the client names first come first, in its order. */
 function preferred(targets: readonly Target[], order: readonly string[]): readonly Target[] {
