@@ -11,6 +11,7 @@ import { refuse } from './9-reply/refuse.ts'
 import { reply } from './9-reply/reply.ts'
 import { settler } from './10-settle/settle.ts'
 import type { Gateway } from './gateway.ts'
+import { checkHops } from './hops.ts'
 import { Report } from './report.ts'
 import type { Seen } from './seen.ts'
 
@@ -25,6 +26,7 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
   const seen: Seen = { exchange }
   const settle = settler(gateway, seen)
   try {
+    checkHops(exchange)
     const caller = (seen.caller = await authenticate(gateway, exchange))
     const parsed = (seen.parsed = await parse(gateway, exchange))
     const selection = (seen.selection = resolve(gateway, caller, parsed, exchange))

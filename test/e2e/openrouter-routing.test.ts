@@ -134,6 +134,17 @@ suite('provider preferences at backends of our own', () => {
     assert.match(told.headers.get('x-gateway-warnings')!, /param=transforms;action=drop.*/)
   })
 
+  test('Messages under /api/v1 are refused with the same status, in their own envelope', async () => {
+    const body = { model: 'acme/one', max_tokens: 9, messages, provider: { only: ['nobody'] } }
+    const told = await rig.gateway.ask('/api/v1/messages', { body })
+    assert.deepEqual(
+      [told.status, told.json.error.type, told.json.error.error_type],
+      [404, 'not_found_error', 'not_found'],
+    )
+    // Elsewhere it is the gateway that lacks a backend (R65).
+    assert.equal((await rig.gateway.ask('/v1/messages', { body })).status, 503)
+  })
+
   test('a plugin that the answer depends on needs OpenRouter', async () => {
     const told = await rig.chat({ model: 'acme/one', plugins: [{ id: 'web' }] })
     assert.deepEqual([told.status, told.json.error.metadata.code], [400, 'unsupported_tool'])

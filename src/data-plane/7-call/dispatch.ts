@@ -4,6 +4,7 @@ import type { StreamReader } from '#codecs/codec.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
+import { hopHeaders } from '#data-plane/hops.ts'
 import { type Access, renewableAccess } from '#providers/backend-access.ts'
 import { betasFor } from '#providers/client-headers.ts'
 import { cloudBody } from '#providers/cloud-body.ts'
@@ -85,6 +86,7 @@ function send(
   const { origin, path } = request
   const { aws } = access
   const headers = aws ? [...request.headers, ...awsHeaders(aws, request, body)] : request.headers
+  headers.push(...hopHeaders(route.backend, exchange))
   gateway.pools.for(origin).dispatch({ origin, path, method: 'POST', headers, body }, running)
   if (route.backend.access) void forgetRefused(running, route.backend, access)
   return running.outcome
