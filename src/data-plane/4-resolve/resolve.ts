@@ -144,7 +144,11 @@ function refusedHybrid(isMalformed: boolean): GatewayError {
     ? new GatewayError('invalid_parameter', 'Expected hybrid:[<reasoning model>,<execution model>].', {
         param: 'model',
       })
-    : new GatewayError('hybrid_disabled', 'Models of two legs are switched off.', { param: 'model' })
+    : new GatewayError(
+        'hybrid_disabled',
+        'Models of two legs (hybrid:[...]) are not available here; name one of them.',
+        { param: 'model' },
+      )
 }
 
 function unknown(catalog: Catalog, requested: string): GatewayError {
