@@ -7,11 +7,7 @@ import { leaves, type Merged } from './merge.ts'
 export const PENDING: readonly string[] = [
   'routing.list_exact_aliases',
   'routing.drain_on_disconnect',
-  'routing.disable_hybrid_backend',
   'routing.hybrid_backend_repeat_messages',
-  'routing.reasoning_injection_probability',
-  'routing.hybrid_reasoning_force_initial_turns',
-  'routing.hybrid_reasoning_model_timeout',
   'routing.hybrid_execution_model_timeout',
   'thinking.budget',
   'tiers',

@@ -3,7 +3,7 @@ import type { Exchange } from './1-receive/exchange.ts'
 import { authenticate } from './2-authenticate/authenticate.ts'
 import { parse } from './3-parse/parse.ts'
 import { resolve } from './4-resolve/resolve.ts'
-import { planTargets } from './5-plan/plan.ts'
+import { planLegs } from './5-plan/legs.ts'
 import { reserve } from './6-reserve/reserve.ts'
 import { call } from './7-call/call.ts'
 import { meter } from './8-meter/meter.ts'
@@ -30,7 +30,7 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const caller = (seen.caller = await authenticate(gateway, exchange))
     const parsed = (seen.parsed = await parse(gateway, exchange))
     const selection = (seen.selection = resolve(gateway, caller, parsed, exchange))
-    const plan = (seen.plan = planTargets(gateway, caller, parsed, selection, exchange))
+    const plan = (seen.plan = planLegs(gateway, caller, parsed, selection, exchange))
     const hold = (seen.hold = await reserve(gateway, caller, exchange, plan))
     const report = (seen.report = new Report())
     const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold, report))

@@ -17,6 +17,7 @@ const HEADER_TEXT_CHARACTERS_MAX = 120
 export class Report {
   private request: readonly Loss[] = NONE
   private lowered: Loss | null = null
+  private missed: Loss | null = null
   private answer: AnswerLosses | null = null
   private upstream: Protocol | null = null
   private surface: Surface | null = null
@@ -26,6 +27,11 @@ export class Report {
     this.upstream = upstream
     const reason = `lowered to ${outputTokensMax} tokens by the balance`
     this.lowered = { path: LIMIT_PATHS[surface], action: 'narrowed', reason, isSevere: false }
+  }
+
+  /** Something that holds for the whole request, whatever target answers it. */
+  miss(loss: Loss): void {
+    this.missed = loss
   }
 
   /** Another target is tried: what the one before lost does not count. */
@@ -52,8 +58,9 @@ export class Report {
   /** What `x-gateway-warnings` says: one text per loss (R81). With `isWhole` also of what is known of the answer. */
   headerTexts(isWhole: boolean): string[] {
     const answer = isWhole ? this.answer : null
-    if (this.lowered === null && this.request.length === 0 && !answer?.list.length) return EMPTY
-    const losses = [...this.asked(), ...(answer?.list ?? NONE)]
+    const asked = this.asked()
+    if (asked.length === 0 && !answer?.list.length) return EMPTY
+    const losses = [...asked, ...(answer?.list ?? NONE)]
     const told = losses.slice(0, WARNINGS_MAX).map(headerTextOf)
     const more = losses.length - told.length + (answer?.more ?? 0)
     return more > 0 ? [...told, `more=${more}`] : told
@@ -62,9 +69,10 @@ export class Report {
   /** All of it, within the bounds: what the row keeps. */
   kept(): Pick<RequestRow, 'warnings' | 'warnings_more'> {
     const { answer } = this
-    if (this.lowered === null && this.request.length === 0 && !answer?.list.length) return NOTHING
+    const asked = this.asked()
+    if (asked.length === 0 && !answer?.list.length) return NOTHING
     const all = [
-      ...this.asked().map((loss) => warningOf(loss, this.upstream)),
+      ...asked.map((loss) => warningOf(loss, this.upstream)),
       ...(answer?.list ?? NONE).map((loss) => warningOf(loss, this.surface)),
     ]
     const warnings: Warning[] = []
@@ -84,7 +92,8 @@ export class Report {
   }
 
   private asked(): readonly Loss[] {
-    return this.lowered === null ? this.request : [this.lowered, ...this.request]
+    if (this.lowered === null && this.missed === null) return this.request
+    return [this.lowered, this.missed, ...this.request].filter((loss) => loss !== null)
   }
 }
 

@@ -9,7 +9,7 @@ import { rewriteAlias } from './aliases.ts'
 import { foreignGroup, LOOKUPS } from './lookups.ts'
 import { DEFAULT_GROUP, groupOf, type Scope } from './scope.ts'
 import type { Found, Selection, TraceStep } from './selection.ts'
-import { CHAIN_ELEMENTS_MAX, readHybrid, splitChain } from './selectors.ts'
+import { CHAIN_ELEMENTS_MAX, type HybridLegs, readHybrid, splitChain } from './selectors.ts'
 import { readParameters } from './uri-parameters.ts'
 
 /** Suggestions in a 404 (R45). */
@@ -54,7 +54,8 @@ export function resolveModel(gateway: Gateway, scope: Scope, requested: string, 
   const alias = forced === null ? rewriteAlias(routing.modelAliases, text) : null
   if (alias) text = stepped(trace, `alias ${alias.rule}`, text, alias.text)
   const hybrid = readHybrid(text)
-  if (hybrid !== null) throw refusedHybrid(hybrid === 'malformed')
+  if (hybrid === 'malformed') throw malformed()
+  if (hybrid !== null) return resolveLegs(gateway, scope, hybrid, { requested, aliasRule: alias?.rule ?? null, trace })
   const named = Object.hasOwn(failoverRoutes, text) ? failoverRoutes[text]! : null
   const [first, ...others] = named ? named.elements : splitChain(text)
   if (others.length > 0 || named) stepped(trace, 'chain', text, [first, ...others].join(' | '))
@@ -139,16 +140,23 @@ function stepped(trace: TraceStep[], step: string, input: string, output: string
 /** Visible ASCII without the separators of a list of warnings. */
 const asciiOf = (text: string): string => text.replace(/[^\x20-\x7e]|[,;]/g, '_')
 
-function refusedHybrid(isMalformed: boolean): GatewayError {
-  return isMalformed
-    ? new GatewayError('invalid_parameter', 'Expected hybrid:[<reasoning model>,<execution model>].', {
-        param: 'model',
-      })
-    : new GatewayError(
-        'hybrid_disabled',
-        'Models of two legs (hybrid:[...]) are not available here; name one of them.',
-        { param: 'model' },
-      )
+const malformed = (): GatewayError =>
+  new GatewayError('invalid_parameter', 'Expected hybrid:[<reasoning model>,<execution model>].', { param: 'model' })
+
+/** The execution leg with the reasoning leg beside it (R40). Throws 400 hybrid_disabled. */
+function resolveLegs(
+  gateway: Gateway,
+  scope: Scope,
+  { reasoning, execution }: HybridLegs,
+  about: Pick<Selection, 'requested' | 'aliasRule' | 'trace'>,
+): Selection {
+  if (!gateway.settings.hybrid.enabled)
+    throw new GatewayError('hybrid_disabled', 'Models of two legs are switched off.', { param: 'model' })
+  const rest = { ...about, fallbacks: [], larger: [], rotation: null }
+  const trace = about.trace as TraceStep[]
+  stepped(trace, 'hybrid', `hybrid:[${reasoning},${execution}]`, `${reasoning} | ${execution}`)
+  const first = { ...lookUp(scope, reasoning, trace), ...rest }
+  return { ...lookUp(scope, execution, trace), ...rest, reasoning: first }
 }
 
 function unknown(catalog: Catalog, requested: string): GatewayError {

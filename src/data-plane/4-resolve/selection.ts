@@ -26,6 +26,8 @@ export interface Selection {
   readonly larger: readonly Selection[]
   /** Set when selection and fallbacks take turns in being first: the name of the turn. */
   readonly rotation: string | null
+  /** The model that reasons before this one answers (R40). */
+  readonly reasoning?: Selection
   /** For `x-gateway-warnings`. */
   readonly warnings: readonly string[]
   readonly trace: readonly TraceStep[]

@@ -49,6 +49,8 @@ export interface Plan {
   /** The model whose window was too small for the prompt (R73); null nearly always. */
   readonly reroutedFrom: string | null
   readonly excluded: readonly Excluded[]
+  /** Of the model that reasons first, with its own bound (R40). */
+  readonly reasoning?: Plan
   /** By model, where a conversation may be cached at one of several targets; absent: nowhere. */
   readonly caching?: ReadonlyMap<string, Caching>
 }

@@ -27,16 +27,17 @@ export function reserve(gateway: Gateway, caller: Caller, exchange: Exchange, pl
   const { bound } = plan
   if (caller.billing === 'off' || bound === null || bound.price === null) return NOTHING
   const { price } = bound
-  const wantNano = worstCase(bound, price, bound.outputTokensMax)
+  const firstNano = firstLeg(plan)
+  const wantNano = worstCase(bound, price, bound.outputTokensMax) + firstNano
   const least = Math.min(bound.outputTokensMax, gateway.settings.reservation.minOutputTokens)
-  const floorNano = bound.outputIsClients ? wantNano : worstCase(bound, price, least)
+  const floorNano = bound.outputIsClients ? wantNano : worstCase(bound, price, least) + firstNano
   const holdOf = (result: HoldResult): Hold => {
     if (!result.granted) throw refusal(gateway, result.refusal, result.availableNano, floorNano)
     const isLowered = result.amountNano < wantNano
     return {
       metered: true,
       amountNano: result.amountNano,
-      outputTokensMax: isLowered ? outputTokensWithin(result.amountNano, promptOf(bound, price)) : null,
+      outputTokensMax: isLowered ? outputTokensWithin(result.amountNano - firstNano, promptOf(bound, price)) : null,
     }
   }
   const result = gateway.ledger.reserve({
@@ -47,6 +48,12 @@ export function reserve(gateway: Gateway, caller: Caller, exchange: Exchange, pl
     floorNano,
   })
   return result instanceof Promise ? result.then(holdOf) : holdOf(result)
+}
+
+/** What the leg that reasons first may cost; one hold covers both (R40). */
+function firstLeg({ reasoning }: Plan): NanoUsd {
+  const bound = reasoning?.bound
+  return bound?.price ? worstCase(bound, bound.price, bound.outputTokensMax) : 0n
 }
 
 function worstCase(bound: Bound, price: Price, outputTokensMax: number): NanoUsd {
