@@ -165,7 +165,7 @@ suite('a model of two legs', () => {
   })
 
   test('what both legs may cost is set aside before either is called', async () => {
-    const { key } = await rig.gateway.fund({ credit: '0.05' })
+    const { key } = await rig.gateway.fund({ credit: '0.1' })
     const calls = rig.upstreams['mind']!.count()
     const body = { messages, max_tokens: 10 }
     const single = await rig.gateway.ask('/v1/chat/completions', { key, body: { ...body, model: 'doer' } })
