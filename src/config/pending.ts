@@ -8,7 +8,6 @@ export const PENDING: readonly string[] = [
   'routing.list_exact_aliases',
   'routing.drain_on_disconnect',
   'routing.hybrid_backend_repeat_messages',
-  'routing.hybrid_execution_model_timeout',
   'thinking.budget',
   'tiers',
   'free_tier',

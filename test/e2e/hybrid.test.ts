@@ -207,6 +207,16 @@ suite('settings of models of two legs', () => {
     assert.equal((await ask({}, 9)).calls, 1)
   })
 
+  test('hybrid_execution_model_timeout: whole and streamed', async () => {
+    await using rig = await start({ routing: { hybrid_execution_model_timeout: 0.2 } })
+    rig.upstreams['mind']!.always({ frames: [...thinking('reasoning')] })
+    for (const stream of [false, true]) {
+      rig.upstreams['hand']!.script({ hang: true })
+      const told = await rig.gateway.ask('/v1/chat/completions', { body: { model: HYBRID, messages, stream } })
+      assert.deepEqual([told.status, told.json.error.code], [504, 'upstream_timeout'])
+    }
+  })
+
   test('hybrid_reasoning_model_timeout: silence, and thinking that takes too long', async () => {
     await using rig = await start({ routing: { hybrid_reasoning_model_timeout: 0.2 } })
     for (const reply of [

@@ -27,9 +27,12 @@ export function planLegs(
   const [first, ...others] = leg.targets
   const reasoning = { ...leg, targets: [reasonsMost(first), ...others.map(reasonsMost)] as const }
   const { bound } = plan
+  const timeoutMs = gateway.settings.hybrid.executionModelTimeoutMs
+  const [main, ...rest] = plan.targets
+  const targets = [{ ...main, timeoutMs }, ...rest.map((target) => ({ ...target, timeoutMs }))] as const
   // A token is at least one byte of the text that is added to the prompt.
   const widened = bound && { ...bound, inputTokensMax: bound.inputTokensMax + REASONING_BYTES_MAX }
-  return { ...plan, bound: widened, reasoning }
+  return { ...plan, targets, bound: widened, reasoning }
 }
 
 /** Unless the leg itself names an effort. */

@@ -22,6 +22,8 @@ export interface Target {
   readonly protocol: Protocol
   /** How the client came to this model: its parameters and its suffix belong to the request. */
   readonly selection: Selection
+  /** To the first content of a stream or the end of a whole answer, where that is less than the backend's; 0 or absent: no such limit. */
+  readonly timeoutMs?: number
   /** Whether OpenRouter's own members are passed on to be followed there; absent: they are for the gateway alone. */
   readonly followsWishes?: boolean
 }

@@ -104,8 +104,11 @@ function limitsOf(gateway: Gateway, target: Target, stream: boolean): AttemptLim
   return {
     bodyBytesMax: limits.upstreamBodyBytesMax,
     eventBytesMax: limits.eventBytesMax,
-    firstContentMs: stream ? timeouts.ttftMs : timeouts.requestMs,
+    firstContentMs: shorter(stream ? timeouts.ttftMs : timeouts.requestMs, target.timeoutMs),
     idleMs: timeouts.streamIdleMs,
     totalMs: timeouts.totalMs,
   }
 }
+
+/** Of two limits, of which 0 is none. */
+const shorter = (own: number, other = 0): number => (own === 0 || other === 0 ? own + other : Math.min(own, other))
