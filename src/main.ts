@@ -7,8 +7,9 @@ import { createKeys } from '#accounts/keys.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
 import { type Caller, LOCAL_ACCOUNT_ID } from '#accounts/types.ts'
 import { readVersion } from '#base/version.ts'
+import { simulatedBackend } from '#catalog/build-backend.ts'
 import { buildCatalog, createCatalogSource } from '#catalog/catalog.ts'
-import type { Catalog } from '#catalog/types.ts'
+import type { Backend, Catalog, CatalogSource } from '#catalog/types.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { createReloader, type Reloader } from '#config/reload.ts'
 import type { Settings } from '#config/types.ts'
@@ -16,6 +17,7 @@ import { createRequestReads } from '#control-plane/request-reads.ts'
 import { registerControlPlane } from '#control-plane/routes.ts'
 import { UpstreamPools } from '#data-plane/7-call/pools.ts'
 import { SealStash } from '#data-plane/7-call/seal-stash.ts'
+import { createExplainer, type Explainer } from '#data-plane/explain/explain.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { ActiveRequests, createDataPlane, registerGeminiPaths } from '#data-plane/routes.ts'
 import { RetryBudget } from '#health/retry-budget.ts'
@@ -24,6 +26,7 @@ import { TargetSpeeds } from '#health/target-speed.ts'
 import { TargetHealth } from '#health/target-health.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
+import { RateLimits } from '#limits/rate-limits.ts'
 import { createLog } from '#observe/log.ts'
 import { type Capture, createCapture } from '#observe/capture.ts'
 import { createRequestLog, SILENT_REQUEST_LOG } from '#observe/request-log.ts'
@@ -36,6 +39,7 @@ import { createSealState } from '#seal-state/seal-state.ts'
 import type { SealArchive } from '#seal-state/types.ts'
 import type { Simulator } from '#simulator/index.ts'
 import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
+import { createLimitHistory } from '#store/limit-history.ts'
 import { storeAt } from '#store/location.ts'
 import { openStore, type Store } from '#store/store.ts'
 import { createFirstKey, masterKeyOf } from './first-start.ts'
@@ -47,6 +51,8 @@ export interface StartOptions {
   readonly flags: Readonly<Record<string, unknown>>
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
+  /** The clock of limits over time; default: the machine's. */
+  readonly now?: () => number
 }
 
 export interface RunningGateway {
@@ -93,13 +99,6 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
   }
 }
 
-/** What is found out about upstreams while the process lives. */
-const newMemory = (): Pick<Gateway, 'retryBudget' | 'speeds' | 'promptCaches'> => ({
-  retryBudget: new RetryBudget(),
-  speeds: new TargetSpeeds(),
-  promptCaches: new PromptCaches(() => performance.now()),
-})
-
 /** Puts both planes on one server over one store and one catalog. */
 async function openPlanes(
   options: StartOptions,
@@ -117,31 +116,32 @@ async function openPlanes(
   const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
   const { catalog, health, reloader } = watchCatalog(options, loaded, log, simulator)
   const { requestLog, capture } = openRecords(store, settings, log)
-  const { responses, seals, sealStash } = openKept(store, pepper, () => reloader.current.settings, log)
-  const pools = new UpstreamPools({ connectMs: settings.timeouts.connectMs })
+  const current = (): Settings => reloader.current.settings
+  const { responses, seals, sealStash } = openKept(store, pepper, current, log)
+  const limits = limitsOver(store, catalog, current, options.now)
+  const lab = createFaultLab(settings, simulator)
   const requests = createRequestReads(store, requestLog)
   const localCaller = settings.disableAuth ? localCallerOf(settings) : null
   const shared = { catalog, keyRing, health, responses, log, localCaller }
   const gateway: Gateway = {
     get settings() {
-      return reloader.current.settings
+      return current()
     },
     ...shared,
     ledger,
     requestLog,
+    limits,
     requests,
     capture,
     sealStash,
-    pools,
-    ...newMemory(),
-    random: Math.random,
-    outbound: new Outbound({ allowPrivate: () => reloader.current.settings.outboundAllowPrivate }),
+    pools: new UpstreamPools({ connectMs: settings.timeouts.connectMs }),
+    ...openRoads(current, lab),
   }
   const active = new ActiveRequests()
   const app = createServer(createDataPlane(gateway, active))
-  const gatewayUrl = (): string | null => reloader.current.settings.gatewayUrl
+  const gatewayUrl = (): string | null => current().gatewayUrl
   const own = { accounts, keys, requests, settings, gatewayUrl, masterKey: masterKey.value, version: readVersion() }
-  registerControlPlane(app, { ...shared, ...own })
+  registerControlPlane(app, { ...shared, ...own, ...routingOf(gateway), freeDay: limits.freeDay })
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app.server, settings.host)
@@ -164,12 +164,31 @@ async function openPlanes(
       await seals.flush()
       await capture?.close()
       await ledger.close()
-      await pools.close()
-      await simulator?.close()
+      await gateway.pools.close()
+      await lab.close()
       await store.close()
     },
   }
 }
+
+/** Explains by the configuration alone: nothing runs, so that nothing is known of any backend's health. */
+export function explainerOf(settings: Settings, simulatorUrl: string): Explainer {
+  const current = buildCatalog(settings, { simulatorUrl, nowMs: Date.now() })
+  return createExplainer({
+    settings,
+    catalog: { current },
+    health: new TargetHealth(),
+    speeds: new TargetSpeeds(),
+    promptCaches: new PromptCaches(() => performance.now()),
+    random: Math.random,
+  })
+}
+
+/** What the control plane asks of the data plane, which it does not know. */
+const routingOf = (gateway: Gateway) => ({
+  explainer: createExplainer(gateway),
+  routing: () => gateway.settings.routing,
+})
 
 /** The catalog and what is known of its backends, which follow the configuration. */
 function watchCatalog(options: StartOptions, loaded: LoadedConfig, log: Logger, simulator: Simulator | null) {
@@ -210,6 +229,18 @@ async function openBooks(store: Store, settings: Settings, log: Logger): Promise
   const ledger = openLedger(store, { journalFolder: settings.dataDir, onDelay })
   await ledger.recover()
   return ledger
+}
+
+/** What finds the way to an upstream, besides the catalog. */
+function openRoads(settings: () => Settings, lab: FaultLab) {
+  return {
+    retryBudget: new RetryBudget(),
+    speeds: new TargetSpeeds(),
+    promptCaches: new PromptCaches(() => performance.now()),
+    random: Math.random,
+    outbound: new Outbound({ allowPrivate: () => settings().outboundAllowPrivate }),
+    simulated: lab.backend,
+  }
 }
 
 /** What is kept of conversations. */
@@ -261,6 +292,21 @@ async function startSimulatorFor(settings: Settings): Promise<Simulator | null> 
   return startSimulator({})
 }
 
+interface FaultLab {
+  backend(): Promise<Backend>
+  close(): Promise<void>
+}
+
+/** The simulator that stands in for providers (B12): the one that runs, else one that is started when it is first asked for. */
+function createFaultLab(settings: Settings, running: Simulator | null): FaultLab {
+  let opening: Promise<Simulator> | null = running && Promise.resolve(running)
+  const open = async (): Promise<Simulator> => (await import('#simulator/index.ts')).startSimulator({})
+  return {
+    backend: async () => simulatedBackend(settings.timeouts, (await (opening ??= open())).url),
+    close: async () => (await opening)?.close(),
+  }
+}
+
 function usesSimulator(settings: Settings): boolean {
   return Object.values(settings.catalog.backends).some((backend) => backend.type === 'simulator')
 }
@@ -300,6 +346,20 @@ function watchConfig(
       reloader.close()
     },
   }
+}
+
+function limitsOver(
+  store: Store,
+  catalog: CatalogSource,
+  settings: () => Settings,
+  now: (() => number) | undefined,
+): RateLimits {
+  return new RateLimits({
+    settings: () => settings().rateLimits,
+    history: createLimitHistory(store),
+    freeModelIds: () => [...catalog.current.models.values()].filter(({ free }) => free).map(({ id }) => id),
+    ...(now && { now }),
+  })
 }
 
 function localCallerOf(settings: Settings): Caller {

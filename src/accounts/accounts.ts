@@ -28,17 +28,20 @@ export function createAccounts(
     return row && accountOf(row)
   }
 
+  const changed = async (id: string, change: Promise<boolean>): Promise<void> => {
+    if (!(await change)) throw missing(id)
+    keyRing?.forget()
+  }
+
   return {
-    async create({ email, mode, creditNano = 0n, creditLimitNano = null, actor }) {
+    async create({ email, mode, creditNano = 0n, creditLimitNano = null, tier = 'default', actor }) {
       const address = checkEmail(email)
       checkAmount(creditNano, 'credit')
       if (creditNano < 0n) throw invalid('credit', 'The initial credit must not be negative.')
       checkCreditLimit(mode, creditLimitNano)
       const id = newId('acc')
-      const account = { id, email: address, mode, tier: 'default', creditLimitNano, creditNano, actor, nowMs: now() }
-      if (!(await store.execute('createAccount', account))) {
-        throw new GatewayError('state_conflict', 'An account with this e-mail address exists.', { param: 'email' })
-      }
+      const account = { id, email: address, mode, tier, creditLimitNano, creditNano, actor, nowMs: now() }
+      if (!(await store.execute('createAccount', account))) throw taken()
       return (await get(id))!
     },
     get,
@@ -59,21 +62,14 @@ export function createAccounts(
     },
     credit: (accountId, input) => postCredit(store, accountId, input, now()),
     async setStatus(id, status) {
-      if (!(await store.execute('setAccountStatus', { id, status }))) throw missing(id)
-      keyRing?.forget()
+      await changed(id, store.execute('setAccountStatus', { id, status }))
       return (await get(id))!
     },
-    async entries({ accountId, limit, cursor }) {
-      let rows = read.selectFrom('ledger_entries').selectAll()
-      if (accountId !== undefined) rows = rows.where('account_id', '=', accountId)
-      if (cursor !== undefined) rows = rows.where('seq', '<', checkNumberCursor(cursor))
-      const found = await rows
-        .orderBy('seq', 'desc')
-        .limit(checkLimit(limit) + 1)
-        .execute()
-      const nextCursor = found.length > limit ? String(found[limit - 1]!.seq) : null
-      return { data: found.slice(0, limit).map(entryOf), nextCursor }
+    async setTier(id, tier) {
+      await changed(id, store.execute('setAccountTier', { id, tier }))
+      return (await get(id))!
     },
+    entries: (query) => readEntries(store, query),
     async totals(id) {
       const row = await read
         .selectFrom('accounts')
@@ -84,6 +80,21 @@ export function createAccounts(
       return { creditedNano: row.credited_nano, usedNano: row.used_nano }
     },
   }
+}
+
+async function readEntries(
+  { read }: Store,
+  { accountId, limit, cursor }: Parameters<Accounts['entries']>[0],
+): ReturnType<Accounts['entries']> {
+  let rows = read.selectFrom('ledger_entries').selectAll()
+  if (accountId !== undefined) rows = rows.where('account_id', '=', accountId)
+  if (cursor !== undefined) rows = rows.where('seq', '<', checkNumberCursor(cursor))
+  const found = await rows
+    .orderBy('seq', 'desc')
+    .limit(checkLimit(limit) + 1)
+    .execute()
+  const nextCursor = found.length > limit ? String(found[limit - 1]!.seq) : null
+  return { data: found.slice(0, limit).map(entryOf), nextCursor }
 }
 
 async function postCredit(
@@ -146,6 +157,9 @@ const entryId = (seq: number): string => `led_${seq}`
 
 const invalid = (param: string, message: string): GatewayError =>
   new GatewayError('invalid_parameter', message, { param })
+
+const taken = (): GatewayError =>
+  new GatewayError('state_conflict', 'An account with this e-mail address exists.', { param: 'email' })
 
 const missing = (id: string): GatewayError => new GatewayError('not_found', `There is no account ${id}.`)
 

@@ -32,6 +32,13 @@ const updateStatus = statement<'id' | 'status'>()((db, param) =>
     .where('id', '=', param('id')),
 )
 
+const updateTier = statement<'id' | 'tier'>()((db, param) =>
+  db
+    .updateTable('accounts')
+    .set({ tier: param('tier') })
+    .where('id', '=', param('id')),
+)
+
 const findOwner = statement<'id'>()((db, param) => db.selectFrom('accounts').select('id').where('id', '=', param('id')))
 
 type KeyColumn =
@@ -42,9 +49,11 @@ type KeyColumn =
   | 'name'
   | 'kind'
   | 'system'
+  | 'groups'
   | 'limit'
   | 'reset'
   | 'expires'
+  | 'rates'
   | 'now'
 
 const insertKey = statement<KeyColumn>()((db, param) =>
@@ -56,6 +65,7 @@ const insertKey = statement<KeyColumn>()((db, param) =>
     name: param('name'),
     kind: param('kind'),
     system: param('system'),
+    group_ids: param('groups'),
     disabled: 0,
     limit_nano: param('limit'),
     limit_reset: param('reset'),
@@ -63,6 +73,7 @@ const insertKey = statement<KeyColumn>()((db, param) =>
     created_ms: param('now'),
     updated_ms: param('now'),
     removed_ms: null,
+    rate_limits: param('rates'),
   }),
 )
 
@@ -78,17 +89,20 @@ const findKey = statement<'hash'>()((db, param) =>
   db.selectFrom('api_keys').selectAll().where('hash', '=', param('hash')).where('removed_ms', 'is', null),
 )
 
-const changeKey = statement<'hash' | 'name' | 'disabled' | 'limit' | 'reset' | 'now'>()((db, param) =>
-  db
-    .updateTable('api_keys')
-    .set({
-      name: param('name'),
-      disabled: param('disabled'),
-      limit_nano: param('limit'),
-      limit_reset: param('reset'),
-      updated_ms: param('now'),
-    })
-    .where('hash', '=', param('hash')),
+const changeKey = statement<'hash' | 'name' | 'groups' | 'disabled' | 'limit' | 'reset' | 'rates' | 'now'>()(
+  (db, param) =>
+    db
+      .updateTable('api_keys')
+      .set({
+        name: param('name'),
+        group_ids: param('groups'),
+        disabled: param('disabled'),
+        limit_nano: param('limit'),
+        limit_reset: param('reset'),
+        rate_limits: param('rates'),
+        updated_ms: param('now'),
+      })
+      .where('hash', '=', param('hash')),
 )
 
 const markRemoved = statement<'hash' | 'now'>()((db, param) =>
@@ -136,14 +150,24 @@ export const setAccountStatus: Command<{ id: string; status: AccountTable['statu
   repeatable: true,
 }
 
+/** False when there is no such account. */
+export const setAccountTier: Command<{ id: string; tier: string }, boolean> = {
+  *work({ id, tier }) {
+    const { changes } = yield* run(updateTier, { id, tier })
+    return changes > 0
+  },
+  accounts: ({ id }) => [id],
+  repeatable: true,
+}
+
 export const createKey: Command<Omit<ApiKeyTable, 'disabled' | 'removed_ms'>, void> = {
   *work(key) {
     const { rows: owners } = yield* run(findOwner, { id: key.account_id })
     if (owners.length === 0) throw new GatewayError('not_found', `There is no account ${key.account_id}.`)
     const { id, hash, label, name, kind, system, account_id: account, limit_nano: limit, limit_reset: reset } = key
-    const { expires_ms: expires, created_ms: now } = key
+    const { group_ids: groups, expires_ms: expires, created_ms: now, rate_limits: rates } = key
     yield* runAll([
-      step(insertKey, { id, hash, label, account, name, kind, system, limit, reset, expires, now }),
+      step(insertKey, { id, hash, label, account, name, kind, system, groups, limit, reset, expires, rates, now }),
       step(insertKeyUsage, { id }),
     ])
   },
@@ -154,28 +178,33 @@ export const createKey: Command<Omit<ApiKeyTable, 'disabled' | 'removed_ms'>, vo
 export interface KeyChange {
   readonly hash: string
   readonly name?: string
+  readonly groups?: string
   readonly disabled?: boolean
   readonly limitNano?: bigint | null
   readonly limitReset?: ApiKeyTable['limit_reset']
+  readonly rateLimits?: ApiKeyTable['rate_limits']
   readonly nowMs: number
 }
 
 /** Changes what is named and keeps the rest. Undefined when there is no such key. */
 export const updateKey: Command<KeyChange, ApiKeyTable | undefined> = {
-  *work({ hash, name, disabled, limitNano, limitReset, nowMs }) {
+  *work({ hash, name, groups, disabled, limitNano, limitReset, rateLimits, nowMs }) {
     const { rows } = yield* run(findKey, { hash })
     const key = rows[0]
     if (!key) return undefined
     const next: ApiKeyTable = {
       ...key,
       name: name ?? key.name,
+      group_ids: groups ?? key.group_ids,
       disabled: disabled === undefined ? key.disabled : Number(disabled),
       limit_nano: limitNano === undefined ? key.limit_nano : limitNano,
       limit_reset: limitReset === undefined ? key.limit_reset : limitReset,
+      rate_limits: rateLimits === undefined ? key.rate_limits : rateLimits,
       updated_ms: nowMs,
     }
-    const { limit_nano: limit, limit_reset: reset } = next
-    yield* run(changeKey, { hash, name: next.name, disabled: next.disabled, limit, reset, now: nowMs })
+    const { name: text, group_ids: inGroups, disabled: isOff } = next
+    const { limit_nano: limit, limit_reset: reset, rate_limits: rates } = next
+    yield* run(changeKey, { hash, name: text, groups: inGroups, disabled: isOff, limit, reset, rates, now: nowMs })
     return next
   },
   accounts: () => [],

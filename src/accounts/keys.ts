@@ -1,6 +1,7 @@
 import { GatewayError } from '#base/errors.ts'
 import { id as newId } from '#base/ids.ts'
 import { currentSums, periodStarts, spentInPeriod } from '#ledger/periods.ts'
+import { isUnlimited, type LimitSet, NO_LIMITS } from '#limits/types.ts'
 import { checkLimit } from '#store/reads.ts'
 import { AMOUNT_NANO_MAX } from '#store/request-columns.ts'
 import type { ApiKeyTable } from '#store/schema.ts'
@@ -9,6 +10,9 @@ import { keyDigest, keyLabel, newKeyText } from './key-text.ts'
 import type { ApiKey, KeyRing, Keys, NewKey } from './types.ts'
 
 const NAME_LENGTH_MAX = 100
+
+/** The group of a key that was given none (R63). */
+export const DEFAULT_GROUPS: readonly string[] = ['default']
 
 /**
  * Keys over a store (R15). A change counts from the next request on: the ring forgets the key. `heldOfKey` gives what the
@@ -46,15 +50,17 @@ export function createKeys(
       return found.map(keyOf)
     },
     async update(hash, change) {
-      const { name, disabled, limitNano, limitReset } = change
+      const { name, groups, disabled, limitNano, limitReset, rateLimits } = change
       if (name !== undefined) checkName(name)
       if (limitNano !== undefined) checkLimitAmount(limitNano)
       const row = await store.execute('updateKey', {
         hash,
         ...(name === undefined ? {} : { name: name.trim() }),
+        ...(groups === undefined ? {} : { groups: groupsText(groups) }),
         ...(disabled === undefined ? {} : { disabled }),
         ...(limitNano === undefined ? {} : { limitNano }),
         ...(limitReset === undefined ? {} : { limitReset }),
+        ...(rateLimits === undefined ? {} : { rateLimits: limitsText(rateLimits) }),
         nowMs: now(),
       })
       if (!row) throw missing()
@@ -88,6 +94,7 @@ async function createKey(
   nowMs: number,
 ): Promise<{ key: ApiKey; plaintext: string }> {
   const { name, accountId, kind = 'inference', system = null, limitNano, limitReset, expiresMs = null } = input
+  const { groups = DEFAULT_GROUPS } = input
   const text = newKeyText()
   const stored: Omit<ApiKeyTable, 'disabled' | 'removed_ms'> = {
     id: newId('key'),
@@ -97,8 +104,10 @@ async function createKey(
     name: checkName(name),
     kind,
     system,
+    group_ids: groupsText(groups),
     limit_nano: checkLimitAmount(limitNano ?? null),
     limit_reset: limitReset ?? null,
+    rate_limits: limitsText(input.rateLimits ?? null),
     expires_ms: checkExpiry(expiresMs, nowMs),
     created_ms: nowMs,
     updated_ms: nowMs,
@@ -117,14 +126,23 @@ export function keyOf(row: ApiKeyTable): ApiKey {
     name: row.name,
     kind: row.kind,
     system: row.system,
+    groups: JSON.parse(row.group_ids) as readonly string[],
     disabled: row.disabled !== 0,
     limitNano: row.limit_nano,
     limitReset: row.limit_reset,
+    rateLimits: limitsOf(row.rate_limits),
     expiresMs: row.expires_ms,
     createdMs: row.created_ms,
     updatedMs: row.updated_ms,
   }
 }
+
+/** Limits that limit nothing are stored as none. */
+const limitsText = (limits: LimitSet | null): string | null =>
+  limits === null || isUnlimited(limits) ? null : JSON.stringify(limits)
+
+const limitsOf = (text: string | null): LimitSet | null =>
+  text === null ? null : { ...NO_LIMITS, ...(JSON.parse(text) as Partial<LimitSet>) }
 
 const missing = (): GatewayError => new GatewayError('not_found', 'There is no such API key.')
 
@@ -135,6 +153,13 @@ function checkName(name: string): string {
   const trimmed = name.trim()
   if (trimmed.length >= 1 && trimmed.length <= NAME_LENGTH_MAX) return trimmed
   throw invalid('name', `A key's name has 1 to ${NAME_LENGTH_MAX} characters.`)
+}
+
+/** Which groups there are is the configuration's to say; here a key only has to be in one. */
+function groupsText(groups: readonly string[]): string {
+  const distinct = [...new Set(groups)]
+  if (distinct.length === 0 || distinct.includes('')) throw invalid('groups', 'A key is in at least one group.')
+  return JSON.stringify(distinct)
 }
 
 function checkLimitAmount(limitNano: bigint | null): bigint | null {

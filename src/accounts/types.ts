@@ -1,5 +1,6 @@
 import type { NanoUsd } from '#base/money.ts'
 import type { BillingMode, EntryType } from '#ledger/types.ts'
+import type { LimitSet } from '#limits/types.ts'
 
 export const OPERATOR_ACCOUNT_ID = 'acc_operator'
 export const LOCAL_ACCOUNT_ID = 'acc_local'
@@ -31,10 +32,12 @@ export interface ApiKey {
   readonly kind: 'inference' | 'management'
   readonly system: string | null
   /** The first is the one its requests are in unless they name another (R63). */
-  readonly groups?: readonly string[]
+  readonly groups: readonly string[]
   readonly disabled: boolean
   readonly limitNano: NanoUsd | null
   readonly limitReset: LimitReset | null
+  /** Null: no limit over time. */
+  readonly rateLimits: LimitSet | null
   readonly expiresMs: number | null
   readonly createdMs: number
   readonly updatedMs: number
@@ -81,6 +84,7 @@ export interface Accounts {
     mode: Account['mode']
     creditNano?: NanoUsd
     creditLimitNano?: NanoUsd | null
+    tier?: string
     actor: string
   }): Promise<Account>
   get(id: string): Promise<Account | undefined>
@@ -91,6 +95,7 @@ export interface Accounts {
     input: { amountNano: NanoUsd; type?: EntryType; note?: string; actor: string },
   ): Promise<LedgerEntry>
   setStatus(accountId: string, status: Account['status']): Promise<Account>
+  setTier(accountId: string, tier: string): Promise<Account>
   /** Newest first; `cursor` continues behind the last entry of the page before. */
   entries(query: { accountId?: string; limit: number; cursor?: string }): Promise<Page<LedgerEntry>>
   /** Sum of all topups and grants, and of all usage as a positive number (`GET /api/v1/credits`). */
@@ -111,8 +116,11 @@ export interface NewKey {
   readonly accountId: string
   readonly kind?: ApiKey['kind']
   readonly system?: string | null
+  /** Absent: the default group. */
+  readonly groups?: readonly string[]
   readonly limitNano?: NanoUsd | null
   readonly limitReset?: LimitReset | null
+  readonly rateLimits?: LimitSet | null
   readonly expiresMs?: number | null
 }
 
@@ -128,7 +136,14 @@ export interface Keys {
   }): Promise<readonly ApiKey[]>
   update(
     hash: string,
-    change: { name?: string; disabled?: boolean; limitNano?: NanoUsd | null; limitReset?: LimitReset | null },
+    change: {
+      name?: string
+      groups?: readonly string[]
+      disabled?: boolean
+      limitNano?: NanoUsd | null
+      limitReset?: LimitReset | null
+      rateLimits?: LimitSet | null
+    },
   ): Promise<ApiKey>
   remove(hash: string): Promise<void>
   usage(key: ApiKey, nowMs: number): Promise<KeyUsage>

@@ -115,6 +115,7 @@ export const ERRORS = {
     'invalid_request',
   ),
   rate_limit_exceeded: limited,
+  free_tier_daily_limit: { ...limited, retry: false },
   upstream_rate_limited: limited,
   internal_error: row(500, 'server_error', 'api_error', 'INTERNAL', 'server', true),
   no_backend_meets_policy: unavailable,

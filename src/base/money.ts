@@ -72,3 +72,23 @@ function formatDecimal(value: bigint, digits: number): string {
   const fraction = text.slice(-digits).replace(/0+$/, '')
   return `${value < 0n ? '-' : ''}${text.slice(0, -digits)}${fraction && `.${fraction}`}`
 }
+
+/** Digits of a reported amount that still count; more are cut. */
+const REPORTED_DIGITS = 12
+
+/** An amount in USD that another gateway wrote as a JSON number, as decimal text; undefined for what is no amount. */
+export function costText(value: unknown): string | undefined {
+  if (typeof value !== 'number' && typeof value !== 'string') return undefined
+  const text = decimalText(value) ?? ''
+  return REPORTED.test(text) ? text : undefined
+}
+
+const REPORTED = /^(\d{1,12})(?:\.(\d*))?$/
+
+/** A reported amount, rounded half up. Throws RangeError for a text that `costText` did not give. */
+export function reportedUsd(text: string): NanoUsd {
+  const match = REPORTED.exec(text)
+  if (!match) throw new RangeError(`no amount: ${text}`)
+  const fraction = (match[2] ?? '').slice(0, REPORTED_DIGITS).padEnd(REPORTED_DIGITS, '0')
+  return roundToNano(BigInt(match[1]! + fraction))
+}

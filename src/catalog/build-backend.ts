@@ -35,8 +35,41 @@ export function buildBackend(
     region: settings.region,
     dataPolicy: settings.dataPolicy,
     ...(settings.paramRules.length === 0 ? {} : { paramRules: settings.paramRules }),
+    ...(Object.keys(settings.force).length === 0 ? {} : { force: settings.force }),
     enabled: settings.enabled && SERVED_ADAPTERS.has(preset.adapter) && apiUrl !== '' && hasAccess(settings, aws),
   }
+}
+
+/** The built-in simulator where no configuration names it. */
+export function simulatedBackend(timeouts: Timeouts, url: string): Backend {
+  const nobody = { from: [], value: null }
+  const settings: BackendSettings = {
+    type: 'simulator',
+    apiUrl: null,
+    credentials: [],
+    credentialSource: null,
+    protocols: null,
+    protocolUrls: {},
+    headers: {},
+    timeouts: {},
+    enabled: true,
+    paramRules: [],
+    region: null,
+    accessKeyId: null,
+    secretAccessKey: null,
+    sessionToken: null,
+    cloud: null,
+    access: null,
+    offersReference: false,
+    identity: { userAgent: nobody, referer: nobody, title: nobody },
+    dataPolicy: [],
+    billingDomain: 'simulator',
+    force: {},
+    caps: { rpm: null, concurrency: null },
+    autoSync: false,
+    extra: {},
+  }
+  return buildBackend('simulator', settings, timeouts, url)
 }
 
 /** Null when the operator gave no keys; a Bedrock API key is sent as a bearer then. */

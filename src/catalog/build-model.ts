@@ -42,6 +42,8 @@ export function buildModel(settings: ModelSettings, fallback: PriceNumbers | nul
     larger: settings.larger,
     strategy: settings.strategy,
     thinking: settings.thinking,
+    ...(settings.inputModalities === null ? {} : { knowsInputs: true as const }),
+    ...(settings.deprecation === null ? {} : { deprecation: settings.deprecation }),
     ...(settings.paramRules.length === 0 ? {} : { paramRules: settings.paramRules }),
   }
 }
@@ -95,7 +97,9 @@ const SIMULATOR_PRICE: PriceNumbers = {
   tiers: [],
 }
 
-/** A model of the built-in upstream. */
+const UNPAID: PriceNumbers = { ...SIMULATOR_PRICE, input: 0n, output: 0n, cacheRead: 0n, cacheWrite: 0n }
+
+/** A model of the built-in upstream. Models of the fault lab cost nothing, and are no free tier either. */
 export function modelFromSimulator(row: SimulatorModel): Model {
   return {
     id: row.id,
@@ -111,7 +115,7 @@ export function modelFromSimulator(row: SimulatorModel): Model {
     tags: ['simulator'],
     releasedAt: null,
     free: false,
-    price: toPrice(SIMULATOR_PRICE, 'simulator'),
+    price: toPrice(row.isUnpaid ? UNPAID : SIMULATOR_PRICE, 'simulator'),
     ...PLAINLY_ROUTED,
   }
 }

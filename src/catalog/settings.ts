@@ -1,7 +1,7 @@
 import type { PicoUsd } from '#base/money.ts'
 import type { Protocol } from '#base/protocols.ts'
 import type { AccessSource, Cloud } from '#providers/cloud.ts'
-import type { Identity, ParamRule, Timeouts } from './types.ts'
+import type { Deprecation, Identity, ParamRule, Timeouts } from './types.ts'
 
 /** The file's `backends`, `models`, `routes` and `groups`, validated and in our units, together with what zero config adds. */
 export interface CatalogSettings {
@@ -97,6 +97,8 @@ export interface ModelSettings {
   /** Whether prompt caching has to be asked for (R89). */
   readonly cache: 'explicit' | 'implicit' | 'off' | null
   readonly minTier: string | null
+  /** Since when the id is outdated, and until when it works (R44); null: it is not. */
+  readonly deprecation: Deprecation | null
   readonly extra: Readonly<Record<string, unknown>>
 }
 

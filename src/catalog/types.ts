@@ -15,7 +15,8 @@ export interface Price {
   readonly request: PicoUsd | null
   /** Prices that replace the base ones when the prompt has more than `aboveInputTokens` tokens; ascending. */
   readonly tiers: readonly PriceTier[]
-  readonly source: 'config' | 'route' | 'reference' | 'fallback' | 'simulator'
+  /** `reported`: only the upstream knows it, and tells the cost of each answer. */
+  readonly source: 'config' | 'route' | 'reference' | 'fallback' | 'simulator' | 'reported'
   /** Identifies the price in receipts: a short digest of its numbers. */
   readonly version: string
   readonly updatedAt: string | null
@@ -50,10 +51,20 @@ export interface Model {
   readonly strategy: Strategy | null
   /** How reasoning is asked for (R34), as the operator wrote it; null: by the vendor's rule. */
   readonly thinking: Readonly<Record<string, unknown>> | null
+  /** Whether the modalities are said by somebody and not only guessed from the name (R74); absent: guessed. */
+  readonly knowsInputs?: true
+  /** When the id was called outdated, and until when it works at least (R44); absent: it is not. */
+  readonly deprecation?: Deprecation
   /** The operator's rules for its parameters; absent when there are none. */
   readonly paramRules?: readonly ParamRule[]
   /** How prompts are cached: `explicit` where a request has to mark them; absent: by what is known of its name. */
   readonly cache?: 'off' | 'explicit' | 'implicit'
+}
+
+/** Unix milliseconds; null: not said. */
+export interface Deprecation {
+  readonly sinceMs: number | null
+  readonly sunsetMs: number | null
 }
 
 /** What the operator says of one parameter of an upstream's body (R81). */
@@ -142,6 +153,8 @@ export interface Backend {
   readonly dataPolicy: readonly string[]
   /** Absent: the client's own names pass. */
   readonly identity?: Identity
+  /** Top-level members that stand above whatever a request says (R32); absent: none. */
+  readonly force?: Readonly<Record<string, unknown>>
   /** As of a model, and applied before its own. */
   readonly paramRules?: readonly ParamRule[]
 }

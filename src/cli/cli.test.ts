@@ -142,6 +142,22 @@ describe('the data folder', () => {
     assert.ok((await json('catalog', 'list')).data.length > 0)
   })
 
+  test('explain shows the steps of a model name and where it leads', async () => {
+    const env = { OPENAI_API_KEY: 'sk-1', OPENROUTER_API_KEY: 'sk-2' }
+    const shown = await run(['explain', 'openrouter:openai/gpt-5-thinking?top_p=0.4', '--protocol', 'messages'], env)
+    assert.equal(shown.code, 0, shown.error)
+    assert.match(shown.out, /^thinking\s+yes$/m)
+    assert.match(shown.out, /^backend prefix .* gpt-5$/m)
+    assert.match(shown.out, /^openrouter +openai\/gpt-5 +passthrough/m)
+    assert.doesNotMatch(shown.out, /sk-/)
+    const told = JSON.parse((await run(['explain', 'gpt-5', '--json'], env)).out)
+    assert.equal(told.endpoints[0].backend, 'openai')
+    const unknown = await run(['explain', 'gpt-55'], env)
+    assert.equal(unknown.code, 1)
+    assert.match(unknown.error, /does not exist\. Did you mean "gpt-5/)
+    assert.equal((await run(['explain', 'gpt-5', '--group', 'none'], env)).code, 1)
+  })
+
   test('doctor names exactly what fails', async () => {
     const failing = async (extra: Record<string, string>) => {
       const ended = await run(['doctor', '--json'], { ...env(), ...extra })

@@ -11,6 +11,7 @@ interface KeyView {
   readonly label: string
   readonly kind: string
   readonly system: string | null
+  readonly groups: readonly string[]
   readonly account_id: string
   readonly disabled: boolean
   readonly limit: number | null
@@ -28,13 +29,14 @@ export async function listKeys(run: Run, options: Record<string, unknown>): Prom
   await using administration = await openAdministration(run)
   const keys = await readKeys(administration, options['account'] as string | undefined)
   if (run.json) return run.out(json({ data: keys }))
-  const headings = ['hash', 'name', 'key', 'kind', 'account', 'state', 'limit', 'reset', 'usage', 'expires']
+  const headings = ['hash', 'name', 'key', 'kind', 'account', 'groups', 'state', 'limit', 'reset', 'usage', 'expires']
   const rows = keys.map((key) => [
     key.hash.slice(0, HASH_SHOWN),
     key.name,
     key.label,
     key.kind,
     key.account_id,
+    key.groups.join(' '),
     key.disabled ? 'disabled' : 'active',
     key.limit,
     key.limit_reset,
@@ -55,6 +57,7 @@ export async function createKey(run: Run, name: string, options: Record<string, 
     limit_reset: options['limitReset'],
     expires_at: options['expiresAt'],
     system: options['system'],
+    groups: options['group'],
   })
   if (run.json) return run.out(json(created))
   run.out(created.key)

@@ -50,6 +50,10 @@ export async function mountAdministration(
     settings,
     version: readVersion(),
     gatewayUrl: () => settings.gatewayUrl,
+    // No command asks for it.
+    freeDay: async () => ({ limit: null, used: 0, resetMs: Date.now() }),
+    explainer: null,
+    routing: () => settings.routing,
   })
   return app
 }

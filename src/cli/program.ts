@@ -109,6 +109,7 @@ function addKeys(program: Command, start: Start): void {
     .option('--limit-reset <period>', 'daily, weekly or monthly')
     .option('--expires-at <time>', 'ISO 8601 time')
     .option('--system <tag>', 'business system the key is for')
+    .option('--group <group...>', 'groups the key is in, its own one first; default: default')
     .option('--management', 'a key that manages keys and cannot call models')
     .action(start(async (run, [name], options) => (await load()).createKey(run, name!, options)))
   add('disable <key>', 'Disable a key by its hash or the start of it.').action(
@@ -133,6 +134,14 @@ function addChecks(program: Command, start: Start): void {
   withJson(
     program.command('doctor').description('Check everything the gateway needs; exit 1 names what fails.'),
   ).action(start(async (run) => (await import('./doctor.ts')).runDoctor(run)))
+  withJson(
+    program
+      .command('explain <model>')
+      .description('Show what this configuration makes of a model name, and where a request would go.'),
+  )
+    .option('--group <group>', 'as a key of this group')
+    .option('--protocol <name>', 'chat (default), responses, messages, gemini or embeddings')
+    .action(start(async (run, [model], options) => (await import('./explain.ts')).explainModel(run, model!, options)))
   const providers = program.command('providers').description('Built-in providers.')
   withJson(providers.command('list').description('List them with their environment variables.')).action(
     start(async (run) => (await import('./providers.ts')).listProviders(run)),

@@ -68,6 +68,8 @@ export interface AnswerFacts {
   readonly usageOpen: number | null
   /** Bytes of generated text, for an estimate; need not be counted where usage was reported. */
   readonly contentBytes: number
+  /** Whether there is output that is neither text nor a client's call, media for one; looked for where nothing else was found. */
+  readonly hasOtherOutput?: boolean
   /** A 200 that is no answer. */
   readonly failure: Failure | null
 }

@@ -61,20 +61,24 @@ export const freeTier = z.strictObject({
   threshold: decimal.optional(),
 })
 
-const tier = z.strictObject({
-  name: filled,
-  min_lifetime_credits: decimal.optional(),
+/** Limits over time (R78); 0 is off. */
+export const limitSet = z.strictObject({
   rpm: count.optional(),
   tpm: count.optional(),
-  requests_per_5h: count.optional(),
+  rp5h: count.optional(),
   rpd: count.optional(),
-  requests_per_7d: count.optional(),
+  rp7d: count.optional(),
   concurrency: count.optional(),
+})
+export type LimitsFile = z.output<typeof limitSet>
+
+const tier = limitSet.extend({
+  name: filled,
+  min_lifetime_credits: decimal.optional(),
   free_rpd: count.optional(),
-  models: z.record(filled, z.strictObject({ rpm: count.optional(), tpm: count.optional() })).optional(),
+  models: z.record(filled, limitSet).optional(),
 })
 export const tiers = z.array(tier)
-export type TierFile = z.output<typeof tier>
 
 const failoverRoute = z.strictObject({
   policy: z
@@ -132,6 +136,7 @@ export const group = z.strictObject({
   fallbacks: selectors.optional(),
   regions: selectors.optional(),
   data_policy: z.union([filled.transform((one) => [one]), selectors], 'expected string or list').optional(),
+  limits: limitSet.optional(),
   label: z.string().optional(),
   description: z.string().optional(),
 })
@@ -143,6 +148,7 @@ export const modelRouting = {
   larger: filled.optional(),
   strategy: strategy.optional(),
   cache: z.enum(['explicit', 'implicit', 'off'], 'expected explicit, implicit or off').optional(),
+  limits: limitSet.optional(),
   min_tier: filled.optional(),
   free_tier: freeTier.optional(),
 }

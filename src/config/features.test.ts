@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { NO_LIMITS } from '#limits/types.ts'
 import { ConfigError, loadConfig, type LoadedConfig } from './load.ts'
 import { PENDING } from './pending.ts'
 import { printJson } from './print.ts'
@@ -187,7 +188,7 @@ describe('blocks', () => {
       reasoningModelTimeoutMs: 60_000,
       executionModelTimeoutMs: 120_000,
     })
-    assert.deepEqual(settings.freeTier, { rpm: 20, rpd: 50, rpdPaid: 1000, threshold: '10' })
+    assert.deepEqual(settings.rateLimits.freeTier, { rpm: 20, rpd: 50, rpdPaid: 1000, thresholdNano: 10_000_000_000n })
     assert.deepEqual(settings.routing.vendorPrefixPolicy, 'strip')
     assert.equal(settings.routing.upstreamErrorPassthrough, false)
     assert.equal(load({ flags: { disableAuth: true } }).settings.routing.upstreamErrorPassthrough, true)
@@ -273,18 +274,19 @@ describe('blocks', () => {
 
   test('tiers keep their order, and 0 is no bound', () => {
     const tiers = [
-      { name: 'free', rpm: 5 },
+      { name: 'free', rpm: 5, free_rpd: 0 },
       { name: 'pro', min_lifetime_credits: 10, rpm: 0, models: { 'gpt-x': { rpm: 2 } } },
     ]
-    const read = load({ file: { tiers } }).settings.tiers
+    const read = load({ file: { tiers } }).settings.rateLimits.tiers
     assert.deepEqual(
-      read.map(({ name, rpm, minLifetimeCredits }) => [name, rpm, minLifetimeCredits]),
+      [...read].map(([name, { limits, freeRpd, minLifetimeNano }]) => [name, limits.rpm, freeRpd, minLifetimeNano]),
       [
-        ['free', 5, '0'],
-        ['pro', null, '10'],
+        ['free', 5, 0, 0n],
+        ['pro', 0, null, 10_000_000_000n],
       ],
     )
-    assert.deepEqual(read[1]?.models, { 'gpt-x': { rpm: 2, tpm: null } })
+    assert.deepEqual([...read.get('pro')!.models], [['gpt-x', { ...NO_LIMITS, rpm: 2 }]])
+    assert.deepEqual(refusal({ file: { tiers: [tiers[0], tiers[0]] } }), ['tiers[1].name: "free" is already defined'])
   })
 
   test('accounting can only be off with billing off', () => {

@@ -3,23 +3,13 @@ import { parsePriceEach } from '#base/money.ts'
 import { findReference } from '#catalog/reference.ts'
 import { checkAliases, selectorFaults, type Known } from './aliases.ts'
 import type { Findings } from './backends.ts'
-import type { TierFile } from './feature-schema.ts'
-import type {
-  FreeTierSettings,
-  HybridSettings,
-  PortalSettings,
-  RoutingSettings,
-  TierSettings,
-} from './routing-types.ts'
+import type { HybridSettings, PortalSettings, RoutingSettings } from './routing-types.ts'
 import type { ConfigFile } from './schema.ts'
 import type { Settings } from './types.ts'
 
 /** The blocks about routing, limits and the portal in our units. Defaults come from the table of options. */
 
-type Features = Pick<
-  Settings,
-  'routing' | 'failureHandling' | 'failoverRoutes' | 'hybrid' | 'thinking' | 'freeTier' | 'tiers' | 'portal'
->
+type Features = Pick<Settings, 'routing' | 'failureHandling' | 'failoverRoutes' | 'hybrid' | 'thinking' | 'portal'>
 
 const ms = (seconds: number | undefined): number => Math.round((seconds ?? 0) * 1000)
 
@@ -46,8 +36,6 @@ export function readFeatures(file: ConfigFile, disableAuth: boolean): Features {
     ),
     hybrid: readHybrid(file),
     thinking: { defaultEffort: thinking?.default_effort ?? '', budget: thinking?.budget ?? null },
-    freeTier: readFreeTier(file),
-    tiers: (file.tiers ?? []).map(readTier),
     portal: readPortal(file),
   }
 }
@@ -83,27 +71,6 @@ function readHybrid({ routing }: ConfigFile): HybridSettings {
     reasoningForceInitialTurns: routing?.hybrid_reasoning_force_initial_turns ?? 0,
     reasoningModelTimeoutMs: ms(routing?.hybrid_reasoning_model_timeout),
     executionModelTimeoutMs: ms(routing?.hybrid_execution_model_timeout),
-  }
-}
-
-function readFreeTier({ free_tier: free }: ConfigFile): FreeTierSettings {
-  return { rpm: free?.rpm ?? 0, rpd: free?.rpd ?? 0, rpdPaid: free?.rpd_paid ?? 0, threshold: free?.threshold ?? '0' }
-}
-
-/** 0 and absent are no bound (R78). */
-function readTier(tier: TierFile): TierSettings {
-  const models = Object.entries(tier.models ?? {})
-  return {
-    name: tier.name,
-    minLifetimeCredits: tier.min_lifetime_credits ?? '0',
-    rpm: tier.rpm || null,
-    tpm: tier.tpm || null,
-    requestsPer5h: tier.requests_per_5h || null,
-    rpd: tier.rpd || null,
-    requestsPer7d: tier.requests_per_7d || null,
-    concurrency: tier.concurrency || null,
-    freeRpd: tier.free_rpd ?? null,
-    models: Object.fromEntries(models.map(([id, { rpm, tpm }]) => [id, { rpm: rpm || null, tpm: tpm || null }])),
   }
 }
 

@@ -7,6 +7,7 @@ import { readEnvironment, type Environment } from './environment.ts'
 import { ConfigError } from './error.ts'
 import { mergeOptions, readFlags, type Merged, type Values } from './merge.ts'
 import { CONFIG_OPTION } from './options.ts'
+import { readRateLimits } from './rate-limits.ts'
 import { addDefaultBackend, normalise } from './normalise.ts'
 import { pendingWarnings } from './pending.ts'
 import { checkSelectors, readFeatures } from './features.ts'
@@ -173,6 +174,7 @@ function readSettings(
       eventBytesMax: limits?.event_bytes_max ?? 0,
       jsonDepthMax: limits?.json_depth_max ?? 0,
     },
+    rateLimits: readRateLimits(file, errors),
     outboundAllowPrivate: file.outbound?.allow_private ?? [],
     logLevel: file.logging?.level ?? '',
     corsAllowedOrigins: file.cors?.allowed_origins ?? [],

@@ -5,12 +5,9 @@ import { leaves, type Merged } from './merge.ts'
  * start that is given one says so. A place in the file, with all below it; `[]` and `*` stand for any entry.
  */
 export const PENDING: readonly string[] = [
-  'routing.list_exact_aliases',
-  'routing.drain_on_disconnect',
   'routing.hybrid_backend_repeat_messages',
   'thinking.budget',
-  'tiers',
-  'free_tier',
+  'tiers[].min_lifetime_credits',
   'budgets',
   'alerts',
   'portal',
@@ -23,14 +20,12 @@ export const PENDING: readonly string[] = [
   'cors.allowed_origins',
   'models[].min_tier',
   'models[].free_tier',
-  'models[].deprecation',
   'routes[].min_tier',
   'routes[].factor',
   'backends.*.billing_domain',
   'backends.*.rpm',
   'backends.*.concurrency',
   'backends.*.cost_factor',
-  'backends.*.extra.force',
   'groups.*.default_model',
 ]
 

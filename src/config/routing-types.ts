@@ -56,31 +56,6 @@ export interface HybridSettings {
   readonly executionModelTimeoutMs: number
 }
 
-/** Limits of one account over all free models (R96). */
-export interface FreeTierSettings {
-  readonly rpm: number
-  readonly rpd: number
-  readonly rpdPaid: number
-  /** Decimal text in the billing currency. */
-  readonly threshold: string
-}
-
-/** What an account of a tier may do (R22, R78); null: no bound. Ordered from the least. */
-export interface TierSettings {
-  readonly name: string
-  /** Decimal text. */
-  readonly minLifetimeCredits: string
-  readonly rpm: number | null
-  readonly tpm: number | null
-  readonly requestsPer5h: number | null
-  readonly rpd: number | null
-  readonly requestsPer7d: number | null
-  readonly concurrency: number | null
-  readonly freeRpd: number | null
-  /** Bounds of single models, which beat those of the tier. */
-  readonly models: Readonly<Record<string, { readonly rpm: number | null; readonly tpm: number | null }>>
-}
-
 /** A chain of selectors in place of a model (R68). */
 export interface FailoverRoute {
   readonly policy: 'ordered' | 'round-robin'

@@ -102,6 +102,10 @@ const backend = z.strictObject({
   auto_sync: z.boolean().optional(),
 })
 
+const day = z.string().refine((text) => /^\d{4}-\d{2}-\d{2}/.test(text) && !Number.isNaN(Date.parse(text)), {
+  message: 'expected an ISO date (2026-01-31)',
+})
+
 const model = z.strictObject({
   id: filled.regex(/^\S+$/, 'must not contain white space'),
   vendor: filled.optional(),
@@ -123,7 +127,9 @@ const model = z.strictObject({
   timeouts: timeouts.optional(),
   thinking: anything.optional(),
   ...feature.modelRouting,
-  deprecation: anything.optional(),
+  deprecation: z
+    .union([z.boolean(), day, z.strictObject({ since: day.optional(), sunset: day.optional() })])
+    .optional(),
   metadata: anything.optional(),
 })
 
@@ -174,6 +180,7 @@ export const fileSchema = z.strictObject({
       upstream_body_bytes_max: count.min(1, 'must be positive').optional(),
       event_bytes_max: count.min(1, 'must be positive').optional(),
       json_depth_max: count.min(1, 'must be positive').optional(),
+      ip: feature.limitSet.optional(),
     })
     .optional(),
   outbound: z

@@ -1,5 +1,5 @@
 import { DEFAULT_GROUP, isEmbedding } from '#catalog/kinds.ts'
-import type { Timeouts } from '#catalog/types.ts'
+import type { Deprecation, Timeouts } from '#catalog/types.ts'
 import type { GroupSettings, ModelSettings, PriceNumbers, RouteSettings } from '#catalog/settings.ts'
 import { readPrice } from '#catalog/read-price.ts'
 import { readParamRules } from './param-rules.ts'
@@ -55,9 +55,18 @@ export function readModels(models: readonly ModelFile[], faults: string[]): Mode
       strategy: model.strategy ?? null,
       cache: model.cache ?? null,
       minTier: model.min_tier ?? null,
-      extra: pick(model, ['thinking', 'fallbacks', 'free_tier', 'deprecation', 'metadata']),
+      deprecation: readDeprecation(model.deprecation),
+      extra: pick(model, ['thinking', 'fallbacks', 'free_tier', 'metadata']),
     }
   })
+}
+
+/** `true`, the date since when, or an object with that and the end. */
+function readDeprecation(said: NonNullable<ConfigFile['models']>[number]['deprecation']): Deprecation | null {
+  if (said === undefined || said === false) return null
+  const { since, sunset } = said === true ? {} : typeof said === 'string' ? { since: said } : said
+  const msOf = (day: string | undefined): number | null => (day === undefined ? null : Date.parse(day))
+  return { sinceMs: msOf(since), sunsetMs: msOf(sunset) }
 }
 
 /** `free: true` without a price is a price of nothing, said on purpose. */
@@ -88,6 +97,7 @@ export const unknownModel = (id: string): ModelSettings => ({
   strategy: null,
   cache: null,
   minTier: null,
+  deprecation: null,
   extra: {},
 })
 

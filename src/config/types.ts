@@ -1,15 +1,14 @@
 import type { Timeouts } from '#catalog/types.ts'
 import type { BillingMode } from '#ledger/types.ts'
+import type { RateLimitSettings } from '#limits/types.ts'
 import type { CatalogSettings } from '#catalog/settings.ts'
 import type {
   FailoverRoute,
   FailureHandlingSettings,
-  FreeTierSettings,
   HybridSettings,
   PortalSettings,
   RoutingSettings,
   ThinkingSettings,
-  TierSettings,
 } from './routing-types.ts'
 
 /** Where an effective value came from, for `trivium config print` (R112: CLI > env > file > default). */
@@ -46,6 +45,8 @@ export interface Settings {
     readonly eventBytesMax: number
     readonly jsonDepthMax: number
   }
+  /** Time-based limits (R78) and the free tier (R96). */
+  readonly rateLimits: RateLimitSettings
   /** Networks in CIDR notation that requests to addresses chosen by a client may reach although they are private (R122). */
   readonly outboundAllowPrivate: readonly string[]
   readonly logLevel: string
@@ -65,8 +66,6 @@ export interface Settings {
   readonly failoverRoutes: Readonly<Record<string, FailoverRoute>>
   readonly hybrid: HybridSettings
   readonly thinking: ThinkingSettings
-  readonly freeTier: FreeTierSettings
-  readonly tiers: readonly TierSettings[]
   readonly portal: PortalSettings
   /** File sections that later features read: checked to be a list or an object, as written. */
   readonly sections: Readonly<Record<string, unknown>>

@@ -12,11 +12,17 @@ export const ADMIN_PAGE_DEFAULT = 50
 export const ADMIN_PAGE_MAX = 500
 export const NOTE_LENGTH_MAX = 500
 
+const tier = z
+  .string()
+  .trim()
+  .regex(/^\S{1,64}$/, 'expected a name of 1 to 64 characters without white space')
+
 const NEW_ACCOUNT = z.object({
   email: z.email('expected an e-mail address').max(254),
   mode: z.enum(['prepaid', 'postpaid']),
   credit: usdLimit.optional(),
   credit_limit: usdLimit.nullable().optional(),
+  tier: tier.optional(),
 })
 
 const CREDIT = z.object({
@@ -25,7 +31,9 @@ const CREDIT = z.object({
   note: z.string().max(NOTE_LENGTH_MAX).optional(),
 })
 
-const STATUS = z.object({ status: z.enum(['active', 'suspended']) })
+const CHANGE = z
+  .object({ status: z.enum(['active', 'suspended']).optional(), tier: tier.optional() })
+  .refine((change) => change.status !== undefined || change.tier !== undefined, "name 'status' or 'tier'")
 
 export const PAGE_QUERY = z.object({
   limit: queryInteger(1, ADMIN_PAGE_MAX).default(ADMIN_PAGE_DEFAULT),
@@ -42,6 +50,7 @@ export async function createAccount(call: Call<MasterActor>): Promise<Answer> {
     actor: ACTOR,
     ...(input.credit ? { creditNano: input.credit } : {}),
     ...(input.credit_limit === undefined ? {} : { creditLimitNano: input.credit_limit }),
+    ...(input.tier === undefined ? {} : { tier: input.tier }),
   })
   return { status: 201, body: accountObject(account) }
 }
@@ -79,11 +88,12 @@ export async function creditAccount(call: Call<MasterActor>): Promise<Answer> {
   return { status: 201, body: entryObject(entry) }
 }
 
-/** Suspends or reactivates; in force on the next request of every key of the account (R19). */
+/** Suspends, reactivates or moves to another tier; in force on the next request of every key of the account (R19). */
 export async function changeAccount(call: Call<MasterActor>): Promise<Answer> {
-  const { status } = validate(STATUS, call.body ?? {})
-  const { id } = await existing(call)
-  const account = await call.deps.accounts.setStatus(id, status)
+  const { status, tier: wanted } = validate(CHANGE, call.body ?? {})
+  let account = await existing(call)
+  if (wanted !== undefined) account = await call.deps.accounts.setTier(account.id, wanted)
+  if (status !== undefined) account = await call.deps.accounts.setStatus(account.id, status)
   call.deps.keyRing.forget()
   return { body: accountObject(account) }
 }

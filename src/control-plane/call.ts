@@ -2,6 +2,7 @@ import type { Accounts, Caller, KeyRing, Keys } from '#accounts/types.ts'
 import type { RequestHeaders } from '#codecs/dialect.ts'
 import type { CatalogSource } from '#catalog/types.ts'
 import type { TargetHealth } from '#health/target-health.ts'
+import type { FreeDay } from '#limits/rate-limits.ts'
 import type { Settings } from '#config/types.ts'
 import type { ResponseState } from '#response-state/types.ts'
 import type { RequestReads } from './request-reads.ts'
@@ -22,8 +23,27 @@ export interface ControlPlaneDeps {
   readonly version: string
   /** Hears of failures that are ours, with what their clients are not told. */
   readonly log?: FailureLog
+  /** Tells what would become of a request; null where there is no data plane to ask (the command line). */
+  readonly explainer: RouteExplainer | null
+  /** What the reload changes of `settings`. */
+  routing(): Settings['routing']
   /** The public root without trailing slash, or null to tell each client the origin it came by (R10). */
   gatewayUrl(): string | null
+  /** Where the free tier's day of an account stands (R96). */
+  freeDay(accountId: string, tier: string): Promise<FreeDay>
+}
+
+/** The data plane's planner as the control plane may ask it; `main.ts` puts the two together. */
+export interface RouteExplainer {
+  resolve(asker: RouteAsker, model: string): Readonly<Record<string, unknown>>
+  explain(asker: RouteAsker, question: Buffer): Promise<Readonly<Record<string, unknown>>>
+}
+
+export interface RouteAsker {
+  readonly caller: Caller
+  /** Only the operator learns where requests go. */
+  readonly seesBackends: boolean
+  readonly headers: RequestHeaders
 }
 
 export interface FailureLog {

@@ -10,6 +10,7 @@ export function keyObject(key: ApiKey, usage: KeyUsage): Record<string, unknown>
     label: key.label,
     disabled: key.disabled,
     ...limitFields(key, usage),
+    rate_limits: key.rateLimits,
     include_byok_in_limit: false,
     ...usageFields(usage),
     created_at: new Date(key.createdMs).toISOString(),
@@ -21,6 +22,7 @@ export function keyObject(key: ApiKey, usage: KeyUsage): Record<string, unknown>
     account_id: key.accountId,
     kind: key.kind,
     system: key.system,
+    groups: key.groups,
   }
 }
 

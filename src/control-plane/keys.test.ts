@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
-import { KEY_NAME_LENGTH_MAX } from './keys.ts'
+import type { Catalog, Group } from '#catalog/types.ts'
+import { GROUPS_MAX, KEY_NAME_LENGTH_MAX } from './keys.ts'
 import { startTestbed, type Testbed } from './testbed.ts'
 
 const REQUIRED_KEYS = [
@@ -27,12 +28,27 @@ const REQUIRED_KEYS = [
   'workspace_id',
 ]
 
+const group = (id: string): Group => ({
+  id,
+  public: true,
+  allowDefaultBackend: false,
+  defaultBackend: null,
+  strategy: null,
+  vendorPrefixPolicy: null,
+  backends: null,
+  fallbacks: [],
+  regions: [],
+  dataPolicy: [],
+})
+const GROUPS = new Map(['default', 'gold'].map((id) => [id, group(id)]))
+const CATALOG: Catalog = { generatedMs: 0, models: new Map(), backends: new Map(), groups: GROUPS, routes: new Map() }
+
 describe('/api/v1/keys', () => {
   let bed: Testbed
   let manager: string
   let accountId: string
   before(async () => {
-    bed = await startTestbed()
+    bed = await startTestbed({ catalog: { current: CATALOG } })
     accountId = (await bed.accounts.create({ email: 'a@example.com', mode: 'prepaid', actor: 'test' })).id
     manager = (await bed.keys.create({ name: 'manager', accountId, kind: 'management' })).plaintext
   })
@@ -118,6 +134,26 @@ describe('/api/v1/keys', () => {
     assert.ok((await names('?include_disabled=true')).includes('renamed'))
     await bed.ask('PATCH', path, { key: manager, body: { disabled: false, limit: null } })
     assert.equal((await bed.ask('GET', '/v1/me', { key: json.key })).json.key.limit, null)
+  })
+
+  test('groups are configured ones, and a management key gives its own only (R63)', async () => {
+    const own = await create({ name: 'own' })
+    assert.deepEqual(own.json.data.groups, ['default'])
+    assert.deepEqual((await bed.ask('GET', '/v1/me', { key: own.json.key })).json.groups, ['default'])
+    const path = `/api/v1/keys/${own.json.data.hash}`
+    const change = (groups: unknown, key = bed.masterKey) => bed.ask('PATCH', path, { key, body: { groups } })
+    assert.deepEqual((await change(['gold', 'default', 'gold'])).json.data.groups, ['gold', 'default'])
+    const me = (await bed.ask('GET', '/v1/me', { key: own.json.key })).json
+    assert.deepEqual([me.key.group, me.groups], ['gold', ['gold', 'default']])
+    assert.equal((await change(['gold'], manager)).status, 403)
+    for (const groups of [['none'], [], [''], 'gold', [7], Array.from({ length: GROUPS_MAX + 1 }, () => 'gold')]) {
+      const { status, text } = await change(groups)
+      assert.equal(status, 400, JSON.stringify(groups))
+      assert.match(text, /group/)
+    }
+    const gold = await bed.keys.create({ name: 'gold', accountId, kind: 'management', groups: ['gold'] })
+    assert.deepEqual((await create({ name: 'heir' }, gold.plaintext)).json.data.groups, ['gold'])
+    assert.equal((await create({ name: 'x', groups: ['default'] }, gold.plaintext)).status, 403)
   })
 
   test('DELETE ends the key at once', async () => {

@@ -1,8 +1,10 @@
 import { z } from 'zod'
+import { DEFAULT_GROUPS } from '#accounts/keys.ts'
 import { type ApiKey, OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { Answer, Call, KeyActor, MasterActor } from './call.ts'
 import { keyObject } from './key-object.ts'
+import { changedLimits, RATE_FIELDS } from './key-limits.ts'
 import { isoTime, queryFlag, queryInteger, usdLimit, validate } from './validate.ts'
 
 type KeyAdministrator = KeyActor | MasterActor
@@ -11,10 +13,14 @@ export const KEY_NAME_LENGTH_MAX = 100
 export const SYSTEM_LENGTH_MAX = 100
 /** OpenRouter's page size. */
 export const KEYS_PER_PAGE = 100
+/** Groups of one key. */
+export const GROUPS_MAX = 32
 const OFFSET_MAX = 1_000_000
 
 const name = z.string().trim().min(1, 'must not be empty').max(KEY_NAME_LENGTH_MAX)
 const limitReset = z.enum(['daily', 'weekly', 'monthly']).nullable()
+
+const groups = z.array(z.string().min(1)).min(1, 'must name a group').max(GROUPS_MAX)
 
 const NEW_KEY = z.object({
   name,
@@ -24,13 +30,17 @@ const NEW_KEY = z.object({
   limit_reset: limitReset.optional(),
   expires_at: isoTime.nullable().optional(),
   system: z.string().trim().max(SYSTEM_LENGTH_MAX).nullable().optional(),
+  ...RATE_FIELDS,
+  groups: groups.optional(),
 })
 
 const KEY_CHANGE = z.object({
   name: name.optional(),
+  groups: groups.optional(),
   disabled: z.boolean().optional(),
   limit: usdLimit.nullable().optional(),
   limit_reset: limitReset.optional(),
+  ...RATE_FIELDS,
 })
 
 const KEY_QUERY = z.object({
@@ -56,9 +66,11 @@ export async function createKey(call: Call<KeyAdministrator>): Promise<Answer> {
     accountId: accountFor(call.actor, input.account_id),
     kind: input.kind ?? 'inference',
     system: input.system || null,
+    groups: groupsFor(call, input.groups),
     limitNano: input.limit ?? null,
     limitReset: input.limit_reset ?? null,
     expiresMs: input.expires_at ?? null,
+    rateLimits: changedLimits(input, null) ?? null,
   })
   return { status: 201, body: { data: await present(call, key), key: plaintext } }
 }
@@ -85,11 +97,14 @@ export async function readKey(call: Call<KeyAdministrator>): Promise<Answer> {
 export async function changeKey(call: Call<KeyAdministrator>): Promise<Answer> {
   const input = validate(KEY_CHANGE, call.body ?? {})
   const key = await ownKey(call)
+  const rateLimits = changedLimits(input, key.rateLimits)
   const changed = await call.deps.keys.update(key.hash, {
     ...(input.name === undefined ? {} : { name: input.name }),
+    ...(input.groups === undefined ? {} : { groups: groupsFor(call, input.groups) }),
     ...(input.disabled === undefined ? {} : { disabled: input.disabled }),
     ...(input.limit === undefined ? {} : { limitNano: input.limit }),
     ...(input.limit_reset === undefined ? {} : { limitReset: input.limit_reset }),
+    ...(rateLimits === undefined ? {} : { rateLimits }),
   })
   call.deps.keyRing.forget(key.id)
   return { body: { data: await present(call, changed) } }
@@ -112,6 +127,28 @@ function accountFor(actor: KeyAdministrator, wanted: string | undefined): string
     })
   }
   return own
+}
+
+/**
+ * The groups a key gets (R63): configured ones, and those of the management key itself where the operator does not give them, since
+ * a group is a permission.
+ */
+function groupsFor({ actor, deps }: Call<KeyAdministrator>, wanted: readonly string[] | undefined): readonly string[] {
+  const own = actor.kind === 'master' ? null : (actor.caller.key?.groups ?? DEFAULT_GROUPS)
+  if (wanted === undefined) return own ?? DEFAULT_GROUPS
+  const { current } = deps.catalog
+  // The command line works without a catalog.
+  const known = new Set(current.groups.size > 0 ? current.groups.keys() : Object.keys(deps.settings.catalog.groups))
+  const unknown = wanted.find((group) => !known.has(group))
+  if (unknown !== undefined) {
+    const message = `There is no group '${unknown.slice(0, 64)}'; configured: ${[...known].join(', ')}.`
+    throw new GatewayError('invalid_parameter', message, { param: 'groups' })
+  }
+  const foreign = own === null ? undefined : wanted.find((group) => !own.includes(group))
+  if (foreign === undefined) return wanted
+  throw new GatewayError('permission_denied', `This management key is not in the group '${foreign}'.`, {
+    param: 'groups',
+  })
 }
 
 /** Another account's key does not exist for this caller. */

@@ -1,8 +1,10 @@
+import { DEFAULT_GROUPS } from '#accounts/keys.ts'
 import type { KeyUsage } from '#accounts/types.ts'
 import { usdNumber } from '#base/exact-json.ts'
 import { GatewayError } from '#base/errors.ts'
 import { formatUsd, type NanoUsd } from '#base/money.ts'
 import { OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
+import type { FreeDay } from '#limits/rate-limits.ts'
 import type { Answer, Call, KeyActor, MasterActor } from './call.ts'
 import { isoOrNull, limitFields, usageFields } from './key-object.ts'
 
@@ -11,6 +13,8 @@ export async function readMe(call: Call<KeyActor>): Promise<Answer> {
   const { account, key } = call.actor.caller
   const [current, usage] = await Promise.all([call.deps.accounts.get(account.id), usageOf(call)])
   const { id, email, tier, status } = current ?? account
+  const free = await freeDayOf(call)
+  const { limit, used } = free
   return {
     body: {
       account: { id, email, tier, status },
@@ -18,7 +22,7 @@ export async function readMe(call: Call<KeyActor>): Promise<Answer> {
         hash: key.hash,
         name: key.name,
         system: key.system,
-        group: null,
+        group: key.groups[0] ?? null,
         expires_at: isoOrNull(key.expiresMs),
         limit: textOrNull(key.limitNano),
         limit_reset: key.limitReset,
@@ -30,14 +34,20 @@ export async function readMe(call: Call<KeyActor>): Promise<Answer> {
       budget_spent: '0',
       budget_period: null,
       budget_reset_at: null,
-      free_requests: { limit: null, used: 0, remaining: null, reset_at: null },
-      groups: [...call.deps.catalog.current.groups.values()].filter((group) => group.public).map((group) => group.id),
+      free_requests: { limit, used, remaining: remainingOf(free), reset_at: new Date(free.resetMs).toISOString() },
+      groups: key?.groups ?? DEFAULT_GROUPS,
     },
   }
 }
 
-/** Free models do not exist yet (R96); OpenRouter's SDK takes numbers only. */
-const NO_FREE_REQUESTS = { limit: 0, used: 0, remaining: 0 }
+/** Only who pays in advance has a free tier; for everyone else free models are models at a price of nothing. */
+async function freeDayOf(call: Call<KeyActor>): Promise<FreeDay> {
+  const { account, billing } = call.actor.caller
+  const free = await call.deps.freeDay(account.id, account.tier)
+  return billing === 'prepaid' ? free : { ...free, limit: null, used: 0 }
+}
+
+const remainingOf = ({ limit, used }: FreeDay): number | null => (limit === null ? null : Math.max(0, limit - used))
 
 /** `GET /api/v1/key` in OpenRouter's form. */
 export async function readCurrentKey(call: Call<KeyActor>): Promise<Answer> {
@@ -45,6 +55,7 @@ export async function readCurrentKey(call: Call<KeyActor>): Promise<Answer> {
   const usage = await usageOf(call)
   if (!key || !usage) throw new GatewayError('not_found', 'Authentication is off: there is no key to describe.')
   const isManagement = key.kind === 'management'
+  const free = await freeDayOf(call)
   const { creditedNano } = await call.deps.accounts.totals(account.id)
   return {
     body: {
@@ -59,7 +70,8 @@ export async function readCurrentKey(call: Call<KeyActor>): Promise<Answer> {
         creator_user_id: null,
         expires_at: isoOrNull(key.expiresMs),
         rate_limit: { requests: -1, interval: '10s', note: 'Deprecated and not enforced.' },
-        free_model_daily_requests: NO_FREE_REQUESTS,
+        // OpenRouter's SDK takes numbers only.
+        free_model_daily_requests: { limit: free.limit ?? 0, used: free.used, remaining: remainingOf(free) ?? 0 },
         allowed_data_regions: [],
         organization_id: null,
         workspace_id: account.id,

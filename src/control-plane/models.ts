@@ -1,7 +1,7 @@
 import { GatewayError } from '#base/errors.ts'
 import { anthropicModel, anthropicModels, parseAnthropicPage } from '#catalog/listings/anthropic-models.ts'
 import { geminiModel, geminiModels, parseGeminiPage } from '#catalog/listings/gemini-models.ts'
-import { openaiModel, openaiModels } from '#catalog/listings/openai-models.ts'
+import { openaiModel, type OpenAiModelList, openaiModels } from '#catalog/listings/openai-models.ts'
 import {
   openrouterModel,
   openrouterModelCount,
@@ -18,6 +18,7 @@ import {
 import { dialectOf } from '#codecs/dialect.ts'
 import { nearest } from '#config/suggest.ts'
 import type { Answer, Call } from './call.ts'
+import { exactAliases } from './exact-aliases.ts'
 import { openRouterEndpoints, openRouterProviders } from './openrouter-models.ts'
 
 /** Longer ids are no misspelling; comparing them with every model would only cost time. */
@@ -32,7 +33,7 @@ export function listModels(call: Call): Answer {
   const dialect = dialectOf(call.path, call.headers)
   switch (dialect) {
     case 'openai':
-      return { body: openaiModels(current, filter) }
+      return { body: withAliases(call, openaiModels(current, filter)) }
     case 'anthropic':
       return { body: anthropicModels(current, filter, parseAnthropicPage(call.query)) }
     case 'gemini':
@@ -42,6 +43,11 @@ export function listModels(call: Call): Answer {
     default:
       return dialect satisfies never
   }
+}
+
+function withAliases(call: Call, list: OpenAiModelList): object {
+  const aliases = exactAliases(call, list.data)
+  return aliases.length === 0 ? list : { ...list, data: [...list.data, ...aliases] }
 }
 
 /** One model by its id, slashes included; under `/api/v1` also its endpoints. Throws model_not_found. */
@@ -88,10 +94,18 @@ export function listProviders(call: Call): Answer {
 /** Without a key only what is public. */
 function filterOf(call: Call): ListingFilter {
   return {
-    groups: parseRouteGroups(call.query['route_groups']),
+    groups: groupsOf(call),
     publicOnly: call.actor.kind === 'nobody',
     kind: parseKind(call.query['kind']),
   }
+}
+
+/** Those of the key, and of them those that the query names (R54, R63). */
+function groupsOf({ actor, query }: Call): ReadonlySet<string> | null {
+  const wanted = parseRouteGroups(query['route_groups'])
+  if (actor.kind !== 'key' || actor.caller.key === null) return wanted
+  const own = actor.caller.key.groups.map((group) => group.toLowerCase())
+  return new Set(wanted === null ? own : own.filter((group) => wanted.has(group)))
 }
 
 /** `/api/v1/models/{id}` answers the model itself, as OpenAI does; `/api/v1/model/{author}/{slug}` inside `data`. */

@@ -13,6 +13,9 @@ import { MONEY_FIELDS } from './validate.ts'
 /** Management bodies are small; the data plane has its own, larger bound. */
 export const CONTROL_BODY_BYTES_MAX = 64 * 1024
 
+/** Of a request that is only explained: it costs work and nothing else. */
+export const TEXT_BODY_BYTES_MAX = 4 * 1024 * 1024
+
 const requestIds = new WeakMap<FastifyRequest, string>()
 
 /** The id of a request: one per request, whoever asks first (R12). */
@@ -28,26 +31,24 @@ export function requestIdOf(request: FastifyRequest): string {
 export function mountRoutes(app: FastifyInstance, deps: ControlPlaneDeps, routes: readonly AnyRoute[]): void {
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser(
-      '*',
-      { parseAs: 'string', bodyLimit: CONTROL_BODY_BYTES_MAX },
-      (_request, text, done) => {
-        try {
-          done(null, parseBody(text as string))
-        } catch (thrown) {
-          done(thrown as Error)
-        }
-      },
-    )
+    scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit: CONTROL_BODY_BYTES_MAX }, (request, text, done) => {
+      try {
+        done(null, takesText(request) ? text : parseBody(text as string))
+      } catch (thrown) {
+        done(thrown as Error)
+      }
+    })
     scope.setErrorHandler((thrown, request, reply) => {
       report(deps, request, thrown)
       return sendError(request, reply, thrown)
     })
     for (const route of routes) {
+      const bodyLimit = route.takesText ? TEXT_BODY_BYTES_MAX : CONTROL_BODY_BYTES_MAX
       scope.route({
         method: route.method,
         url: route.path,
-        bodyLimit: CONTROL_BODY_BYTES_MAX,
+        bodyLimit,
+        config: { takesText: route.takesText === true } as object,
         onRequest: async (request) => refuseQueryKey(request, route.guard),
         handler: async (request, reply) => {
           const nowMs = Date.now()
@@ -63,7 +64,7 @@ export function mountRoutes(app: FastifyInstance, deps: ControlPlaneDeps, routes
 
 /** Answers a failure in the client's dialect. Also for fastify's own errors and for whatever a handler throws. */
 export function sendError(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
-  const error = asKnownError(thrown)
+  const error = asKnownError(thrown, request.routeOptions?.bodyLimit)
   const requestId = requestIdOf(request)
   const dialect = dialectOf(request.url, request.headers)
   const encoded = encodeError(error, dialect, requestId)
@@ -82,10 +83,10 @@ function report(deps: ControlPlaneDeps, request: FastifyRequest, thrown: unknown
   deps.log?.error({ requestId: requestIdOf(request), code, internal, err: thrown }, 'a management request failed')
 }
 
-function asKnownError(thrown: unknown): GatewayError {
+function asKnownError(thrown: unknown, bodyBytesMax = CONTROL_BODY_BYTES_MAX): GatewayError {
   const { code, statusCode } = (thrown ?? {}) as { code?: unknown; statusCode?: unknown }
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    return new GatewayError('request_too_large', `The body is larger than ${CONTROL_BODY_BYTES_MAX} bytes.`)
+    return new GatewayError('request_too_large', `The body is larger than ${bodyBytesMax} bytes.`)
   }
   if (thrown instanceof GatewayError || typeof code !== 'string' || !code.startsWith('FST_'))
     return asGatewayError(thrown)
@@ -101,6 +102,9 @@ const FASTIFY_TEXTS: Readonly<Record<string, string>> = {
   FST_ERR_MAX_PARAM_LENGTH: 'A part of the path is too long.',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body is not as long as Content-Length says.',
 }
+
+const takesText = (request: FastifyRequest): boolean =>
+  (request.routeOptions.config as { takesText?: boolean }).takesText === true
 
 function parseBody(text: string): unknown {
   if (text.trim() === '') return undefined

@@ -3,6 +3,7 @@ import { changeAccount, createAccount, creditAccount, listAccounts, listLedger, 
 import { listBackends } from './admin-backends.ts'
 import type { Actor, ControlPlaneDeps, Handler } from './call.ts'
 import { allowCatalogOrigins, readCatalog } from './catalog.ts'
+import { explainRoute, resolveModel } from './explain.ts'
 import { registerFallback } from './fallback.ts'
 import { readGeneration } from './generation.ts'
 import type { ActorOf, Guard } from './guard.ts'
@@ -23,6 +24,8 @@ export interface AnyRoute {
   readonly path: string
   readonly guard: Guard
   readonly handle: Handler<Actor>
+  /** The body stays text and may hold a request for a model. */
+  readonly takesText?: true
 }
 
 /** The guard decides which actors the handler must expect; past this line the pair is one value. */
@@ -83,6 +86,13 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/api/v1/generation', 'any-key-or-master', readGeneration),
   route('GET', '/api/logs', 'any-key-or-master', listLogs),
   route('GET', '/api/logs/:id', 'any-key-or-master', readLog),
+
+  // What would become of a request, without sending it (R43, B7).
+  route('GET', '/api/resolve', 'any-key-or-master', resolveModel),
+  ...['/api/route/explain', '/v1/route/explain'].map((path) => ({
+    ...route('POST', path, 'any-key-or-master', explainRoute),
+    takesText: true as const,
+  })),
 
   // Keys of an account (R15).
   route('POST', '/api/v1/keys', 'management', createKey),

@@ -79,6 +79,9 @@ export async function startTestbed(change: Partial<ControlPlaneDeps> = {}): Prom
     settings,
     version: '0.0.0-test',
     gatewayUrl: () => settings.gatewayUrl,
+    freeDay: async () => ({ limit: 50, used: 0, resetMs: Date.now() }),
+    explainer: null,
+    routing: () => settings.routing,
     ...change,
   })
   app.route({
@@ -185,6 +188,7 @@ export function requestRow(change: Partial<RequestRow> & Pick<RequestRow, 'reque
     warnings_more: 0,
     tool_calls_count: 0,
     cache_decision: null,
+    fault: null,
     ...change,
   }
 }

@@ -5,6 +5,7 @@ import type { CacheDecisionRecord } from '#observe/request-row.ts'
 import { isClaude } from '#providers/cloud-paths.ts'
 import type { Plan } from './5-plan/plan.ts'
 import type { Answer } from './7-call/answer.ts'
+import { speedKeyOf } from './speed-key.ts'
 
 /** What is decided about one conversation with one model, and what its next turn is remembered by (B5). */
 export interface Caching {
@@ -19,7 +20,7 @@ export interface Caching {
 }
 
 /** The name under which a route's caches and its speed are kept. */
-export const routeKeyOf = ({ backend, upstreamModel }: Route): string => `${backend.id} ${upstreamModel}`
+export const routeKeyOf = (route: Route): string => speedKeyOf({ route })
 
 /** Whether anything is known of this route's cache that makes it worth coming back. */
 export function caches({ model, price }: Route): boolean {

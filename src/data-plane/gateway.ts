@@ -1,12 +1,13 @@
 import type { Logger } from 'pino'
 import type { Caller, KeyRing } from '#accounts/types.ts'
-import type { CatalogSource } from '#catalog/types.ts'
+import type { Backend, CatalogSource } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
 import type { PromptCaches } from '#health/prompt-caches.ts'
 import type { RetryBudget } from '#health/retry-budget.ts'
 import type { TargetSpeeds } from '#health/target-speed.ts'
 import type { TargetHealth } from '#health/target-health.ts'
 import type { Ledger } from '#ledger/types.ts'
+import type { RateLimits } from '#limits/rate-limits.ts'
 import type { RequestFinder, RequestLog } from '#observe/request-row.ts'
 import type { Outbound } from '#outbound/outbound.ts'
 import type { ResponseState } from '#response-state/types.ts'
@@ -20,6 +21,7 @@ export interface Gateway {
   readonly keyRing: KeyRing
   readonly ledger: Ledger
   readonly requestLog: RequestLog
+  readonly limits: RateLimits
   /** Requests that were answered. */
   readonly requests: RequestFinder
   /** Hears of every request that ended (R109); absent: nobody does. */
@@ -39,6 +41,8 @@ export interface Gateway {
   /** Loads what clients name by its address. */
   readonly outbound: Outbound
   readonly log: Logger
+  /** The simulator as a backend, started when it is first asked for; only in single-user mode (B12). */
+  simulated(): Promise<Backend>
   /** Who calls when client authentication is off (R16); null: everyone needs a key. */
   readonly localCaller: Caller | null
 }

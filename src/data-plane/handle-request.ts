@@ -1,9 +1,12 @@
 import { asGatewayError } from '#base/errors.ts'
 import type { Exchange } from './1-receive/exchange.ts'
+import { admitAddress } from './2-authenticate/admit-address.ts'
 import { authenticate } from './2-authenticate/authenticate.ts'
 import { parse } from './3-parse/parse.ts'
 import { resolve } from './4-resolve/resolve.ts'
+import { planFaults } from './5-plan/fault-lab.ts'
 import { planLegs } from './5-plan/legs.ts'
+import { admit } from './6-reserve/admit.ts'
 import { reserve } from './6-reserve/reserve.ts'
 import { call } from './7-call/call.ts'
 import { meter } from './8-meter/meter.ts'
@@ -27,15 +30,19 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
   const settle = settler(gateway, seen)
   try {
     checkHops(exchange)
+    const address = (seen.address = admitAddress(gateway, exchange))
     const caller = (seen.caller = await authenticate(gateway, exchange))
     const parsed = (seen.parsed = await parse(gateway, exchange))
     const selection = (seen.selection = resolve(gateway, caller, parsed, exchange))
-    const plan = (seen.plan = planLegs(gateway, caller, parsed, selection, exchange))
+    const routed = planLegs(gateway, caller, parsed, selection, exchange)
+    const plan = (seen.plan = await planFaults(gateway, exchange, parsed, routed))
+    seen.admission = await admit(gateway, caller, exchange, parsed, plan, address)
     const hold = (seen.hold = await reserve(gateway, caller, exchange, plan))
-    const report = (seen.report = new Report())
+    const report = (seen.report = new Report(plan.losses))
     const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold, report))
     const tally = (seen.tally = meter(parsed, plan, answer))
-    await reply(exchange, parsed, plan, answer, tally, settle)
+    const drainMs = gateway.settings.routing.drainOnDisconnectMs
+    await reply(exchange, parsed, plan, answer, tally, settle, drainMs)
   } catch (thrown) {
     seen.error = asGatewayError(thrown)
     if (seen.error.code === 'internal_error')

@@ -10,6 +10,7 @@ export function baseHeaders(exchange: Exchange): Record<string, string> {
   // Each SDK reads the id from its own vendor's header.
   if (exchange.dialect === 'anthropic') headers['request-id'] = exchange.id
   if (exchange.openRouter) headers['x-generation-id'] = exchange.id
+  if (exchange.limitHeaders) Object.assign(headers, exchange.limitHeaders)
   return headers
 }
 

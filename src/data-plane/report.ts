@@ -15,12 +15,18 @@ const HEADER_TEXT_CHARACTERS_MAX = 120
 
 /** Everything that one request and its answer lost between client and upstream (B2). It grows while the answer passes. */
 export class Report {
+  /** What was given up before any target was tried. */
+  private readonly planned: readonly Loss[]
   private request: readonly Loss[] = NONE
   private lowered: Loss | null = null
   private missed: Loss | null = null
   private answer: AnswerLosses | null = null
   private upstream: Protocol | null = null
   private surface: Surface | null = null
+
+  constructor(planned: readonly Loss[] = NONE) {
+    this.planned = planned
+  }
 
   /** The output limit that the balance pays for, where the client set none (R94). */
   limit(surface: Surface, upstream: Protocol, outputTokensMax: number): void {
@@ -32,6 +38,12 @@ export class Report {
   /** Something that holds for the whole request, whatever target answers it. */
   miss(loss: Loss): void {
     this.missed = loss
+  }
+
+  /** Gives back what it is now, for an answer that is kept while another target is tried. */
+  mark(): () => void {
+    const { request, answer, upstream, surface } = this
+    return () => Object.assign(this, { request, answer, upstream, surface })
   }
 
   /** Another target is tried: what the one before lost does not count. */
@@ -58,9 +70,8 @@ export class Report {
   /** What `x-gateway-warnings` says: one text per loss (R81). With `isWhole` also of what is known of the answer. */
   headerTexts(isWhole: boolean): string[] {
     const answer = isWhole ? this.answer : null
-    const asked = this.asked()
-    if (asked.length === 0 && !answer?.list.length) return EMPTY
-    const losses = [...asked, ...(answer?.list ?? NONE)]
+    if (!this.hasAsked() && !answer?.list.length) return EMPTY
+    const losses = [...this.asked(), ...(answer?.list ?? NONE)]
     const told = losses.slice(0, WARNINGS_MAX).map(headerTextOf)
     const more = losses.length - told.length + (answer?.more ?? 0)
     return more > 0 ? [...told, `more=${more}`] : told
@@ -69,10 +80,9 @@ export class Report {
   /** All of it, within the bounds: what the row keeps. */
   kept(): Pick<RequestRow, 'warnings' | 'warnings_more'> {
     const { answer } = this
-    const asked = this.asked()
-    if (asked.length === 0 && !answer?.list.length) return NOTHING
+    if (!this.hasAsked() && !answer?.list.length) return NOTHING
     const all = [
-      ...asked.map((loss) => warningOf(loss, this.upstream)),
+      ...this.asked().map((loss) => warningOf(loss, this.upstream)),
       ...(answer?.list ?? NONE).map((loss) => warningOf(loss, this.surface)),
     ]
     const warnings: Warning[] = []
@@ -91,9 +101,14 @@ export class Report {
     return JSON.stringify(more > 0 ? { warnings, more } : { warnings })
   }
 
+  private hasAsked(): boolean {
+    return this.lowered !== null || this.missed !== null || this.request.length > 0 || this.planned.length > 0
+  }
+
   private asked(): readonly Loss[] {
-    if (this.lowered === null && this.missed === null) return this.request
-    return [this.lowered, this.missed, ...this.request].filter((loss) => loss !== null)
+    const { planned, lowered, missed } = this
+    if (planned.length === 0 && lowered === null && missed === null) return this.request
+    return [...planned, lowered, missed, ...this.request].filter((loss) => loss !== null)
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Caller } from '#accounts/types.ts'
 import type { GatewayError } from '#base/errors.ts'
 import type { Failure } from '#codecs/codec.ts'
+import type { LimitAnswer } from '#limits/rate-limits.ts'
 import type { Exchange } from './1-receive/exchange.ts'
 import type { Parsed } from './3-parse/parse.ts'
 import type { Selection } from './4-resolve/selection.ts'
@@ -16,6 +17,9 @@ import type { Report } from './report.ts'
  */
 export interface Seen {
   readonly exchange: Exchange
+  /** What the limits said, of the address and of the rest; null where none hold. */
+  address?: LimitAnswer | null
+  admission?: LimitAnswer | null
   caller?: Caller
   parsed?: Parsed
   selection?: Selection

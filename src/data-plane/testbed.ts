@@ -141,8 +141,11 @@ export const ROUTING: Settings['routing'] = {
 export interface Told {
   readonly routing?: Partial<Settings['routing']>
   readonly failoverRoutes?: Settings['failoverRoutes']
+  readonly hybrid?: Partial<Settings['hybrid']>
   readonly random?: () => number
 }
+
+const SILENT = { error() {}, warn() {} }
 
 /** As much of a gateway as the steps without I/O look at. */
 export function gatewayOf(catalog: Catalog, told: Told = {}): Gateway {
@@ -151,16 +154,24 @@ export function gatewayOf(catalog: Catalog, told: Told = {}): Gateway {
     failureHandling: { enabled: true, maxFailoverHops: 5 },
     routing: { ...ROUTING, ...told.routing },
     failoverRoutes: told.failoverRoutes ?? {},
+    hybrid: { enabled: true, ...told.hybrid },
   }
   const random = told.random ?? (() => 0)
-  const promptCaches = new PromptCaches(() => 0)
   const speeds = new TargetSpeeds()
-  return { catalog: { current: catalog }, settings, speeds, promptCaches, random } as unknown as Gateway
+  const promptCaches = new PromptCaches(() => 0)
+  return {
+    catalog: { current: catalog },
+    settings,
+    speeds,
+    promptCaches,
+    random,
+    log: SILENT,
+  } as unknown as Gateway
 }
 
 /** An exchange of which only the headers are looked at. */
 export const exchangeOf = (headers: Readonly<Record<string, string>> = {}): Exchange =>
-  ({ request: { headers } }) as unknown as Exchange
+  ({ id: 'req_1', request: { headers } }) as unknown as Exchange
 
 export function callerOf(billing: Caller['billing'] = 'prepaid'): Caller {
   return {
@@ -197,6 +208,7 @@ export function parsedOf(asked: Asked = {}): Parsed {
     stream: false,
     asJsonArray: false,
     reportsLosses: false,
+    timeoutMs: null,
     body: Buffer.from(asked.body ?? 'x'.repeat(100)),
     facts: { ...FACTS, ...asked.facts },
     wishes: asked.wishes ?? null,
@@ -216,9 +228,11 @@ export function selectionOf(routes: readonly Route[], rest: Partial<Selection> =
     thinking: false,
     sort: null,
     isPinned: false,
+    fault: null,
     fallbacks: [],
     larger: [],
     rotation: null,
+    faults: [],
     warnings: [],
     trace: [],
     ...rest,

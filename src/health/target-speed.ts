@@ -43,6 +43,11 @@ export class TargetSpeeds {
     return this.used.get(target) ?? 0
   }
 
+  /** What `turn` gives next. */
+  nextTurn(name: string): number {
+    return this.turns.get(name) ?? 0
+  }
+
   /** Counts up under a name, from 0. */
   turn(name: string): number {
     const next = this.turns.get(name) ?? 0

@@ -11,6 +11,8 @@ export interface Usage {
   readonly output: number | null
   readonly reasoning: number | null
   readonly source: 'upstream' | 'estimated' | 'none'
+  /** What the upstream says that it charged, decimal text, where it says so (R27); it counts only where there is no price. */
+  readonly costUsd?: string
 }
 
 /** Nothing was reported. */

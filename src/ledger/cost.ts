@@ -1,5 +1,5 @@
 import type { NanoUsd, PicoUsd } from '#base/money.ts'
-import { roundToNano } from '#base/money.ts'
+import { reportedUsd, roundToNano } from '#base/money.ts'
 import type { Price, PriceTier } from '#catalog/types.ts'
 import type { Usage } from '#ir/usage.ts'
 
@@ -36,6 +36,32 @@ export interface BoundInput {
   readonly n: number
   readonly price: Price
   readonly images?: number
+}
+
+/**
+ * Stands where only the upstream knows the price and tells it with each answer (OpenRouter, R27): a hold is computed from it,
+ * above every list price that is known, and the reported cost is what is booked.
+ */
+export const REPORTED_PRICE: Price = {
+  input: 150_000_000n,
+  output: 600_000_000n,
+  cacheRead: null,
+  cacheWrite: null,
+  cacheWrite1h: null,
+  reasoning: null,
+  image: null,
+  request: null,
+  tiers: [],
+  source: 'reported',
+  version: 'reported',
+  updatedAt: null,
+}
+
+/** The cost that the upstream reported; null when it reported none. */
+export function reportedCost({ costUsd }: Usage): Cost | null {
+  if (costUsd === undefined) return null
+  const nano = reportedUsd(costUsd)
+  return { pico: nano * 1000n, nano, lines: [] }
 }
 
 type Rates = Omit<PriceTier, 'aboveInputTokens'>

@@ -1,6 +1,6 @@
 import { ulid } from '#base/ids.ts'
 import { readMessages } from './anthropic-read.ts'
-import type { Fields, Refusal } from './fields.ts'
+import { type Fields, jsonOrText, type Refusal } from './fields.ts'
 import type { Performance, Usage } from './performance.ts'
 import type { Step } from './scripts.ts'
 import { frame } from './speaker.ts'
@@ -52,7 +52,7 @@ function blockOf(step: Step): Fields {
     case 'say':
       return { type: 'text', text: step.text, citations: null }
     case 'call':
-      return { type: 'tool_use', id: `toolu_${ulid()}`, name: step.name, input: JSON.parse(step.arguments) }
+      return { type: 'tool_use', id: `toolu_${ulid()}`, name: step.name, input: jsonOrText(step.arguments) }
     default:
       return step satisfies never
   }

@@ -2,7 +2,6 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { Answer } from './endpoints.ts'
-import { FAULT_EVENTS } from './faults.ts'
 import type { Frame } from './speaker.ts'
 
 type Whole = Extract<Answer, { kind: 'whole' }>
@@ -25,11 +24,12 @@ export async function deliver(
 }
 
 async function deliverWhole(response: ServerResponse, answer: Whole, signal: AbortSignal): Promise<void> {
-  const body = Buffer.from(JSON.stringify(answer.body))
+  const body = answer.isEmpty ? Buffer.alloc(0) : Buffer.from(JSON.stringify(answer.body))
   response.writeHead(answer.status, { 'content-type': 'application/json', 'content-length': body.length })
   const kind = answer.fault?.kind
   if (kind === undefined || kind === 'status') {
-    response.end(body)
+    if (answer.splitUtf8) await writeSplit(response, body)
+    response.end(answer.splitUtf8 ? undefined : body)
     return
   }
   // A body has no events to count, so it breaks in its middle.
@@ -57,12 +57,13 @@ async function deliverStream(
     first = false
     return text
   }
-  for (const frame of answer.frames) {
-    if (answer.fault && events === FAULT_EVENTS) return breakStream(response, answer, encode, signal)
+  for (const frame of answer.isEmpty ? [] : answer.frames) {
+    if (answer.fault && events === answer.faultEvents) return breakStream(response, answer, encode, signal)
     if (frame.content && paceMs > 0) await wait(paceMs, undefined, { signal })
     signal.throwIfAborted()
     if (frame.content) events += 1
-    if (!response.write(encode(frame))) await once(response, 'drain', { signal })
+    if (answer.splitUtf8) await writeSplit(response, Buffer.from(encode(frame)))
+    else if (!response.write(encode(frame))) await once(response, 'drain', { signal })
   }
   response.end(sse ? undefined : ']')
 }
@@ -91,6 +92,19 @@ async function breakStream(
 /** Resolves when what was written so far has reached the socket, so that a cut comes after it and not instead of it. */
 const written = (response: ServerResponse, bytes: Buffer): Promise<void> =>
   new Promise((resolve) => response.write(bytes, () => resolve()))
+
+/** Writes so that every character of several bytes is cut in two. */
+async function writeSplit(response: ServerResponse, bytes: Buffer): Promise<void> {
+  let start = 0
+  for (let at = 1; at < bytes.length; at++) {
+    // A byte that continues a character, behind the one that began it.
+    const isInside = (bytes[at]! & 0xc0) === 0x80 && (bytes[at - 1]! & 0xc0) === 0xc0
+    if (!isInside) continue
+    await written(response, bytes.subarray(start, at))
+    start = at
+  }
+  await written(response, bytes.subarray(start))
+}
 
 /** Waits until the client leaves. */
 function leftBy(signal: AbortSignal): Promise<never> {

@@ -1,7 +1,9 @@
 import { anthropic } from './anthropic.ts'
 import { readMessages } from './anthropic-read.ts'
 import { embedGemini, embedGeminiBatch, embedOpenAi } from './embeddings.ts'
-import { faultMessage, faultOf } from './faults.ts'
+import { damageBody, damageFrames, damagePerformance } from './damage.ts'
+import { type FaultList, NO_FAULTS } from './fault-list.ts'
+import { FAULT_EVENTS, faultMessage, faultOf } from './faults.ts'
 import type { Fault } from './faults.ts'
 import { Refusal, readFields, readText } from './fields.ts'
 import type { Fields } from './fields.ts'
@@ -16,17 +18,27 @@ import type { Transcripts } from './transcripts.ts'
 
 /** What the delivery sends; nothing of it has touched a socket. */
 export type Answer =
-  | { readonly kind: 'whole'; readonly status: number; readonly body: Fields; readonly fault: Fault | null }
-  | {
+  | (Delivery & { readonly kind: 'whole'; readonly status: number; readonly body: Fields })
+  | (Delivery & {
       readonly kind: 'stream'
       readonly frames: Iterable<Frame>
       /** Server-sent events, or the JSON array that Google streams without `alt=sse`. */
       readonly framing: 'sse' | 'array'
-      readonly fault: Fault | null
       /** What `fault-error` ends the stream with. */
       readonly breakOff: Frame
       readonly model: string
-    }
+    })
+
+/** What goes wrong on the way. */
+interface Delivery {
+  readonly fault: Fault | null
+  /** Content events of a stream before the fault. */
+  readonly faultEvents: number
+  /** Whether writes end inside of characters. */
+  readonly splitUtf8: boolean
+  /** Whether the answer is a status and nothing else. */
+  readonly isEmpty: boolean
+}
 
 type Operation = (body: Fields, model: string) => Fields
 
@@ -101,16 +113,25 @@ const countGemini: Operation = (body, model) => {
 }
 
 /** Answers a parsed body. Throws Refusal; the caller writes it with the endpoint's speaker. */
-export function answer(endpoint: Endpoint, body: Fields): Answer {
+export function answer(endpoint: Endpoint, body: Fields, faults: FaultList = NO_FAULTS): Answer {
   const { speaker, operation, framing } = endpoint
   const model = endpoint.model ?? readText(body.model, 'model')
   if (!model) throw new Refusal(400, 'you must provide a model parameter', 'missing_model', 'model')
-  const fault = faultOf(model)
+  const fault = faults.resetAfter === null ? faultOf(model) : CUT
   if (fault?.kind === 'status') throw new Refusal(fault.status, faultMessage(fault.status))
-  if (operation) return { kind: 'whole', status: 200, body: operation(body, model), fault }
+  const faultEvents = faults.resetAfter ?? FAULT_EVENTS
+  const delivery = { fault, faultEvents, splitUtf8: faults.splitUtf8, isEmpty: faults.empty }
+  const whole = (fields: Fields): Answer => ({ kind: 'whole', status: 200, body: fields, ...delivery })
+  const broken = new Refusal(500, faultMessage(500))
+  if (operation) return whole(operation(body, model))
   const prompt = speaker.read(body, model)
-  const spoken = speaker.speak(perform(prompt), body, prompt)
-  if (!endpoint.streams(body)) return { kind: 'whole', status: 200, body: spoken.body(), fault }
-  const breakOff = speaker.breakOff(new Refusal(500, faultMessage(500)))
-  return { kind: 'stream', frames: spoken.frames(), framing, fault, breakOff, model }
+  const spoken = speaker.speak(damagePerformance(perform(prompt), faults), body, prompt)
+  if (!endpoint.streams(body)) {
+    return whole(faults.errorIn200 ? speaker.refuse(broken) : damageBody(spoken.body(), faults))
+  }
+  const breakOff = speaker.breakOff(broken)
+  const frames = faults.errorIn200 ? [breakOff] : damageFrames(spoken.frames(), faults)
+  return { kind: 'stream', frames, framing, ...delivery, breakOff, model }
 }
+
+const CUT: Fault = { kind: 'cut' }

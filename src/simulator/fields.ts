@@ -68,3 +68,12 @@ export function readBase64(value: unknown, name: string): Buffer {
 /** One string or a list of strings, as `stop` is written. Throws Refusal 400. */
 export const readTexts = (value: unknown, name: string): string[] =>
   (typeof value === 'string' ? [value] : readList(value, name)).map((text) => readText(text, name)).filter(Boolean)
+
+/** JSON text as its value; text that is no JSON (a fault) as it is. */
+export function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}

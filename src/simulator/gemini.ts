@@ -1,6 +1,6 @@
 import { ulid } from '#base/ids.ts'
 import { readGemini } from './gemini-read.ts'
-import type { Fields, Refusal } from './fields.ts'
+import { type Fields, jsonOrText, type Refusal } from './fields.ts'
 import type { Performance, Usage } from './performance.ts'
 import type { Step } from './scripts.ts'
 import { frame } from './speaker.ts'
@@ -76,7 +76,7 @@ function partOf(step: Step): Fields {
     case 'say':
       return { text: step.text }
     case 'call':
-      return { functionCall: { id: `call_${ulid()}`, name: step.name, args: JSON.parse(step.arguments) } }
+      return { functionCall: { id: `call_${ulid()}`, name: step.name, args: jsonOrText(step.arguments) } }
     default:
       return step satisfies never
   }

@@ -1,10 +1,12 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { id } from '#base/ids.ts'
 import { deliver } from './deliver.ts'
-import { answer, findEndpoint } from './endpoints.ts'
-import { RETRY_AFTER_SECONDS } from './faults.ts'
+import { type Answer, answer, findEndpoint } from './endpoints.ts'
+import { type FaultList, NO_FAULTS, readFaults } from './fault-list.ts'
+import { faultMessage, faultOf, type FaultStatus, RETRY_AFTER_SECONDS } from './faults.ts'
 import { Refusal, readFields } from './fields.ts'
 import type { Fields } from './fields.ts'
 import { modelName } from './models.ts'
@@ -16,8 +18,9 @@ export type { SimulatorModel } from './models.ts'
 
 /** A larger request body is refused with 413. */
 export const REQUEST_BYTES_MAX = 64 * 1024 * 1024
-/** Wait before each content event of `sim/story`; the other models never wait. */
+/** Wait before each content event of `sim/story` and of `test/slow`; the other models never wait. */
 export const STORY_PACE_MS = 5
+export const SLOW_PACE_MS = 100
 
 export interface SimulatorOptions {
   /** 0 or absent: any free port. */
@@ -73,24 +76,46 @@ async function handle(
   response.setHeader('x-request-id', requestId).setHeader('request-id', requestId)
   const url = new URL(request.url ?? '/', 'http://simulator')
   const endpoint = request.method === 'POST' ? findEndpoint(url, transcripts) : undefined
+  let faults = NO_FAULTS
   try {
     if (!endpoint) throw new Refusal(404, `Unknown request: ${request.method} ${url.pathname}`, 'unknown_url')
-    const spoken = answer(endpoint, await readBody(request))
-    const story = spoken.kind === 'stream' && modelName(spoken.model) === 'story'
-    await deliver(response, spoken, story ? (options.storyPaceMs ?? STORY_PACE_MS) : 0, left.signal)
+    const body = await readBody(request)
+    faults = faultsOf(request, endpoint.model ?? body.model)
+    if (faults.ttftMs > 0) await wait(faults.ttftMs, undefined, { signal: left.signal })
+    if (faults.resetAfter === 0) return void response.destroy()
+    if (faults.status !== null) throw new Refusal(faults.status, faultMessage(faults.status as FaultStatus))
+    const spoken = answer(endpoint, body, faults)
+    await deliver(response, spoken, faults.chunkMs || paceOf(spoken, options), left.signal)
   } catch (error) {
     if (left.signal.aborted) return
     const refusal = error instanceof Refusal ? error : new Refusal(500, 'The simulator failed.')
-    refuse(response, refusal, (endpoint?.speaker ?? openAiChat).refuse(refusal))
+    refuse(response, refusal, (endpoint?.speaker ?? openAiChat).refuse(refusal), faults.retryAfterSeconds)
   }
 }
 
-function refuse(response: ServerResponse, refusal: Refusal, fields: Fields): void {
+/** The faults that a header asks for, else the model's name where it names one of theirs (`sim/fault-no-usage`). */
+function faultsOf({ headers }: IncomingMessage, model: unknown): FaultList {
+  const asked = headers['x-fault'] ?? headers['x-simulate-fault']
+  if (typeof asked === 'string') return readFaults(asked)
+  if (typeof model !== 'string' || faultOf(model) !== null) return NO_FAULTS
+  const name = modelName(model)
+  return name.startsWith('fault-') ? readFaults(name.slice('fault-'.length)) : NO_FAULTS
+}
+
+function paceOf(spoken: Answer, options: SimulatorOptions): number {
+  if (spoken.kind !== 'stream') return 0
+  const name = modelName(spoken.model)
+  if (name === 'story') return options.storyPaceMs ?? STORY_PACE_MS
+  return name === 'slow' ? SLOW_PACE_MS : 0
+}
+
+function refuse(response: ServerResponse, refusal: Refusal, fields: Fields, retryAfterSeconds: number | null): void {
   if (response.headersSent) {
     response.destroy()
     return
   }
-  if (refusal.status === 429) response.setHeader('retry-after', RETRY_AFTER_SECONDS)
+  const waitSeconds = retryAfterSeconds ?? (refusal.status === 429 ? RETRY_AFTER_SECONDS : null)
+  if (waitSeconds !== null) response.setHeader('retry-after', waitSeconds)
   // The rest of a body that is too large is not worth reading.
   if (refusal.status === 413) response.setHeader('connection', 'close')
   response.writeHead(refusal.status, { 'content-type': 'application/json' }).end(JSON.stringify(fields))

@@ -11,6 +11,8 @@ export interface SimulatorModel {
   readonly outputModalities: readonly string[]
   readonly contextWindow: number
   readonly maxOutput: number
+  /** Costs nothing (B12). */
+  readonly isUnpaid?: true
 }
 
 /** Tokens; a longer prompt is refused with the protocol's own 400. */
@@ -38,6 +40,13 @@ const chat = (
   maxOutput: OUTPUT_TOKENS_MAX,
 })
 
+/** A model of the fault lab. */
+const lab = (model: SimulatorModel): SimulatorModel => ({
+  ...model,
+  id: model.id.replace('sim/', 'test/'),
+  isUnpaid: true,
+})
+
 export const SIMULATOR_MODELS: readonly SimulatorModel[] = [
   chat('echo', 'Simulator Echo', 'Repeats the last thing the user said.'),
   chat('story', 'Simulator Story', 'Tells the same short story word by word, with accents and an emoji.'),
@@ -54,6 +63,16 @@ export const SIMULATOR_MODELS: readonly SimulatorModel[] = [
     ['vision'],
     ['text', 'image'],
   ),
+  lab(chat('echo', 'Test Echo', 'Repeats the last thing the user said, at no cost.')),
+  lab(
+    chat('tools', 'Test Tools', 'Calls the first declared tool, or the forced one, at no cost.', [
+      'tools',
+      'parallel_tools',
+      'reasoning',
+    ]),
+  ),
+  lab(chat('thinking', 'Test Thinking', 'Reasons aloud before it answers, at no cost.', ['reasoning'])),
+  lab(chat('slow', 'Test Slow', 'Tells a story slowly, at no cost.')),
   {
     id: 'sim/embed',
     displayName: 'Simulator Embed',

@@ -57,7 +57,7 @@ export function perform(prompt: Prompt): Performance {
 
 /** Models that sign their reasoning insist on it, as the real issuers do; the others do not look. */
 function refuseAlteredSeals(prompt: Prompt): void {
-  if (!['think', 'tools'].includes(modelName(prompt.model))) return
+  if (!['think', 'thinking', 'tools'].includes(modelName(prompt.model))) return
   for (const part of prompt.turns.flatMap((turn) => turn.parts)) {
     if (part.type !== 'think' || part.seal === null) continue
     if (!isSeal(part.seal, part.text || null)) {

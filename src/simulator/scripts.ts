@@ -96,6 +96,8 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
   echo,
   story,
   think: thinkFirst,
+  thinking: thinkFirst,
+  slow: story,
   tools: callTools,
   vision: describeImages,
 }

@@ -2,7 +2,7 @@
  * Every write of the gateway by its name. The SQLite worker is a thread of its own and finds the bodies here; this file
  * is therefore its composition root, and the one place of the store that knows the folders above it.
  */
-import { createAccount, createKey, removeKey, setAccountStatus, updateKey } from '#accounts/commands.ts'
+import { createAccount, createKey, removeKey, setAccountStatus, setAccountTier, updateKey } from '#accounts/commands.ts'
 import { credit, readAccountFunds, readKeyFunds, releaseExpired, reserve, settle, voidHold } from '#ledger/commands.ts'
 import { openBookings } from '#ledger/bookings.ts'
 import { removeResponse, saveResponse, sweepResponses } from '#response-state/commands.ts'
@@ -22,6 +22,7 @@ export const COMMANDS = {
   appendRows,
   createAccount,
   setAccountStatus,
+  setAccountTier,
   createKey,
   updateKey,
   removeKey,

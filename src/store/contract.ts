@@ -5,6 +5,7 @@
 import { accountContract } from './contract-accounts.ts'
 import type { Harness } from './contract-books.ts'
 import { ledgerContract } from './contract-ledger.ts'
+import { limitContract } from './contract-limits.ts'
 import { responseContract } from './contract-responses.ts'
 import { rowContract } from './contract-rows.ts'
 import { sealContract } from './contract-seals.ts'
@@ -15,5 +16,6 @@ export function storeContract(harness: Harness): void {
   accountContract(harness)
   rowContract(harness)
   responseContract(harness)
+  limitContract(harness)
   sealContract(harness)
 }

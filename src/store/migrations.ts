@@ -230,4 +230,10 @@ export const MIGRATIONS: readonly Migration[] = [
   },
   { id: 5, name: 'responses', statements: responseTables },
   { id: 6, name: 'tool seals', statements: toolSealTables },
+  { id: 7, name: 'rate limits of keys', statements: () => ['alter table api_keys add column rate_limits text'] },
+  {
+    id: 8,
+    name: 'groups of keys',
+    statements: () => [`alter table api_keys add column group_ids text not null default '["default"]'`],
+  },
 ]

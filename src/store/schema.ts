@@ -43,6 +43,8 @@ export interface ApiKeyTable {
   name: string
   kind: 'inference' | 'management'
   system: string | null
+  /** JSON list of the groups the key is in, its primary one first. */
+  group_ids: string
   disabled: number
   limit_nano: bigint | null
   limit_reset: 'daily' | 'weekly' | 'monthly' | null
@@ -51,6 +53,8 @@ export interface ApiKeyTable {
   updated_ms: number
   /** A removed key keeps its row, so that its id stays meaningful in logs; it never authenticates again. */
   removed_ms: number | null
+  /** Time-based limits (R78) as JSON; null: none. */
+  rate_limits: string | null
 }
 
 /** The hot counters of a key, apart from its settings. A period's sum counts only while its start is the current one. */

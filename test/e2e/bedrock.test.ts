@@ -86,13 +86,17 @@ describe('Bedrock', () => {
         usage: { input_tokens: 5, output_tokens: 2 },
       },
     })
-    const { status, json } = await askClaude('claude-aws', { stream: false }, { 'anthropic-beta': 'b1,b2' })
+    const { status, json } = await askClaude(
+      'claude-aws',
+      { stream: false },
+      { 'anthropic-beta': 'context-1m-2025-08-07,unknown-2020-01-01' },
+    )
     assert.deepEqual([status, json.model, json.usage.input_tokens], [200, 'claude-aws', 5])
     const { path, headers, fields } = last()
     assert.equal(path, '/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/invoke')
     assert.deepEqual(fields, {
       anthropic_version: 'bedrock-2023-05-31',
-      anthropic_beta: ['b1', 'b2'],
+      anthropic_beta: ['context-1m-2025-08-07'],
       max_tokens: 50,
       messages: [{ role: 'user', content: 'hi' }],
     })

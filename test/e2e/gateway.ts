@@ -133,6 +133,8 @@ export interface TestGatewayOptions {
   readonly flags?: Readonly<Record<string, unknown>>
   readonly env?: Readonly<Record<string, string>>
   readonly upstream?: UpstreamOptions
+  /** The clock of limits over time. */
+  readonly now?: () => number
 }
 
 /** The environment of the gateway under test: nothing of the machine's own, so that no real key is ever found. */
@@ -153,6 +155,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     flags: { port: 0, ...options.flags },
     env: { ...ENVIRONMENT, GATEWAY_MASTER_KEY: masterKey, ...options.env },
     cwd: folder,
+    ...(options.now && { now: options.now }),
   })
   const api = administer(running.url, masterKey)
   const { key, accountId } = await api.fund()

@@ -76,7 +76,7 @@ export const startNative = (): Promise<Rig> =>
       NAMES.map((name) => [
         name,
         {
-          type: 'openai-compatible',
+          type: 'openai',
           api_url: `${urlOf(name)}/v1`,
           api_key: 'sk-1',
           region: name === 'cheap' ? 'eu-1' : 'us-1',

@@ -37,10 +37,10 @@ suite('provider preferences at backends of our own', () => {
     assert.equal(await routedTo({ order: ['private', 'cheap'] }), 'private')
     assert.equal(await routedTo({ order: ['nobody', 'cheap'] }), 'cheap')
     assert.equal(await routedTo({ only: ['cheap', 'private'] }), 'cheap')
-    assert.equal(await routedTo({ only: ['openai-compatible/eu-1'] }), 'cheap')
+    assert.equal(await routedTo({ only: ['openai/eu-1'] }), 'cheap')
     assert.equal(await routedTo({ ignore: ['DEAR'] }), 'cheap')
     assert.equal(await routedTo({ ignore: ['dear/eu-1'] }), 'dear')
-    assert.equal(await routedTo({ ignore: ['openai-compatible/us-1'] }), 'cheap')
+    assert.equal(await routedTo({ ignore: ['openai/us-1'] }), 'cheap')
   })
 
   test('only and ignore that leave nothing: 404 no_endpoints, and nobody is called', async () => {
@@ -48,7 +48,7 @@ suite('provider preferences at backends of our own', () => {
     for (const provider of [
       { only: ['nobody'] },
       { only: ['cheap/us-1'] },
-      { ignore: ['openai-compatible'] },
+      { ignore: ['openai'] },
       { order: ['nobody'], allow_fallbacks: false },
     ]) {
       const { code, excluded_by } = await refusedWith(provider)
@@ -135,14 +135,17 @@ suite('provider preferences at backends of our own', () => {
   })
 
   test('Messages under /api/v1 are refused with the same status, in their own envelope', async () => {
-    const body = { model: 'acme/one', max_tokens: 9, messages, provider: { only: ['nobody'] } }
+    const body = { model: 'acme/one', max_tokens: 9, messages, provider: { only: ['dear'], zdr: true } }
     const told = await rig.gateway.ask('/api/v1/messages', { body })
     assert.deepEqual(
       [told.status, told.json.error.type, told.json.error.error_type],
       [404, 'not_found_error', 'not_found'],
     )
-    // Elsewhere it is the gateway that lacks a backend (R65).
+    // Elsewhere it is the gateway that lacks a backend (R65), and providers that are not here are nobody's (R79).
     assert.equal((await rig.gateway.ask('/v1/messages', { body })).status, 503)
+    const nobody = { ...body, provider: { only: ['nobody'] } }
+    assert.equal((await rig.gateway.ask('/api/v1/messages', { body: nobody })).status, 404)
+    assert.equal((await rig.gateway.ask('/v1/messages', { body: nobody })).status, 200)
   })
 
   test('a plugin that the answer depends on needs OpenRouter', async () => {
@@ -212,16 +215,21 @@ const written = (fields: object): string =>
 const startOpenRouter = (rest: object = {}): Promise<Rig> =>
   rigOf(['openrouter', 'native'], (urlOf) => ({
     ...rest,
-    models: [model('acme/one'), model('acme/two'), model('plain')].map((one) => ({ ...one, price: PRICES.cheap })),
+    models: [model('acme/one'), model('acme/two'), model('kept'), model('plain')].map((one) => ({
+      ...one,
+      price: PRICES.cheap,
+    })),
     routes: [
       { model: 'acme/one', backend: 'openrouter', upstream_model: 'acme/one' },
       { model: 'acme/two', backend: 'openrouter', upstream_model: 'acme/two' },
+      { model: 'kept', backend: 'compatible', upstream_model: 'kept' },
       { model: 'plain', backend: 'native', upstream_model: 'plain', priority: 0 },
       { model: 'plain', backend: 'openrouter', upstream_model: 'acme/plain', priority: 1 },
     ],
     backends: {
       openrouter: { type: 'openrouter', api_url: `${urlOf('openrouter')}/api/v1`, api_key: 'sk-or-1' },
-      native: { type: 'openai-compatible', api_url: `${urlOf('native')}/v1`, api_key: 'sk-1' },
+      compatible: { type: 'openai-compatible', api_url: `${urlOf('native')}/v1`, api_key: 'sk-1' },
+      native: { type: 'openai', api_url: `${urlOf('native')}/v1`, api_key: 'sk-1' },
     },
   }))
 
@@ -276,6 +284,22 @@ suite('provider preferences at an OpenRouter backend', () => {
     const plain = await ask(written({ model: 'plain', messages, provider: { order: ['x'] }, transforms: [] }))
     assert.deepEqual(await rig.backendsOf(plain), ['native'])
     assert.deepEqual(Object.keys(last('native').fields), ['model', 'messages'])
+  })
+
+  test('a backend that may understand them gets the members as they are, and follows what can be followed', async () => {
+    const provider = { order: ['compatible'] }
+    const body = {
+      model: 'kept',
+      messages,
+      provider,
+      plugins: OWN.plugins,
+      transforms: OWN.transforms,
+      route: 'fallback',
+    }
+    const told = await ask(written(body))
+    assert.equal(told.status, 200, told.text)
+    assert.equal(last('native').bytes.toString(), written(body))
+    assert.equal((await ask(written({ ...body, provider: { zdr: true } }))).status, 404)
   })
 
   test('where it is the provider that is named, the object is for the gateway', async () => {

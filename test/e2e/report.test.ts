@@ -125,7 +125,7 @@ describe('x-gateway-report: full', () => {
       assert.equal(telling.length, 1)
       assert.equal(chunks.at(-1), telling[0])
       assert.equal('usage' in telling[0], asksUsage)
-      if (!asksUsage) assert.equal(telling[0].choices[0].finish_reason, 'stop')
+      if (!asksUsage) assert.equal(telling[0].choices[0].finish_reason, 'length')
       assert.deepEqual(telling[0].trivium, { warnings: [SEED, ...LOST] })
       assert.doesNotMatch(told.headers.get('x-gateway-warnings')!, /response/)
       const row = await gateway.log(told.headers.get('x-request-id')!)
@@ -135,7 +135,7 @@ describe('x-gateway-report: full', () => {
   test('Responses says it in the response object', async () => {
     const losses = LOST.map((loss) => ({
       ...loss,
-      reason: loss.reason.replace('Chat Completions', 'the Responses API').replace('as stop', 'as completed'),
+      reason: loss.reason.replace('Chat Completions', 'the Responses API').replace('as length', 'as max_output_tokens'),
       target: 'openai-responses',
     }))
     gateway.upstream.script({ body: PAUSED })

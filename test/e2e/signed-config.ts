@@ -31,6 +31,8 @@ export function signedConfig(upstreamUrl: string): Record<string, object> {
       model: SIGNED_MODELS[name],
       backend: BACKENDS[name],
       ...(name === 'responses' ? { protocols: ['openai-responses'] } : {}),
+      // Claude at Bedrock is called through InvokeModel unless a route says otherwise.
+      ...(name === 'converse' ? { protocols: ['bedrock-converse'] } : {}),
     })),
     backends: { bedrock: { type: 'bedrock', region: 'us-east-1', api_url: upstreamUrl, api_key: 'bedrock-key' } },
   }

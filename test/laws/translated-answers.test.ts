@@ -138,7 +138,8 @@ function compact(text: string): string {
   }
 }
 
-const countsOf = ({ source: _source, ...counts }: Usage): unknown => counts
+/** What another gateway charged is no count, and the twin tells our own cost. */
+const countsOf = ({ source: _source, costUsd: _cost, ...counts }: Usage): unknown => counts
 
 for (const isStream of [true, false])
   law(`what a client does not get of ${isStream ? 'a stream' : 'a whole answer'} is declared`, 1000, (tell) => {

@@ -1,5 +1,14 @@
 /** The checks themselves: each takes files and returns one line per problem, so that a planted fault can be tried on it. */
-import { ALLOWED_LINES, type Ban, COMPOSITION, EMPTY_NAMES, FILE_LINES_MAX, IMPORTS, TEST_FILE } from './rules.ts'
+import {
+  ALLOWED_LINES,
+  type Ban,
+  COMPOSITION,
+  EMPTY_NAMES,
+  FILE_LINES_MAX,
+  IMPORTS,
+  TEST_FILE,
+  MODEL_IDS,
+} from './rules.ts'
 import { folderOf, type ImportLine, importsOf, resolveImport, type SourceFile } from './tree.ts'
 
 const COMMENT = /^\s*(\/\/|\*|\/\*)/
@@ -104,7 +113,7 @@ export function checkDocumentPaths(document: SourceFile, exists: (path: string) 
   const broken = linked.filter((path) => !exists(join(folder, path))).map((path) => `${document.path}: link to ${path}`)
   const OURS = /^\.?(src|test|bench|scripts|bin|docs|portal|deploy|\.ci)\/[\w./#-]*$|^[A-Z]+\.md$/
   const missing = marked
-    .filter((path) => OURS.test(path))
+    .filter((path) => OURS.test(path) && !MODEL_IDS.test(path))
     .filter((path) => !exists(path.replace(/\/$/, '')))
     .map((path) => `${document.path}: ${path} does not exist`)
   return [...broken, ...missing]

@@ -94,6 +94,7 @@ test('public catalog: the fields of R46, nothing secret, hidden groups left out'
     released_at: '2026-01-31',
     supports_thinking: true,
     vendor_prefixes_by_group: { default: [], Team: ['anthropic'] },
+    cheaper_alternatives: [],
     free: false,
     stats: null,
   })

@@ -1,6 +1,7 @@
 import { formatPriceEach, formatPricePerMillion, type PicoUsd } from '#base/money.ts'
 import type { Protocol } from '#base/protocols.ts'
 import type { Catalog, Price, PriceTier, Route } from '#catalog/types.ts'
+import { cheaperAlternatives } from './cheaper.ts'
 import {
   findModel,
   listModels,
@@ -53,6 +54,8 @@ export interface PublicModel {
   readonly released_at: string | null
   readonly supports_thinking: boolean
   readonly vendor_prefixes_by_group: Readonly<Record<string, readonly string[]>>
+  /** Ids of cheaper models that can do the same (R75). */
+  readonly cheaper_alternatives: readonly string[]
   readonly free: boolean
   /** Measured figures (R104); null while there are none. */
   readonly stats: null
@@ -75,10 +78,11 @@ export function publicCatalog(catalog: Catalog, query: PublicCatalogQuery = {}):
   const filter = publicFilter(query)
   const listed = listModels(catalog, filter)
   const prefixes = vendorPrefixes(listed)
+  const cheaper = cheaperAlternatives(listed)
   return {
     object: 'list',
     generated_at: new Date(catalog.generatedMs).toISOString(),
-    data: listed.map((entry) => publicItem(entry, prefixes, query.currency ?? 'USD')),
+    data: listed.map((entry) => publicItem(entry, prefixes, cheaper, query.currency ?? 'USD')),
   }
 }
 
@@ -86,7 +90,9 @@ export function publicCatalog(catalog: Catalog, query: PublicCatalogQuery = {}):
 export function publicModel(catalog: Catalog, id: string, query: PublicCatalogQuery = {}): PublicModel | undefined {
   const filter = publicFilter(query)
   const entry = findModel(catalog, id, filter)
-  return entry && publicItem(entry, vendorPrefixes(listModels(catalog, filter)), query.currency ?? 'USD')
+  if (!entry) return undefined
+  const listed = listModels(catalog, filter)
+  return publicItem(entry, vendorPrefixes(listed), cheaperAlternatives(listed), query.currency ?? 'USD')
 }
 
 const publicFilter = ({ routeGroups }: PublicCatalogQuery): ListingFilter => ({
@@ -97,6 +103,7 @@ const publicFilter = ({ routeGroups }: PublicCatalogQuery): ListingFilter => ({
 function publicItem(
   { model, routes, price }: ListedModel,
   prefixes: ReadonlyMap<string, readonly string[]>,
+  cheaper: ReadonlyMap<string, readonly string[]>,
   currency: string,
 ): PublicModel {
   const groups = [...new Set(routes.map((route) => route.group))]
@@ -121,6 +128,7 @@ function publicItem(
     released_at: model.releasedAt,
     supports_thinking: supportsThinking(model),
     vendor_prefixes_by_group: Object.fromEntries(groups.map((group) => [group, prefixes.get(group) ?? []])),
+    cheaper_alternatives: cheaper.get(model.id) ?? [],
     free: model.free,
     stats: null,
   }

@@ -53,11 +53,14 @@ export class MessagesStreamReader extends EventReader {
   private readText(event: Buffer): EventRole {
     const bytes = contentBytesOf(event, DELTA_KEYS)
     this.contentBytes += bytes
+    let isText = false
     for (const key of DELTA_KEYS) {
       const text = valueOf(event, key)
+      if (text >= 0) isText = true
       if (bytes > 0 && bytes === stringBytes(event, text)) this.keep(event, text)
     }
-    return 'content'
+    // A text of nothing is no content; a signature is.
+    return isText && bytes === 0 ? 'lifecycle' : 'content'
   }
 
   private readStart(event: Buffer): void {

@@ -1,3 +1,4 @@
+import { costText } from '#base/money.ts'
 import { countOf, fieldsOf, isMiscount } from '#ir/counts.ts'
 import type { Usage } from '#ir/usage.ts'
 
@@ -15,7 +16,9 @@ export function readMessagesUsage(fields: Readonly<Record<string, unknown>>, bef
   const input = countOf(fields['input_tokens']) ?? before?.input ?? null
   const output = countOf(fields['output_tokens']) ?? before?.output ?? null
   if (input === null && output === null) return before
+  const cost = costText(fields['cost']) ?? before?.costUsd
   return {
+    ...(cost === undefined ? {} : { costUsd: cost }),
     input,
     cacheRead: countOf(fields['cache_read_input_tokens']) ?? before?.cacheRead ?? null,
     // The total counts both classes; what the split does not name is of the five-minute class.

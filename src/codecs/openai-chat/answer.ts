@@ -102,7 +102,7 @@ export function readChatAnswer(body: Buffer): AnswerFacts {
   const from = choices ? scan.start[CHOICES]! : 0
   const to = choices ? scan.end[CHOICES]! : 0
   // With usage reported nothing has to be counted, and without calls two native searches tell the rest.
-  const found = usage && !body.includes(CALLS) ? null : CHOICES_FOUND.read(body, from, to)
+  const found = usage?.output && !body.includes(CALLS) ? null : CHOICES_FOUND.read(body, from, to)
   return {
     usage,
     finishReason: found ? (found.finishes[0] ?? null) : stringAt(body, valueOf(body, FINISH, from)),
@@ -114,6 +114,7 @@ export function readChatAnswer(body: Buffer): AnswerFacts {
         : null,
     usageOpen: usageObject ? scan.start[USAGE]! + 1 : null,
     contentBytes: found?.bytes ?? 0,
+    hasOtherOutput: found?.hasOutput ?? false,
     failure: error || !choices ? noAnswer(body, error ? scan : null) : null,
   }
 }

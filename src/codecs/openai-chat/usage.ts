@@ -1,3 +1,4 @@
+import { costText } from '#base/money.ts'
 import { countOf, fieldsOf, isMiscount, sumOf } from '#ir/counts.ts'
 import type { Usage } from '#ir/usage.ts'
 
@@ -30,7 +31,9 @@ export function readOpenAiUsage(value: unknown, names: OpenAiUsageNames): Usage 
   const total = countOf(fields['total_tokens'])
   const isSumApart = total !== null && total === (prompt ?? 0) + (completion ?? 0) + (reasoning ?? 0)
   const reasoningApart = reasoning !== null && reasoning > 0 && (isSumApart || reasoning > (completion ?? 0))
+  const cost = costText(fields['cost'])
   return {
+    ...(cost === undefined ? {} : { costUsd: cost }),
     // More cached than prompted means that the prompt count excludes the cache.
     input: prompt === null ? null : cached <= prompt ? prompt - cached : prompt,
     cacheRead,

@@ -12,6 +12,8 @@ const [ID, MODEL, USAGE, ERROR, STATUS, OUTPUT, , INCOMPLETE] = [0, 1, 2, 3, 4, 
 const CONTENT_KEYS = ['text', 'arguments', 'refusal', 'input'].map(quoted)
 const CALL_KINDS = 'function_call|custom_tool_call|computer_call|local_shell_call|shell_call|apply_patch_call'
 const CALL = new RegExp(`"type"\\s*:\\s*"(?:${CALL_KINDS})"`, 'g')
+/** The provider's own tools too, whose result may be an image. */
+const ANY_CALL = Buffer.from('_call"')
 /** Items that ask the client to do something; what the provider runs itself is no tool call of the client's. */
 export const CLIENT_CALLS: ReadonlySet<string> = new Set(CALL_KINDS.split('|'))
 
@@ -23,6 +25,7 @@ export function readResponsesAnswer(body: Buffer, from = 0, to = body.length): A
     object && scan.has(index) && !isNull(body, scan.start[index]!) ? spanOf(scan, index)! : null
   const usage = span(USAGE)
   const model = span(MODEL)
+  const contentBytes = span(OUTPUT) ? contentBytesOf(body.subarray(from, to), CONTENT_KEYS) : 0
   const status = stringAt(body, span(STATUS)?.start ?? -1)
   return {
     usage: usage ? readUsage(body, usage) : null,
@@ -31,7 +34,8 @@ export function readResponsesAnswer(body: Buffer, from = 0, to = body.length): A
     toolCallsCount: object ? (body.toString('latin1', from, to).match(CALL)?.length ?? 0) : 0,
     modelSpan: model && isString(body, model.start) ? model : null,
     usageOpen: usage && isObject(body, usage.start) ? usage.start + 1 : null,
-    contentBytes: span(OUTPUT) ? contentBytesOf(body.subarray(from, to), CONTENT_KEYS) : 0,
+    contentBytes,
+    hasOtherOutput: contentBytes === 0 && body.subarray(from, to).includes(ANY_CALL),
     failure: failureIn(body, span(ERROR), object && scan.has(OUTPUT)),
   }
 }

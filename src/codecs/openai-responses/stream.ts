@@ -11,6 +11,7 @@ const KEYS = ['type', 'response', 'item', 'delta', 'sequence_number', 'obfuscati
 const [TYPE, RESPONSE, ITEM, DELTA, SEQUENCE_NUMBER, OBFUSCATION] = [0, 1, 2, 3, 4, 5] as const
 /** Shared by all streams: what a scan found is read before the next one. */
 const STREAM_SCAN = new ObjectScan(KEYS)
+const DONE_KEYS = ['text', 'arguments', 'refusal', 'input', 'code', 'output', 'result'].map(quoted)
 const DELTA_KEYS = [quoted('delta')]
 const HEAD = new ObjectScan(['id', 'model'])
 const ITEM_KIND = new ObjectScan(['type'])
@@ -49,7 +50,9 @@ export class ResponsesStreamReader extends EventReader {
     if (scan.has(RESPONSE) && isObject(event, scan.start[RESPONSE]!)) this.readResponse(event, terminal, type)
     if (terminal) return 'terminal'
     if (type === 'response.output_item.added') return this.readItem(event)
-    return LIFECYCLE.has(type) ? 'lifecycle' : 'content'
+    // What ends without a word is no content either.
+    const isBare = LIFECYCLE.has(type) || (type.endsWith('.done') && contentBytesOf(event, DONE_KEYS) === 0)
+    return isBare ? 'lifecycle' : 'content'
   }
 
   private readDelta(event: Buffer): EventRole {
@@ -58,7 +61,7 @@ export class ResponsesStreamReader extends EventReader {
     this.contentBytes += bytes
     if (bytes === stringBytes(event, start[DELTA]!))
       this.keep(event, start[DELTA]!, start[SEQUENCE_NUMBER]!, start[OBFUSCATION]!)
-    return 'content'
+    return bytes === 0 ? 'lifecycle' : 'content'
   }
 
   private readResponse(event: Buffer, terminal: boolean, type: string): void {
@@ -76,6 +79,9 @@ export class ResponsesStreamReader extends EventReader {
     this.usage = answer.usage ?? this.usage
     this.usageOpen = answer.usage ? (answer.usageOpen ?? -1) : -1
     this.finishReason = answer.finishReason
+    // Some hosts send nothing but this event.
+    if (this.contentBytes === 0) this.contentBytes = answer.contentBytes
+    if (this.toolCallsCount === 0) this.toolCallsCount = answer.toolCallsCount
     if (type === 'response.failed') this.failure = answer.failure ?? UNEXPLAINED
   }
 

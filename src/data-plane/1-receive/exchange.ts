@@ -27,6 +27,8 @@ export interface Exchange {
   /** Monotonic, for latencies. */
   readonly startedAt: number
   readonly departure: Departure
+  /** Where the limits of this request stand, on every answer to it; null where none hold (R78). */
+  limitHeaders: Readonly<Record<string, string>> | null
   readonly keepAlive: KeepAlive
   /** Reads the body, decoded, once its caller is known. Throws as `1-receive/read-body.ts` says. */
   readBody(bytesMax: number): Promise<Buffer>
@@ -60,6 +62,7 @@ export function receive(
     startedMs: Date.now(),
     startedAt: performance.now(),
     departure,
+    limitHeaders: null,
     keepAlive: new KeepAlive(response),
     readBody: (bytesMax) => readBody(request, bytesMax),
   }

@@ -27,6 +27,7 @@ function exchangeOf(headers: Record<string, string> = {}, rest: Partial<Exchange
     startedMs: 1000,
     startedAt: performance.now(),
     departure: new Departure(),
+    limitHeaders: null,
     keepAlive: new KeepAlive({} as Exchange['response']),
     readBody: () => Promise.reject(new Error('read already')),
     ...rest,
@@ -34,7 +35,7 @@ function exchangeOf(headers: Record<string, string> = {}, rest: Partial<Exchange
 }
 
 /** What all steps have brought about when a whole answer is there. */
-function answered(exchange = exchangeOf()): Required<Omit<Seen, 'error' | 'breach'>> {
+function answered(exchange = exchangeOf()): Required<Omit<Seen, 'error' | 'breach' | 'address' | 'admission'>> {
   const model = modelOf('m')
   const parsed = parsedOf()
   const route = routeOf(model, backendOf('b'), { upstreamModel: 'inner' })

@@ -18,16 +18,11 @@ const METHOD_CHARACTERS_MAX = 16
  * The log row of a request, from whatever steps it reached. The same keys always (R101). One literal without spreads,
  * because every request builds one.
  */
-export function rowOf(
-  seen: Seen,
-  outcome: Outcome | undefined,
-  usage: Usage | null,
-  costNano: NanoUsd | null,
-): RequestRow {
+export function rowOf(seen: Seen, outcome: Outcome | undefined, usage: Usage | null, cost: NanoUsd | null): RequestRow {
   const { exchange, caller, plan, answer, tally, selection } = seen
   const { headers } = exchange.request
   const latencyMs = Math.round(performance.now() - exchange.startedAt)
-  const firstContentAt = answer?.kind === 'stream' ? answer.firstContentAt : null
+  const ttftMs = answer?.kind === 'stream' ? Math.round(answer.firstContentAt - exchange.startedAt) : null
   const target = answer?.target ?? plan?.targets[0]
   const route = target?.route
   const status = statusOf(seen, outcome)
@@ -67,8 +62,8 @@ export function rowOf(
     error_message: status.error_message,
     finish_reason: tally?.finishReason() ?? null,
     latency_ms: latencyMs,
-    ttft_ms: firstContentAt === null ? null : Math.round(firstContentAt - exchange.startedAt),
-    gen_ms: firstContentAt === null ? null : latencyMs - Math.round(firstContentAt - exchange.startedAt),
+    ttft_ms: ttftMs,
+    gen_ms: ttftMs === null ? null : latencyMs - ttftMs,
     tokens_input: usage?.input ?? null,
     tokens_cache_read: usage?.cacheRead ?? null,
     tokens_cache_write: usage?.cacheWrite ?? null,
@@ -76,12 +71,13 @@ export function rowOf(
     tokens_output: usage?.output ?? null,
     tokens_reasoning: usage?.reasoning ?? null,
     usage_source: usage?.source ?? 'none',
-    list_cost_nano: costNano,
-    metered_cost_nano: costNano,
-    charged_cost_nano: seen.hold?.metered ? (costNano ?? 0n) : null,
+    list_cost_nano: cost,
+    metered_cost_nano: cost,
+    charged_cost_nano: seen.hold?.metered ? (cost ?? 0n) : null,
     absorbed_cost_nano: null,
     price_version: tally?.price?.version ?? null,
     attempts: attemptsOf(seen),
+    fault: plan?.fault ?? null,
     warnings: kept?.warnings ?? [],
     warnings_more: kept?.warnings_more ?? 0,
     tool_calls_count: tally?.toolCallsCount() ?? 0,

@@ -1,7 +1,10 @@
 import type { Failure } from '#codecs/codec.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Outcome } from '#data-plane/9-reply/reply.ts'
+import { UpstreamError } from '#data-plane/failures.ts'
 import type { Seen } from '#data-plane/seen.ts'
+import { speedKeyOf } from '#data-plane/speed-key.ts'
+import type { Usage } from '#ir/usage.ts'
 import { rememberCache } from './cached-turn.ts'
 import { rowOf } from './row.ts'
 
@@ -29,7 +32,9 @@ async function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined
   reportHealth(seen, outcome)
   const usage = outcome === undefined ? null : (tally?.final() ?? null)
   if (outcome === 'complete') rememberCache(gateway, seen, usage)
+  endLimits(gateway, seen, usage)
   const cost = usage && tally ? tally.costOf(usage) : null
+  if (outcome === 'complete') measureSpeed(gateway, seen, usage)
   const row = rowOf(seen, outcome, usage, cost?.nano ?? null)
   gateway.capture?.append(row)
   if (!seen.hold?.metered) gateway.requestLog.append(row)
@@ -37,9 +42,46 @@ async function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined
   else await gateway.ledger.settle({ requestId: exchange.id, costNano: cost.nano, row })
 }
 
+/** Gives the places of a request back that others wait for, and puts its tokens right. Does not wait, and cannot fail. */
+function endLimits(gateway: Gateway, seen: Seen, usage: Usage | null): void {
+  const { address, admission } = seen
+  if (!address && !admission) return
+  const nowMs = gateway.limits.nowMs()
+  // An address counts by what it asks, not by what comes of it.
+  address?.grant?.end(true, null, nowMs)
+  admission?.grant?.end(wasSent(seen), usage && tokensOf(usage), nowMs)
+}
+
+/** Whether an upstream was asked: one that could not be connected to was not (R96). */
+function wasSent({ answer, error }: Seen): boolean {
+  if (answer) return true
+  return error instanceof UpstreamError && error.attempts.some((one) => one.error_code !== 'upstream_unavailable')
+}
+
+const tokensOf = (usage: Usage): number =>
+  (usage.input ?? 0) +
+  (usage.cacheRead ?? 0) +
+  (usage.cacheWrite ?? 0) +
+  (usage.cacheWrite1h ?? 0) +
+  (usage.output ?? 0)
 /** Only the end of a stream tells whether its backend works: one that always breaks off midway does not (R71). */
 function reportHealth({ answer }: Seen, outcome: Outcome | undefined): void {
   if (outcome === 'complete') answer?.health?.succeed()
   else if (outcome === 'upstream_disconnect') answer?.health?.fail('failed', null)
   else answer?.health?.release()
+}
+
+/** Fewer tokens than these, or a shorter time, tell nothing of throughput. */
+const MEASURED_TOKENS_MIN = 8
+const MEASURED_MS_MIN = 20
+
+/** A streamed answer that ended well tells how fast its target is (R66). */
+function measureSpeed(gateway: Gateway, { answer }: Seen, usage: Usage | null): void {
+  if (answer?.kind !== 'stream') return
+  const attempt = answer.attempts.at(-1)
+  if (!attempt) return
+  const ms = performance.now() - answer.firstContentAt
+  const tokens = usage?.source === 'upstream' ? (usage.output ?? 0) : 0
+  const isTelling = tokens >= MEASURED_TOKENS_MIN && ms >= MEASURED_MS_MIN
+  gateway.speeds.measured(speedKeyOf(answer.target), attempt.latency_ms, isTelling ? (tokens * 1000) / ms : null)
 }

@@ -4,6 +4,7 @@ import type { RequestFacts } from '#codecs/codec.ts'
 import { PASSTHROUGH } from '#codecs/index.ts'
 import { isUtf8 } from 'node:buffer'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
+import { readTimeoutHeader } from './timeout-header.ts'
 import { readWishes, type RoutingWishes } from './routing-wishes.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 
@@ -18,6 +19,8 @@ export interface Parsed {
   readonly asJsonArray: boolean
   /** Whether the answer is to say all that was lost on the way (B2). */
   readonly reportsLosses: boolean
+  /** How long the client wants to wait at most (R76); null: as long as the operator allows. */
+  readonly timeoutMs: number | null
   readonly body: Buffer
   readonly facts: RequestFacts
   /** What the body says about routing; null when it says nothing. */
@@ -26,14 +29,27 @@ export interface Parsed {
 
 /** Reads and checks the body and what goes with it. Throws 400, 408, 413, 415. */
 export async function parse(gateway: Gateway, exchange: Exchange): Promise<Parsed> {
-  const { endpoint } = exchange
   const { limits } = gateway.settings
   const reportsLosses = readReportHeader(exchange.request.headers['x-gateway-report'])
+  const timeoutMs = readTimeoutHeader(exchange.request.headers['x-gateway-timeout-ms'])
   const body = await exchange.readBody(limits.bodyBytesMax)
+  return parseBody(exchange, body, limits.jsonDepthMax, { reportsLosses, timeoutMs })
+}
+
+/** What a path says of the request behind it. */
+export type Addressed = Pick<Exchange, 'endpoint' | 'pathModel' | 'query'>
+
+/** As `parse`, for a body that is there. Throws 400. */
+export function parseBody(
+  { endpoint, pathModel, query }: Addressed,
+  body: Buffer,
+  jsonDepthMax: number,
+  said: Pick<Parsed, 'reportsLosses' | 'timeoutMs'>,
+): Parsed {
   if (body.length === 0) throw new GatewayError('invalid_json', 'The body is empty; a JSON object is expected.')
   if (!isUtf8(body)) throw new GatewayError('invalid_json', 'The body is not valid UTF-8.')
-  const facts = PASSTHROUGH[endpoint.surface].readRequest(body, limits.jsonDepthMax)
-  const model = exchange.pathModel ?? facts.model
+  const facts = PASSTHROUGH[endpoint.surface].readRequest(body, jsonDepthMax)
+  const model = pathModel ?? facts.model
   if (!model) throw new GatewayError('missing_model', 'The request names no model.', { param: 'model' })
   const isGeminiStream = endpoint.action === 'streamGenerateContent'
   return {
@@ -41,11 +57,11 @@ export async function parse(gateway: Gateway, exchange: Exchange): Promise<Parse
     operation: endpoint.operation,
     model,
     stream: isGeminiStream || (facts.stream && endpoint.operation === 'generate'),
-    asJsonArray: isGeminiStream && new URLSearchParams(exchange.query).get('alt') !== 'sse',
-    reportsLosses,
+    asJsonArray: isGeminiStream && new URLSearchParams(query).get('alt') !== 'sse',
+    ...said,
     body,
     facts,
-    wishes: readWishes(body, limits.jsonDepthMax),
+    wishes: readWishes(body, jsonDepthMax),
   }
 }
 

@@ -1,3 +1,4 @@
+import { CONTEXT_MEMBER } from '#data-plane/context-member.ts'
 import { GatewayError } from '#base/errors.ts'
 import { ObjectScan, type Span } from '#wire/json-scan.ts'
 
@@ -31,12 +32,13 @@ const NAMES = [
   'session_id',
   'prompt_cache_key',
   'extra_body',
+  CONTEXT_MEMBER,
   'plugins',
   'transforms',
   'route',
 ] as const
 const NEEDLES = NAMES.map((name) => Buffer.from(`"${name}"`))
-const [MODELS, FALLBACKS, PROVIDER, SESSION, CACHE_KEY, EXTRA, PLUGINS, TRANSFORMS, ROUTE] = NAMES.keys()
+const [MODELS, FALLBACKS, PROVIDER, SESSION, CACHE_KEY, EXTRA, CONTEXT, PLUGINS, TRANSFORMS, ROUTE] = NAMES.keys()
 
 /**
  * Reads the members of a body that are about routing; null when there are none, which costs a search of its bytes. Throws
@@ -53,9 +55,12 @@ export function readWishes(body: Buffer, jsonDepthMax: number): RoutingWishes | 
   const session = textOf(read(SESSION!))
   const cacheKey = textOf(read(CACHE_KEY!))
   const plugins = pluginsOf(read(PLUGINS!))
-  const contextTokens = tokensOf(objectOf('extra_body', read(EXTRA!)))
-  const members = [MODELS!, FALLBACKS!, PROVIDER!, SESSION!, PLUGINS!, TRANSFORMS!, ROUTE!]
+  // SDKs lay the members of `extra_body` beside the others.
+  const extra = read(EXTRA!) as Readonly<Record<string, unknown>> | null | undefined
+  const contextTokens = tokensOf(read(CONTEXT!) ?? extra?.[CONTEXT_MEMBER])
+  const members = [MODELS!, FALLBACKS!, PROVIDER!, SESSION!, CONTEXT!, PLUGINS!, TRANSFORMS!, ROUTE!]
   const heard = members.filter((index) => scan.has(index))
+  if (contextTokens !== null && !scan.has(CONTEXT!)) heard.push(EXTRA!)
   const spans = heard.map((index) => ({ start: scan.start[index]!, end: scan.end[index]! }))
   return { models, provider, contextTokens, session, cacheKey, plugins, spans }
 }
@@ -97,11 +102,10 @@ function objectOf(name: string, value: unknown): Readonly<Record<string, unknown
 const textOf = (value: unknown): string | null =>
   typeof value === 'string' && value !== '' ? value.slice(0, SESSION_CHARACTERS_MAX) : null
 
-function tokensOf(extra: Readonly<Record<string, unknown>> | null): number | null {
-  const tokens = extra?.['request_context_tokens']
+function tokensOf(tokens: unknown): number | null {
   if (tokens === undefined || tokens === null) return null
   if (Number.isSafeInteger(tokens) && (tokens as number) >= 0) return tokens as number
-  throw new GatewayError('invalid_parameter', '"request_context_tokens" must be a whole number from 0.', {
-    param: 'extra_body.request_context_tokens',
+  throw new GatewayError('invalid_parameter', `"${CONTEXT_MEMBER}" must be a whole number from 0.`, {
+    param: CONTEXT_MEMBER,
   })
 }

@@ -1,12 +1,13 @@
 import { GatewayError } from '#base/errors.ts'
 import type { Backend, Catalog, Model, Route } from '#catalog/types.ts'
+import { REPORTED_PRICE } from '#ledger/cost.ts'
 import type { Scope } from './scope.ts'
 import type { Found } from './selection.ts'
 
 export const THINKING_SUFFIX = '-thinking'
 
-/** The capability that the suffix asks for (R33). */
-export const THINKING = 'thinking'
+/** Capabilities of models that reason when asked to (R33); the catalog says the same of them (R36). */
+export const REASONING: readonly string[] = ['thinking', 'reasoning']
 
 /**
  * A model at one backend, by the upstream's own name of it. A name that the catalog knows brings its price and its facts; any
@@ -15,13 +16,13 @@ export const THINKING = 'thinking'
 export function atBackend(scope: Scope, backend: Backend, name: string): Found | null {
   if (name === '' || climbs(name)) return null
   const { catalog, group } = scope
-  const known = routeAt(catalog, backend.id, name)
-  if (known) return { model: known.model, routes: [moved(known, backend)], group }
+  const known = routeAt(scope, backend.id, name)
+  if (known) return { model: known.model, routes: [moved(known, backend, group)], group }
   const base = withoutThinking(name)
-  const reasoning = base === null ? undefined : routeAt(catalog, backend.id, base)
+  const reasoning = base === null ? undefined : routeAt(scope, backend.id, base)
   if (reasoning) {
     requireThinking(reasoning.model)
-    return { model: reasoning.model, routes: [moved(reasoning, backend)], group, thinking: true }
+    return { model: reasoning.model, routes: [moved(reasoning, backend, group)], group, thinking: true }
   }
   return { ...unlistedAt(catalog, backend, name, group), group }
 }
@@ -35,13 +36,18 @@ export function withoutThinking(id: string): string | null {
 
 /** Throws 400 thinking_not_supported. */
 export function requireThinking(model: Model): void {
-  if (model.capabilities.has(THINKING)) return
+  if (REASONING.some((capability) => model.capabilities.has(capability))) return
   const message = `The model "${model.id}" does not reason; call it without "${THINKING_SUFFIX}".`
   throw new GatewayError('thinking_not_supported', message, { param: 'model' })
 }
 
-/** The same route when it is at this very backend; one instance of it otherwise. */
-const moved = (route: Route, backend: Backend): Route => (route.backend === backend ? route : { ...route, backend })
+/** The route at this very backend, or instance of it. What another group pays and says there is not this one's. */
+function moved(route: Route, backend: Backend, group: string): Route {
+  if (route.group !== group) return { ...route, backend, group, price: route.model.price, defaultParams: NO_PARAMS }
+  return route.backend === backend ? route : { ...route, backend }
+}
+
+const NO_PARAMS = {}
 
 function unlistedAt(catalog: Catalog, backend: Backend, name: string, group: string): Pick<Found, 'model' | 'routes'> {
   const known = catalog.models.get(name)
@@ -55,7 +61,7 @@ function unlistedAt(catalog: Catalog, backend: Backend, name: string, group: str
     priority: 0,
     weight: 1,
     active: true,
-    price: known?.price ?? null,
+    price: known?.price ?? (backend.type === 'openrouter' ? REPORTED_PRICE : null),
     defaultParams: {},
     maxContext: null,
   }
@@ -65,18 +71,28 @@ function unlistedAt(catalog: Catalog, backend: Backend, name: string, group: str
 /** A name that would leave its place in an upstream's path. */
 const climbs = (name: string): boolean => name.split('/').some((part) => part === '' || part === '.' || part === '..')
 
-/** A route of this backend that the name means: by the upstream's own model name first, else by our id. */
-export function routeAt(catalog: Catalog, backendId: string, name: string): Route | undefined {
-  const plain = backendId.replace(/\.\d+$/, '')
-  let byId: Route | undefined
-  for (const routes of catalog.routes.values()) {
-    for (const route of routes) {
-      if (route.backend.id !== backendId && route.backend.id !== plain) continue
-      if (route.upstreamModel === name) return route
-      if (route.model.id === name) byId = route
-    }
-  }
-  return byId
+// A catalog is one immutable picture: where its names lead is found once per backend.
+const indexes = new WeakMap<Catalog, Map<string, RouteIndex>>()
+
+/** By name at one backend; of several groups where it has routes in several. */
+type RouteIndex = ReadonlyMap<string, readonly Route[]>
+
+/** A route of this backend that the name means: the upstream's own model name before our id, the request's group before others. */
+export function routeAt({ catalog, group }: Scope, backendId: string, name: string): Route | undefined {
+  const plain = catalog.backends.has(backendId) ? backendId : backendId.replace(/\.\d+$/, '')
+  let byBackend = indexes.get(catalog)
+  if (!byBackend) indexes.set(catalog, (byBackend = new Map()))
+  let index = byBackend.get(plain)
+  if (!index) byBackend.set(plain, (index = indexOf(catalog, plain)))
+  const routes = index.get(name)
+  return routes?.find((route) => route.group === group) ?? routes?.[0]
+}
+
+function indexOf(catalog: Catalog, backendId: string): RouteIndex {
+  const own = [...catalog.routes.values()].flat().filter(({ backend }) => backend.id === backendId)
+  const byUpstream = Map.groupBy(own, ({ upstreamModel }) => upstreamModel)
+  const byId = Map.groupBy(own, ({ model }) => model.id)
+  return new Map([...byId, ...byUpstream])
 }
 
 /** A model that only its backend knows: nothing is assumed of it, and it has no price. */

@@ -1,16 +1,19 @@
 import { GatewayError } from '#base/errors.ts'
 import type { Backend, Route } from '#catalog/types.ts'
-import { atBackend, requireThinking, routeAt, withoutThinking } from './at-backend.ts'
+import type { Loss } from '#ir/extensions.ts'
+import { atBackend, requireThinking, withoutThinking } from './at-backend.ts'
 import { backendsOf, groupOf, openRouterOf, routesOf, type Scope } from './scope.ts'
+import { carriedFault, nameOfMock } from './lab-model.ts'
 import type { Found, Sort } from './selection.ts'
 import { isVendor } from './vendors.ts'
 
 /** One way to understand an id; null when it is not meant so. Pure; throws GatewayError for what is meant so and may not be. */
 export type Lookup = (scope: Scope, id: string) => Found | null
 
-/** Steps 5 to 10 of R43, in order: the first that knows the id decides. */
+/** Steps 5 to 10 of R43, in order, and the fault lab's own names: the first that knows the id decides. */
 export const LOOKUPS: readonly (readonly [step: string, lookup: Lookup])[] = [
   ['exact id', exactId],
+  ['fault lab', faultLab],
   ['backend prefix', backendPrefix],
   ['group or variant', groupOrVariant],
   ['thinking suffix', thinkingSuffix],
@@ -23,6 +26,18 @@ function exactId(scope: Scope, id: string): Found | null {
   if (!model) return null
   refuseBareNames(scope)
   return { model, routes: routesOf(scope, model), group: scope.group }
+}
+
+/** Names that no list shows (B12): `mock/x`, and `sim/fault-x`, which is an answer that goes wrong. */
+function faultLab(scope: Scope, id: string): Found | null {
+  const named = nameOfMock(scope.catalog, id)
+  if (named !== null) return exactId(scope, named)
+  const carried = carriedFault(scope.catalog, id)
+  const found = carried && exactId(scope, carried.carrier)
+  if (!found) return null
+  const model = { ...found.model, id, displayName: id }
+  const routes = found.routes.map((route) => ({ ...route, model, upstreamModel: id }))
+  return { ...found, model, routes, fault: carried.fault }
 }
 
 /** `backend:model`: the colon stands before any slash, and what precedes it is a configured backend, or one of its keys (`backend.2`) (R29, C4). */
@@ -106,10 +121,7 @@ function withVariant(found: Found, suffix: string): Found | null {
     throw new GatewayError('unsupported_parameter', message, { param: 'model' })
   }
   if (routes.some(isTold)) return { ...found, routes }
-  return {
-    ...found,
-    warnings: [...warnings, `param=model;action=drop;reason=the variant ${suffix} has no effect here`],
-  }
+  return { ...found, warnings: [...warnings, about('dropped', `the variant ${suffix} has no effect here`)] }
 }
 
 function atOpenRouter(route: Route, suffix: string): Route {
@@ -118,7 +130,9 @@ function atOpenRouter(route: Route, suffix: string): Route {
   return { ...route, upstreamModel: `${upstreamModel}:${suffix}` }
 }
 
-/** Throws 403 group_not_allowed for a group that the key is not in. */
+const about = (action: Loss['action'], reason: string): Loss => ({ path: '/model', action, reason, isSevere: false })
+
+/** A 403 for a group that the key is not in. */
 export function foreignGroup(group: string): GatewayError {
   return new GatewayError('group_not_allowed', `Your key is not in the group "${group.slice(0, 64)}".`, {
     param: 'model',
@@ -141,7 +155,8 @@ function thinkingSuffix(scope: Scope, id: string): Found | null {
 /** `vendor/model`: as it is at an OpenRouter backend; elsewhere the vendor is left out where it is the model's own (R27, R28). */
 function vendorPrefix(scope: Scope, id: string): Found | null {
   const slash = id.indexOf('/')
-  if (slash <= 0) return null
+  // No vendor has a colon: that was meant as a backend, and there is none of that name.
+  if (slash <= 0 || id.slice(0, slash).includes(':')) return null
   const openRouter = openRouterOf(scope)
   if (openRouter) {
     refuseBareNames(scope)
@@ -155,7 +170,7 @@ function vendorPrefix(scope: Scope, id: string): Found | null {
     const message = `The model "${id.slice(0, 100)}" does not exist; here it is called "${found.model.id}".`
     throw new GatewayError('model_not_found', message, { param: 'model', suggestions: [found.model.id] })
   }
-  return { ...found, warnings: [...(found.warnings ?? []), 'param=model;action=rewrite;reason=model_normalized'] }
+  return { ...found, warnings: [...(found.warnings ?? []), about('rewritten', 'model_normalized')] }
 }
 
 const exactOrVariant = (scope: Scope, id: string): Found | null => exactId(scope, id) ?? groupOrVariant(scope, id)
@@ -178,11 +193,3 @@ function refuseBareNames({ routing }: Scope): void {
 
 const rejected = (what: string): GatewayError =>
   new GatewayError('policy_rejected', `The operator does not allow a model string that ${what}.`, { param: 'model' })
-
-/** Whether the catalog or an OpenRouter backend knows exactly this id. */
-export const isKnown = (scope: Scope, id: string): boolean => {
-  const openRouter = openRouterOf(scope)
-  return (
-    scope.catalog.models.has(id) || (openRouter !== null && routeAt(scope.catalog, openRouter.id, id) !== undefined)
-  )
-}

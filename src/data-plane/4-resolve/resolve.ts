@@ -1,38 +1,51 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Caller } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
 import { nearest } from '#base/nearest.ts'
-import type { Catalog } from '#catalog/types.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
+import { escapePointer, type Loss } from '#ir/extensions.ts'
 import { rewriteAlias } from './aliases.ts'
 import { foreignGroup, LOOKUPS } from './lookups.ts'
-import { DEFAULT_GROUP, groupOf, type Scope } from './scope.ts'
+import { DEFAULT_GROUP, everyGroup, groupOf, type Scope } from './scope.ts'
 import type { Found, Selection, TraceStep } from './selection.ts'
 import { CHAIN_ELEMENTS_MAX, type HybridLegs, readHybrid, splitChain } from './selectors.ts'
-import { readParameters } from './uri-parameters.ts'
+import { type Fault, readParameters } from './uri-parameters.ts'
 
 /** Suggestions in a 404 (R45). */
 const SUGGESTIONS_MAX = 3
 
 /**
- * Finds what a model string means, in the one order of R43: forced model, alias, chain, parameters, then the lookups. Pure.
- * Throws 400, 403, 404, 503 as the lookups do.
+ * Finds what a model string means, in the one order of R43: forced model, alias, chain, parameters, then the lookups. What is left
+ * out of the string is logged (R31). Throws 400, 403, 404, 503 as the lookups do.
  */
-export function resolve(gateway: Gateway, caller: Caller, parsed: Parsed, exchange: Exchange): Selection {
+export function resolve(gateway: Gateway, caller: Caller, parsed: Parsed, exchange: Heading): Selection {
   const scope = scopeOf(gateway, caller, exchange.request.headers['x-gateway-group'])
-  return resolveModel(gateway, scope, parsed.model, {
+  const selection = resolveModel(gateway, scope, parsed.model, {
     isEmbedding: parsed.operation === 'embed',
-    alternatives: parsed.wishes?.models ?? [],
+    alternatives: parsed.wishes?.models ?? NO_MODELS,
   })
+  for (const { name, reason, isError } of selection.faults)
+    gateway.log[isError ? 'error' : 'warn']({ requestId: exchange.id }, `${name}: ${reason}`)
+  return selection
+}
+
+const NO_MODELS: readonly string[] = []
+
+/** What a lookup looks at of a request besides its model. */
+export type Heading = Pick<Exchange, 'id' | 'openRouter'> & {
+  readonly request: { readonly headers: IncomingHttpHeaders }
 }
 
 /** The catalog as this key sees it. Throws 403 group_not_allowed for a group that it asks for and is not in. */
 export function scopeOf(gateway: Gateway, caller: Caller, wanted?: string | string[]): Scope {
-  const groups = caller.key?.groups ?? [DEFAULT_GROUP]
+  const catalog = gateway.catalog.current
+  // Without keys (R16) whoever asks is the operator.
+  const groups = caller.key?.groups ?? everyGroup(catalog)
   const group = typeof wanted === 'string' && wanted !== '' ? wanted : (groups[0] ?? DEFAULT_GROUP)
   if (group !== groups[0] && !groups.includes(group)) throw foreignGroup(group)
-  return { catalog: gateway.catalog.current, routing: gateway.settings.routing, groups, group }
+  return { catalog, routing: gateway.settings.routing, groups, group }
 }
 
 export interface Wanted {
@@ -42,7 +55,7 @@ export interface Wanted {
   readonly alternatives: readonly string[]
 }
 
-/** As `resolve`, for a model string by itself. */
+/** As `resolve`, for a model string by itself. Pure. */
 export function resolveModel(gateway: Gateway, scope: Scope, requested: string, wanted: Wanted): Selection {
   const trace: TraceStep[] = []
   const { routing, failoverRoutes } = gateway.settings
@@ -78,16 +91,13 @@ function lookUp(scope: Scope, text: string, trace: TraceStep[]): Looked {
   const { id, parameters, faults } = readParameters(text)
   if (id !== text) stepped(trace, 'parameters', text, id)
   if (faults.length > 0 && scope.routing.strictUriParameters) {
-    throw new GatewayError('invalid_parameter', `The model string's parameters are invalid: ${faults[0]}.`, {
+    const { name, reason } = faults[0]!
+    throw new GatewayError('invalid_parameter', `The model string's parameters are invalid: ${name}: ${reason}.`, {
       param: 'model',
     })
   }
   const found = findFirst(scope, id, trace)
-  if (!found) throw unknown(scope.catalog, id)
-  const warnings = faults.map((fault) => {
-    const [name, reason] = fault.split(': ')
-    return `param=${asciiOf(name!)};action=drop;reason=${asciiOf(reason ?? 'invalid')}`
-  })
+  if (!found) throw unknown(scope, id)
   return {
     model: found.model,
     routes: found.routes,
@@ -97,7 +107,10 @@ function lookUp(scope: Scope, text: string, trace: TraceStep[]): Looked {
     thinking: found.thinking ?? false,
     sort: found.sort ?? null,
     isPinned: found.isPinned ?? false,
-    warnings: [...warnings, ...(found.warnings ?? [])],
+    fault: found.fault ?? null,
+    faults,
+    warnings:
+      faults.length === 0 ? (found.warnings ?? NO_WARNINGS) : [...faults.map(warningOf), ...(found.warnings ?? [])],
   }
 }
 
@@ -137,8 +150,14 @@ function stepped(trace: TraceStep[], step: string, input: string, output: string
   return output
 }
 
-/** Visible ASCII without the separators of a list of warnings. */
-const asciiOf = (text: string): string => text.replace(/[^\x20-\x7e]|[,;]/g, '_')
+const NO_WARNINGS: readonly Loss[] = []
+
+const warningOf = ({ name, reason }: Fault): Loss => ({
+  path: `/model/${escapePointer(name)}`,
+  action: 'dropped',
+  reason,
+  isSevere: false,
+})
 
 const malformed = (): GatewayError =>
   new GatewayError('invalid_parameter', 'Expected hybrid:[<reasoning model>,<execution model>].', { param: 'model' })
@@ -156,23 +175,43 @@ function resolveLegs(
   const trace = about.trace as TraceStep[]
   stepped(trace, 'hybrid', `hybrid:[${reasoning},${execution}]`, `${reasoning} | ${execution}`)
   const first = { ...lookUp(scope, reasoning, trace), ...rest }
-  return { ...lookUp(scope, execution, trace), ...rest, reasoning: first }
+  const second = lookUp(scope, execution, trace)
+  const faults = [...first.faults, ...second.faults]
+  const warnings = [...first.warnings, ...second.warnings]
+  return { ...second, ...rest, faults, warnings, reasoning: first }
 }
 
-function unknown(catalog: Catalog, requested: string): GatewayError {
+/** Which case it is (R45): written wrongly, a display name, or nothing that is known. Suggests what this key may call. */
+function unknown(scope: Scope, requested: string): GatewayError {
   const shown = requested.slice(0, 100)
-  const suggestions = nearest(requested, catalog.routes.keys(), SUGGESTIONS_MAX)
-  const byName = [...catalog.models.values()].find(
-    (model) => model.displayName === requested && catalog.routes.has(model.id),
-  )
-  if (byName) suggestions.splice(0, suggestions.length, byName.id)
+  const callable = callableIds(scope)
+  const { models } = scope.catalog
+  const byName = callable.find((id) => models.get(id)!.displayName === requested)
+  const suggestions = byName === undefined ? nearest(requested, callable, SUGGESTIONS_MAX) : [byName]
   const hint = suggestions.length > 0 ? ` Did you mean ${suggestions.map((id) => `"${id}"`).join(', ')}?` : ''
-  const message = `The model "${shown}" does not exist.${hint}`
   const paid = requested.replace(/:free$/, '')
-  if (paid !== requested && catalog.models.has(paid)) {
+  if (paid !== requested && callable.includes(paid)) {
     const details = { param: 'model', suggestions: [paid], requestedModels: [shown] }
     const availability = { code: 'free_variant_ended' } as const
+    const message = `The model "${shown}" does not exist. Did you mean "${paid}"?`
     return new GatewayError('model_not_found', message, { ...details, availability })
   }
-  return new GatewayError('model_not_found', message, { param: 'model', suggestions, requestedModels: [shown] })
+  const isMalformed = byName === undefined && MALFORMED.test(requested)
+  const reason = isMalformed
+    ? `"${shown}" is no model name: write model, vendor/model or backend:model.`
+    : byName === undefined
+      ? `The model "${shown}" does not exist.`
+      : `"${shown}" is the name that people read.`
+  const details = { param: 'model', suggestions, requestedModels: [shown] }
+  return new GatewayError('model_not_found', reason + hint, details)
+}
+
+/** What no id has: nothing before or behind a separator, or spaces. */
+const MALFORMED = /\s|^[:/]|[:/]$|^$|\/\//
+
+/** Ids with an active route in one of the key's groups. */
+function callableIds({ catalog, groups }: Scope): readonly string[] {
+  const ids: string[] = []
+  for (const [id, routes] of catalog.routes) if (routes.some(({ group }) => groups.includes(group))) ids.push(id)
+  return ids
 }

@@ -42,6 +42,15 @@ const NO_GROUP: Omit<Group, 'id'> = {
 
 export const groupOf = ({ catalog, group }: Scope): Group => catalog.groups.get(group) ?? { id: group, ...NO_GROUP }
 
+const groupsByCatalog = new WeakMap<Catalog, readonly string[]>()
+
+/** All groups, the default one first. */
+export function everyGroup(catalog: Catalog): readonly string[] {
+  let groups = groupsByCatalog.get(catalog)
+  if (!groups) groupsByCatalog.set(catalog, (groups = [...new Set([DEFAULT_GROUP, ...catalog.groups.keys()])]))
+  return groups
+}
+
 // A catalog is one immutable picture, so what follows from it is found out once.
 const reachable = new WeakMap<Catalog, Map<string, ReadonlySet<string>>>()
 

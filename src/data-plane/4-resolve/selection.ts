@@ -1,5 +1,6 @@
 import type { Model, Route } from '#catalog/types.ts'
-import type { UriParameters } from './uri-parameters.ts'
+import type { Loss } from '#ir/extensions.ts'
+import type { Fault, UriParameters } from './uri-parameters.ts'
 
 /** The model a request means, and every route that may serve it. */
 export interface Selection {
@@ -28,8 +29,12 @@ export interface Selection {
   readonly rotation: string | null
   /** The model that reasons before this one answers (R40). */
   readonly reasoning?: Selection
-  /** For `x-gateway-warnings`. */
-  readonly warnings: readonly string[]
+  /** What the model's name asks to go wrong (B12). */
+  readonly fault: string | null
+  /** Parameters of the string that were left out (R31). */
+  readonly faults: readonly Fault[]
+  /** What of the string had no effect, or another one than it says. */
+  readonly warnings: readonly Loss[]
   readonly trace: readonly TraceStep[]
 }
 
@@ -50,5 +55,6 @@ export interface Found {
   readonly thinking?: boolean
   readonly sort?: Sort
   readonly isPinned?: boolean
-  readonly warnings?: readonly string[]
+  readonly fault?: string
+  readonly warnings?: readonly Loss[]
 }

@@ -14,11 +14,19 @@ export interface UriParameters {
 export interface ReadParameters {
   readonly id: string
   readonly parameters: UriParameters
-  /** What was left out and why, each beginning with the parameter's name (R31). */
-  readonly faults: readonly string[]
+  /** What was left out (R31). */
+  readonly faults: readonly Fault[]
+}
+
+/** A parameter that is left out. `isError`: its value is wrong, rather than that nobody knows it. */
+export interface Fault {
+  readonly name: string
+  readonly reason: string
+  readonly isError: boolean
 }
 
 export const NO_PARAMETERS: UriParameters = {}
+const NO_FAULTS: readonly Fault[] = []
 
 interface Range {
   readonly kind: 'float' | 'integer'
@@ -53,15 +61,15 @@ const NAME_CHARACTERS_MAX = 40
  */
 export function readParameters(text: string): ReadParameters {
   const mark = text.indexOf('?')
-  if (mark < 0) return { id: text, parameters: NO_PARAMETERS, faults: [] }
+  if (mark < 0) return { id: text, parameters: NO_PARAMETERS, faults: NO_FAULTS }
   const parameters: Record<string, number | string> = {}
-  const faults: string[] = []
+  const faults: Fault[] = []
   for (const part of text.slice(mark + 1).split('&')) {
     if (part === '') continue
     const equals = part.indexOf('=')
     const name = decode(equals < 0 ? part : part.slice(0, equals))
     if (equals < 0) {
-      faults.push(`${shown(name)}: has no value`)
+      faults.push({ name: shown(name), reason: 'has no value', isError: false })
       continue
     }
     const value = decode(part.slice(equals + 1)).trim()
@@ -69,7 +77,7 @@ export function readParameters(text: string): ReadParameters {
     const read = readValue(name, value)
     if (typeof read === 'object') {
       delete parameters[name]
-      faults.push(`${shown(name)}: ${read.fault}`)
+      faults.push({ name: shown(name), reason: read.fault, isError: Object.hasOwn(RULES, name) })
     } else parameters[name] = read
   }
   return { id: text.slice(0, mark), parameters, faults }

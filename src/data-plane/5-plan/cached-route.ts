@@ -1,7 +1,7 @@
 import type { Caller } from '#accounts/types.ts'
 import { caches, type Caching, routeKeyOf, turnPrices } from '#data-plane/cache-decision.ts'
-import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
+import type { Heading } from '#data-plane/4-resolve/resolve.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { TTL_MS } from '#health/prompt-caches.ts'
 import { conversationOf } from './conversation.ts'
@@ -20,7 +20,7 @@ export function byCache(
   gateway: Gateway,
   caller: Caller,
   parsed: Parsed,
-  exchange: Exchange,
+  exchange: Heading,
   targets: readonly Target[],
 ): Cached {
   if (parsed.operation !== 'generate' || !targets.some(({ route }) => caches(route))) return { targets, caching: null }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
+import type { Heading } from '#data-plane/4-resolve/resolve.ts'
 import { arrayElements, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
 
 const SESSION_CHARACTERS_MAX = 256
@@ -16,7 +16,7 @@ const SCAN = new ObjectScan([...SYSTEM, ...TURNS])
  * A digest that all requests of one conversation share (B5): of its name in the body or in a header, else of its system message
  * and its first message of the user. `scope` keeps accounts and models apart.
  */
-export function conversationOf(parsed: Parsed, exchange: Exchange, scope: string): string {
+export function conversationOf(parsed: Parsed, exchange: Heading, scope: string): string {
   const hash = createHash('sha256').update(`${scope}\n`)
   const header = exchange.request.headers['x-session-id']
   const told = typeof header === 'string' && header !== '' ? header.slice(0, SESSION_CHARACTERS_MAX) : null

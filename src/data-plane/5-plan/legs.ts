@@ -1,11 +1,11 @@
 import type { Caller } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
-import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
+import type { Heading } from '#data-plane/4-resolve/resolve.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { REASONING_BYTES_MAX } from '#data-plane/reasoning-leg.ts'
-import { type Plan, planTargets, type Target } from './plan.ts'
+import { type Excluded, type Plan, planTargets, type Target } from './plan.ts'
 
 /** As `planTargets`, and with the plan of the leg that reasons first where the model has two (R40). */
 export function planLegs(
@@ -13,9 +13,10 @@ export function planLegs(
   caller: Caller,
   parsed: Parsed,
   selection: Selection,
-  exchange: Exchange,
+  exchange: Heading,
+  excluded: Excluded[] = [],
 ): Plan {
-  const plan = planTargets(gateway, caller, parsed, selection, exchange)
+  const plan = planTargets(gateway, caller, parsed, selection, exchange, excluded)
   if (!selection.reasoning) return plan
   if (parsed.surface !== 'openai-chat') {
     const message = 'Models of two legs are served at /v1/chat/completions only.'
@@ -23,7 +24,7 @@ export function planLegs(
   }
   // The client's limit is about the answer; how long is thought about it is the model's own.
   const facts = { ...parsed.facts, outputTokensMax: null, candidates: 1 }
-  const leg = planTargets(gateway, caller, { ...parsed, facts, stream: true }, selection.reasoning, exchange)
+  const leg = planTargets(gateway, caller, { ...parsed, facts, stream: true }, selection.reasoning, exchange, excluded)
   const [first, ...others] = leg.targets
   const reasoning = { ...leg, targets: [reasonsMost(first), ...others.map(reasonsMost)] as const }
   const { bound } = plan

@@ -3,6 +3,7 @@ import type { Protocol, Surface } from '#base/protocols.ts'
 import type { Model, Route } from '#catalog/types.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
+import { hasImage, isBlind } from './inputs.ts'
 import type { Excluded } from './plan.ts'
 import { promptEstimate, windowOf } from './window.ts'
 
@@ -20,7 +21,13 @@ export function noTarget(
   { model, routes, requested }: Selection,
   excluded: readonly Excluded[],
 ): GatewayError {
-  const reasons = new Set(excluded.map(({ reason }) => reason))
+  // Those of the model that was asked for: its fallbacks are second choices.
+  const own = excluded.filter(({ route }) => route.model.id === model.id)
+  const reasons = new Set(own.flatMap((each) => each.reasons))
+  if (isBlind(model) && reasons.has('capability') && hasImage(parsed)) {
+    const message = `"${model.id}" has no vision: it takes no images.`
+    return new GatewayError('unsupported_capability', message, { param: 'messages' })
+  }
   if (reasons.has('context')) {
     const window = Math.max(...routes.map(windowOf))
     const message = `The request has about ${promptEstimate(parsed)} tokens and "${model.id}" takes ${window}.`
@@ -29,7 +36,7 @@ export function noTarget(
   const isUnwanted = reasons.has('policy') || reasons.has('price') || reasons.has('whitelist')
   if (isUnwanted) {
     const message = `No backend of "${model.id}" meets what the request or its group asks of one.`
-    const availability = availabilityOf(excluded)
+    const availability = availabilityOf(own)
     const requestedModels = [requested.slice(0, 100)]
     return new GatewayError('no_backend_meets_policy', message, { param: 'provider', requestedModels, availability })
   }

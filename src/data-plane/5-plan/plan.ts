@@ -3,16 +3,28 @@ import { GatewayError } from '#base/errors.ts'
 import type { NanoUsd } from '#base/money.ts'
 import type { Protocol } from '#base/protocols.ts'
 import type { Group, Model, Price, Route, Strategy } from '#catalog/types.ts'
-import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import { boundOf as costBound } from '#ledger/cost.ts'
+import type { Loss } from '#ir/extensions.ts'
 import { RAISED_LIMIT_MAX, raisesLimit } from '#codecs/raised-limit.ts'
-import { type Caching, routeKeyOf } from '#data-plane/cache-decision.ts'
+import type { Caching } from '#data-plane/cache-decision.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
+import type { Heading } from '#data-plane/4-resolve/resolve.ts'
+import { speedKeyOf } from '#data-plane/speed-key.ts'
+import { TAKES_ANYTHING } from '#data-plane/takes-anything.ts'
 import { byCache } from './cached-route.ts'
+import { hasImage, isBlind } from './inputs.ts'
 import { noTarget } from './no-target.ts'
 import { orderTargets, sortTargets } from './order.ts'
-import { excludedBy, isFollowedBy, isNamed, isTooSlow, type Preferences, readPreferences } from './preferences.ts'
+import {
+  excludedBy,
+  isFollowedBy,
+  isNamed,
+  isTooSlow,
+  knownPreferences,
+  type Preferences,
+  readPreferences,
+} from './preferences.ts'
 import { isWithinWindow } from './window.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
 
@@ -26,16 +38,29 @@ export interface Target {
   readonly timeoutMs?: number
   /** Whether OpenRouter's own members are passed on to be followed there; absent: they are for the gateway alone. */
   readonly followsWishes?: boolean
+  /** What the fault lab does to it (B12); absent nearly always. */
+  readonly fault?: TargetFault
+}
+
+/** An attempt that the simulator plays, with what the client wants to go wrong. */
+export interface TargetFault {
+  /** As `X-Fault` says it. */
+  readonly asked: string
+  /** The only attempt that it concerns, from 1; null: every one. */
+  readonly attempt: number | null
+  /** The simulator in the place of the target's own upstream. */
+  readonly route: Route
+  readonly protocol: Protocol
 }
 
 /** Why a route is not among the targets (B7). */
-export type Exclusion = 'protocol' | 'policy' | 'price' | 'whitelist' | 'context' | 'capability'
+export type Exclusion = 'protocol' | 'policy' | 'price' | 'whitelist' | 'context' | 'capability' | 'credential'
 
 export interface Excluded {
   readonly route: Route
-  readonly reason: Exclusion
-  /** The same in OpenRouter's words, where it has one (`excluded_by`). */
-  readonly by?: string
+  readonly reasons: readonly Exclusion[]
+  /** The same in OpenRouter's words, as far as it has some (`excluded_by`). */
+  readonly by?: readonly string[]
 }
 
 /** Where the request may go, in order, and what it can cost at most. */
@@ -46,6 +71,10 @@ export interface Plan {
   /** Null: counting is free and holds nothing (B4). */
   readonly bound: Bound | null
   readonly group: string
+  /** What the client asked to go wrong, and gets (B12). */
+  readonly fault?: string
+  /** Told to the client beside those of the attempt. */
+  readonly losses?: readonly Loss[]
   /** Attempts that may be made for this request, all targets together; 1 when the client wants no failover. */
   readonly attemptsMax: number
   /** The model whose window was too small for the prompt (R73); null nearly always. */
@@ -71,19 +100,24 @@ export interface Bound {
 /** Most tokens that one referenced image or clip is counted as by any provider we know. */
 export const MEDIA_TOKENS_MAX = 8192
 
-/** Chooses the routes that can serve the request, best first, each in the best of its protocols (R66). */
+/**
+ * Chooses the routes that can serve the request, best first, each in the best of its protocols (R66). What is left out and why is
+ * put into `excluded`, also when nothing is left and it throws.
+ */
 export function planTargets(
   gateway: Gateway,
   caller: Caller,
   parsed: Parsed,
   selection: Selection,
-  exchange: Exchange,
+  exchange: Heading,
+  excluded: Excluded[] = [],
 ): Plan {
   checkKind(parsed, selection.model)
-  const preferences = readPreferences(parsed.wishes?.provider ?? null)
+  const wished = readPreferences(parsed.wishes?.provider ?? null)
+  // On OpenRouter's own surface a provider that is not there is an answer; elsewhere the member is nobody's (R79).
+  const preferences = exchange.openRouter ? wished : knownPreferences(wished, gateway.catalog.current.backends.values())
   const isAlone = exchange.request.headers['x-gateway-no-fallback'] === 'true'
   const staysPut = !preferences.allowsFallbacks || isAlone
-  const excluded: Excluded[] = []
   const caching = new Map<string, Caching>()
   const select = (each: Selection): readonly Target[] => {
     const ordered = targetsOf(gateway, caller, parsed, each, preferences, excluded)
@@ -138,17 +172,19 @@ function targetsOf(
   excluded: Excluded[],
 ): readonly Target[] {
   const { model, routes } = selection
-  const eligible: Target[] = []
+  let eligible: Target[] = []
   for (const route of routes) {
     const protocol = protocolFor(parsed, route)
-    const against: Excluded | null =
-      protocol === null
-        ? { route, reason: 'protocol' }
-        : reasonAgainst(gateway, parsed, selection, route, protocol, preferences)
+    const against = exclusionOf(gateway, parsed, selection, route, protocol, preferences)
     if (against !== null) excluded.push(against)
     else eligible.push(targetOf(parsed, selection, route, protocol!, preferences))
   }
   if (eligible.length < 2) return eligible
+  // A backend whose key is missing is only asked where there is no other: its error names the variable (R23, R66).
+  if (!eligible.every(hasCredential) && eligible.some(hasCredential)) {
+    for (const { route } of eligible) if (!hasCredential({ route })) excluded.push({ route, reasons: ['credential'] })
+    eligible = eligible.filter(hasCredential)
+  }
   const ordered = orderTargets(eligible, model, {
     surface: parsed.surface,
     strategy: strategyOf(gateway, selection),
@@ -189,9 +225,6 @@ function strategyOf(gateway: Gateway, { model, group }: Selection): Strategy {
   return model.strategy ?? gateway.catalog.current.groups.get(group)?.strategy ?? gateway.settings.routing.strategy
 }
 
-/** Under this name a target's speed is kept. */
-export const speedKeyOf = ({ route }: Pick<Target, 'route'>): string => routeKeyOf(route)
-
 /** Those that the client names first come first, in its order. */
 function preferred(targets: readonly Target[], order: readonly string[]): readonly Target[] {
   if (order.length === 0) return targets
@@ -202,24 +235,41 @@ function preferred(targets: readonly Target[], order: readonly string[]): readon
   return targets.toSorted((left, right) => place(left) - place(right))
 }
 
-function reasonAgainst(
+/** Everything that speaks against a route, which a client may want to know at once; null: nothing does. */
+function exclusionOf(
   gateway: Gateway,
   parsed: Parsed,
   selection: Selection,
   route: Route,
-  protocol: Protocol,
+  protocol: Protocol | null,
   preferences: Preferences,
 ): Excluded | null {
+  const reasons: Exclusion[] = protocol === null ? ['protocol'] : []
+  const by: string[] = []
   const group = gateway.catalog.current.groups.get(selection.group)
   const policy = group ? brokenPolicy(route, group) : null
-  if (policy) return { route, reason: 'policy', by: policy }
+  if (policy) {
+    reasons.push('policy')
+    by.push(policy)
+  }
   const isFollowed = isFollowedBy(route, protocol === parsed.surface, preferences)
   const unwanted = excludedBy(route, preferences, isFollowed)
-  if (unwanted) return { route, ...unwanted }
-  if (parsed.wishes?.plugins?.length && !isFollowed) return { route, reason: 'capability' }
-  if (!isWithinWindow(gateway, parsed, route)) return { route, reason: 'context', by: 'context_length' }
-  return null
+  if (unwanted) {
+    if (!reasons.includes(unwanted.reason)) reasons.push(unwanted.reason)
+    by.push(unwanted.by)
+  }
+  const isUnable = isBlind(route.model) && hasImage(parsed)
+  if (isUnable || (parsed.wishes?.plugins?.length && !runsPlugins(route, isFollowed))) reasons.push('capability')
+  if (!isWithinWindow(gateway, parsed, route)) {
+    reasons.push('context')
+    by.push('context_length')
+  }
+  return reasons.length === 0 ? null : { route, reasons, by }
 }
+
+/** OpenRouter runs them, and another backend that takes anything may. */
+const runsPlugins = ({ backend }: Route, isFollowed: boolean): boolean =>
+  backend.type === 'openrouter' ? isFollowed : TAKES_ANYTHING.has(backend.type)
 
 /** What a backend does not promise it does not keep (R65). */
 function brokenPolicy({ backend }: Route, { regions, dataPolicy }: Group): string | null {
@@ -231,7 +281,13 @@ function brokenPolicy({ backend }: Route, { regions, dataPolicy }: Group): strin
 
 const isOther = ({ model }: Route, selection: Selection): boolean => model.id !== selection.model.id
 
-const isTooSmall = ({ reason }: Excluded): boolean => reason === 'context'
+function hasCredential({ route: { backend } }: Pick<Target, 'route'>): boolean {
+  return (
+    backend.credentials.length > 0 || backend.auth === 'none' || backend.aws !== null || backend.access !== undefined
+  )
+}
+
+const isTooSmall = ({ reasons }: Excluded): boolean => reasons.includes('context')
 
 /** What a chat request is translated to, the protocol that can say most first. */
 const TRANSLATED: readonly Protocol[] = [
@@ -298,8 +354,15 @@ function boundOf(gateway: Gateway, caller: Caller, parsed: Parsed, targets: read
   }
 }
 
+/** The same tokens at the dearest price of these routes. */
+export function repriced(bound: Bound, targets: readonly { readonly route: Route }[]): Bound {
+  const { inputTokensMax, outputTokensMax, candidates: n } = bound
+  const price = dearest(targets, (each) => costBound({ inputTokensMax, outputTokensMax, n, price: each }))
+  return { ...bound, price }
+}
+
 /** The price at which the request may cost most, over every route that may serve it (R94). An unpriced route makes the whole unpriced. */
-function dearest(targets: readonly Target[], bound: (price: Price) => NanoUsd): Price | null {
+function dearest(targets: readonly { readonly route: Route }[], bound: (price: Price) => NanoUsd): Price | null {
   let found: Price | null = null
   for (const { route } of targets) {
     if (route.price === null) return null

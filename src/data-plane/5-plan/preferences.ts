@@ -1,5 +1,5 @@
 import { GatewayError } from '#base/errors.ts'
-import type { Route } from '#catalog/types.ts'
+import type { Backend, Route } from '#catalog/types.ts'
 import type { Sort } from '#data-plane/4-resolve/selection.ts'
 import type { Speed } from '#health/target-speed.ts'
 
@@ -68,7 +68,7 @@ function namesOf(provider: Readonly<Record<string, unknown>>, name: string): rea
   const value = provider[name]
   if (value === undefined || value === null) return null
   if (!Array.isArray(value) || !value.every((each) => typeof each === 'string')) throw wrong(name, 'a list of names')
-  return value.map((each: string) => each.toLowerCase())
+  return value.map((each: string) => each.trim().toLowerCase().replaceAll(' ', '-'))
 }
 
 /** `exacto` sorts by a measure of tool calls that only OpenRouter has: the usual order is kept. */
@@ -106,11 +106,14 @@ function medianOf(provider: Readonly<Record<string, unknown>>, name: string): nu
 const wrong = (name: string, expected: string): GatewayError =>
   new GatewayError('invalid_parameter', `"provider.${name}" must be ${expected}.`, { param: `provider.${name}` })
 
-/** What OpenRouter calls vendors whose backends have another type here. */
-const TYPE_OF_SLUG: ReadonlyMap<string, string> = new Map([
-  ['google-vertex', 'vertex'],
+/** OpenRouter's names of providers whose backend type is called otherwise here. */
+const TYPES: ReadonlyMap<string, string> = new Map([
   ['google-ai-studio', 'gemini'],
+  ['google-vertex', 'vertex'],
   ['amazon-bedrock', 'bedrock'],
+  ['alibaba', 'qwen'],
+  ['moonshotai', 'moonshot'],
+  ['z-ai', 'zai'],
 ])
 
 /**
@@ -118,11 +121,28 @@ const TYPE_OF_SLUG: ReadonlyMap<string, string> = new Map([
  * region behind a slash.
  */
 export function isNamed({ backend }: Pick<Route, 'backend'>, name: string): boolean {
-  const isOwn = (own: string): boolean =>
-    backend.id.toLowerCase() === own || backend.type === (TYPE_OF_SLUG.get(own) ?? own)
+  const isOwn = (own: string): boolean => backend.id.toLowerCase() === own || backend.type === (TYPES.get(own) ?? own)
   if (isOwn(name)) return true
   const slash = name.indexOf('/')
   return slash > 0 && isOwn(name.slice(0, slash)) && backend.region?.toLowerCase() === name.slice(slash + 1)
+}
+
+/**
+ * The preferences without a list of providers of which this gateway knows none: it is about somebody else's. A list that names one of
+ * its backends is kept, and then nothing else will do.
+ */
+export function knownPreferences(preferences: Preferences, backends: Iterable<Backend>): Preferences {
+  const { only, order, allowsFallbacks } = preferences
+  const isClosed = !allowsFallbacks && order.length > 0
+  if (only === null && !isClosed) return preferences
+  const known = [...backends]
+  const isOurs = (names: readonly string[]): boolean =>
+    names.some((name) => known.some((backend) => isNamed({ backend }, name)))
+  return {
+    ...preferences,
+    only: only && isOurs(only) ? only : null,
+    order: isClosed && !isOurs(order) ? [] : order,
+  }
 }
 
 /**

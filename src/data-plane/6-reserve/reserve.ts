@@ -25,19 +25,18 @@ const NOTHING: Hold = { metered: false, amountNano: 0n, outputTokensMax: null }
  */
 export function reserve(gateway: Gateway, caller: Caller, exchange: Exchange, plan: Plan): Hold | Promise<Hold> {
   const { bound } = plan
-  if (caller.billing === 'off' || bound === null || bound.price === null) return NOTHING
-  const { price } = bound
+  const wanted = caller.billing === 'off' ? null : wantedOf(plan, gateway.settings.reservation.minOutputTokens)
+  if (wanted === null) return NOTHING
+  const { wantNano, floorNano } = wanted
+  const price = bound!.price!
   const firstNano = firstLeg(plan)
-  const wantNano = worstCase(bound, price, bound.outputTokensMax) + firstNano
-  const least = Math.min(bound.outputTokensMax, gateway.settings.reservation.minOutputTokens)
-  const floorNano = bound.outputIsClients ? wantNano : worstCase(bound, price, least) + firstNano
   const holdOf = (result: HoldResult): Hold => {
     if (!result.granted) throw refusal(gateway, result.refusal, result.availableNano, floorNano)
     const isLowered = result.amountNano < wantNano
     return {
       metered: true,
       amountNano: result.amountNano,
-      outputTokensMax: isLowered ? outputTokensWithin(result.amountNano - firstNano, promptOf(bound, price)) : null,
+      outputTokensMax: isLowered ? outputTokensWithin(result.amountNano - firstNano, promptOf(bound!, price)) : null,
     }
   }
   const result = gateway.ledger.reserve({
@@ -48,6 +47,16 @@ export function reserve(gateway: Gateway, caller: Caller, exchange: Exchange, pl
     floorNano,
   })
   return result instanceof Promise ? result.then(holdOf) : holdOf(result)
+}
+
+/** What a plan would set aside: the worst case, and the least that lets the request through (R94). Null: nothing. */
+export function wantedOf(plan: Plan, minOutputTokens: number): { wantNano: NanoUsd; floorNano: NanoUsd } | null {
+  const { bound } = plan
+  if (bound === null || bound.price === null) return null
+  const firstNano = firstLeg(plan)
+  const wantNano = worstCase(bound, bound.price, bound.outputTokensMax) + firstNano
+  const least = Math.min(bound.outputTokensMax, minOutputTokens)
+  return { wantNano, floorNano: bound.outputIsClients ? wantNano : worstCase(bound, bound.price, least) + firstNano }
 }
 
 /** What the leg that reasons first may cost; one hold covers both (R40). */

@@ -1,3 +1,5 @@
+import { CONTEXT_MEMBER } from '#data-plane/context-member.ts'
+import { TAKES_ANYTHING } from '#data-plane/takes-anything.ts'
 import { parseFaithfulJson } from '#base/exact-json.ts'
 import type { TargetTraits } from '#codecs/translation.ts'
 import type { UriParameters } from '#data-plane/4-resolve/uri-parameters.ts'
@@ -9,12 +11,25 @@ import { childOf, type Fields, fieldsIn } from './fields.ts'
 import { LIMIT_MEMBERS, placeOf } from './parameter-places.ts'
 import { traitsFor } from './translator.ts'
 
-/** Members that the gateway has heard; only OpenRouter hears them too. */
-export const HEARD_MEMBERS: readonly string[] = ['models', 'fallbacks', 'provider', 'session_id', 'route']
-/** Members that only OpenRouter can follow, where the answer does not depend on them. */
+/** Members that the gateway has heard. */
+export const HEARD_MEMBERS: readonly string[] = [
+  'models',
+  'fallbacks',
+  'provider',
+  'session_id',
+  'route',
+  CONTEXT_MEMBER,
+]
+/** Members that are left to OpenRouter, or to who may understand them; a vendor does not. */
 const OPENROUTER_MEMBERS: readonly string[] = ['plugins', 'transforms']
-/** Members that a chain which is gone through here has answered for good. */
-const CHAIN_MEMBERS: readonly string[] = ['models', 'fallbacks']
+const FOREIGN_MEMBERS = [...HEARD_MEMBERS, ...OPENROUTER_MEMBERS]
+/** Those that a chain gone through here has used up. */
+const CHAIN_MEMBERS: readonly string[] = ['models', 'fallbacks', CONTEXT_MEMBER]
+const OWN_MEMBERS: readonly string[] = [CONTEXT_MEMBER]
+const NO_MEMBERS: readonly string[] = []
+
+/** What of a request decides what becomes of its body. */
+export type Adapting = Pick<Asked, 'gateway' | 'parsed' | 'plan' | 'hold'>
 
 export interface Adapted {
   readonly body: Buffer
@@ -23,39 +38,51 @@ export interface Adapted {
 
 /**
  * The upstream's body with what the model string and the route say: the route's defaults under the client's members (R64), the
- * string's parameters above them (R30, R32), and reasoning where the suffix asks for it (R34). What the gateway alone has to hear is
+ * string's parameters above them (R30, R32), reasoning where the suffix asks for it (R34), and the backend's own members above all. What the gateway alone has to hear is
  * taken out. Nearly always there is nothing to do, and the body stays as it is.
  */
-export function adaptBody(asked: Asked, target: Target, body: Buffer): Adapted {
+export function adaptBody(asked: Adapting, target: Target, body: Buffer): Adapted {
   const { route, selection } = target
-  const isHeard = asked.parsed.wishes !== null && asked.parsed.wishes.spans.length > 0
-  const stripped = isHeard ? strippedFor(asked, target) : NONE
-  const isPlain = !selection.thinking && isEmpty(selection.parameters) && isEmpty(route.defaultParams)
-  if (isPlain && stripped.length === 0) return { body, losses: [] }
+  const heard = heardMembers(asked, target)
+  const { force } = route.backend
+  const isPlain =
+    !selection.thinking && isEmpty(selection.parameters) && isEmpty(route.defaultParams) && force === undefined
+  if (isPlain && heard.length === 0) return { body, losses: [] }
   const fields = fieldsIn(parseFaithfulJson(body.toString('utf8')))
   if (!fields) return { body, losses: [] }
   const losses = new Losses()
   const traits = traitsFor(target, asked.gateway.settings.anthropicUpstreamVersion)
-  for (const name of stripped) {
+  for (const name of heard) {
     if (OPENROUTER_MEMBERS.includes(name) && name in fields) losses.dropped(`/${name}`, 'only OpenRouter follows it')
     delete fields[name]
   }
+  if (heard.includes(CONTEXT_MEMBER)) withoutContext(fields)
   layUnder(fields, route.defaultParams)
   applyParameters(asked, target, fields, traits, losses)
   reason(asked, target, fields, traits, losses)
+  if (force) enforce(fields, force, asked.plan.bound?.outputTokensMax ?? null)
   return { body: Buffer.from(JSON.stringify(fields)), losses: losses.list }
 }
 
-const NONE: readonly string[] = []
+/** What is taken out of the body: a vendor's own API would refuse it, and what was done here is not to be done again. */
+function heardMembers({ parsed, plan, hold }: Adapting, target: Target): readonly string[] {
+  const { wishes } = parsed
+  if (wishes === null || (wishes.spans.length === 0 && wishes.contextTokens === null)) return NO_MEMBERS
+  const { type } = target.route.backend
+  const isOpenRouter = type === 'openrouter'
+  if (isOpenRouter ? !target.followsWishes : !TAKES_ANYTHING.has(type)) return FOREIGN_MEMBERS
+  // A model that OpenRouter chose by itself would be billed at the price of another one.
+  const isChosenHere = plan.targets.some(isOfChain(plan.model.id)) || (isOpenRouter && hold.metered)
+  if (isChosenHere && wishes.models.length > 0) return CHAIN_MEMBERS
+  return wishes.contextTokens === null ? NO_MEMBERS : OWN_MEMBERS
+}
 
-/**
- * OpenRouter follows the wishes itself; the others get none of them. Other models are its matter only where nothing is billed
- * and no chain is gone through here: a model that it chose by itself would be billed at the price of another one.
- */
-function strippedFor({ caller, parsed, plan }: Asked, target: Target): readonly string[] {
-  if (!target.followsWishes) return [...HEARD_MEMBERS, ...OPENROUTER_MEMBERS]
-  if (!parsed.wishes?.models.length) return NONE
-  return caller.billing !== 'off' || plan.targets.some(isOfChain(plan.model.id)) ? CHAIN_MEMBERS : NONE
+/** A number for this gateway alone; what else is in `extra_body` is the upstream's. */
+function withoutContext(fields: Fields): void {
+  const extra = fieldsIn(fields['extra_body'])
+  if (extra?.[CONTEXT_MEMBER] === undefined) return
+  delete extra[CONTEXT_MEMBER]
+  if (isEmpty(extra)) delete fields['extra_body']
 }
 
 const isOfChain =
@@ -76,7 +103,20 @@ function layUnder(fields: Fields, defaults: Readonly<Record<string, unknown>>): 
   }
 }
 
-function applyParameters(asked: Asked, target: Target, fields: Fields, traits: TargetTraits, losses: Losses): void {
+/** What decides where a request goes and how it is answered is not the backend's to say. */
+const UNFORCED: ReadonlySet<string> = new Set(['model', 'stream'])
+
+/** The operator's members replace all others (R32); a limit never goes beyond what money is held for. */
+function enforce(fields: Fields, force: Readonly<Record<string, unknown>>, outputTokensMax: number | null): void {
+  for (const [name, value] of Object.entries(force)) {
+    if (UNFORCED.has(name)) continue
+    const isLimit = LIMIT_MEMBERS.includes(name) && typeof value === 'number'
+    const held = typeof fields[name] === 'number' ? fields[name] : (outputTokensMax ?? Infinity)
+    fields[name] = isLimit ? Math.min(value, held) : structuredClone(value)
+  }
+}
+
+function applyParameters(asked: Adapting, target: Target, fields: Fields, traits: TargetTraits, losses: Losses): void {
   const { protocol, route, selection } = target
   const limit = asked.hold.outputTokensMax
   for (const [name, value] of Object.entries(selection.parameters) as [keyof UriParameters, number | string][]) {
@@ -108,7 +148,7 @@ function bounded(
   return 1
 }
 
-function reason(asked: Asked, target: Target, fields: Fields, traits: TargetTraits, losses: Losses): void {
+function reason(asked: Adapting, target: Target, fields: Fields, traits: TargetTraits, losses: Losses): void {
   const { protocol, route, selection } = target
   const effort = selection.parameters.reasoning_effort ?? null
   if (!selection.thinking && effort === null) return

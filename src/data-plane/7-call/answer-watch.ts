@@ -19,7 +19,7 @@ export class AnswerWatch {
     switch (event.type) {
       case 'block-delta':
         this.contentBytes += Buffer.byteLength(event.text)
-        return true
+        return event.text !== ''
       case 'block-start': {
         const { type } = event.block
         if (type === 'tool-call') this.toolCallsCount++

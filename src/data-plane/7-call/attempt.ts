@@ -6,7 +6,9 @@ import { StreamBrokenError } from '#data-plane/failures.ts'
 import { AwsEventFramer } from '#wire/aws-event-stream.ts'
 import { EventFramer, EventTooLargeError, readEvent } from '#wire/sse.ts'
 import type { EventSink, EventSource } from './answer.ts'
+import type { Carried, Carrier } from './pools.ts'
 import { BodyDecoder } from './body-decoder.ts'
+import { endsWithoutContent } from './empty-answer.ts'
 import { Watchdog } from './watchdog.ts'
 
 /** An error body is read up to here; what a client is told is far shorter. */
@@ -48,8 +50,11 @@ export interface AttemptLimits {
  * One upstream request, from its dispatch to its outcome. The outcome of a stream is known with its first content: until
  * then nothing has been promised to the client, and a failure may be retried elsewhere; after it the events flow to a sink.
  */
-export class Attempt implements Dispatcher.DispatchHandler, EventSource {
+export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried {
   readonly outcome: Promise<AttemptOutcome>
+  carrier: Carrier | null = null
+  /** Sends the request again over a fresh connection; false when it may not be. Absent: it is sent once. */
+  resend: (() => boolean) | null = null
   private settleOutcome!: (outcome: AttemptOutcome) => void
   private readonly reader: StreamReader | null
   private readonly limits: AttemptLimits
@@ -70,6 +75,8 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
   private ended: { error: Error | null } | null = null
   private finished = false
   private committed = false
+  /** Bytes that the socket had read before this request, where it had carried others; null on a fresh one. */
+  private bytesBefore: number | null = null
 
   private readonly isInvoked: boolean
 
@@ -84,8 +91,13 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.finished) controller.abort(ABORTED)
-    else this.controller = controller
+    if (this.finished) {
+      controller.abort(ABORTED)
+      return
+    }
+    this.controller = controller
+    const { carrier } = this
+    if (carrier && carrier.carried++ > 0) this.bytesBefore = carrier.socket?.bytesRead ?? null
   }
 
   onResponseStart(
@@ -118,7 +130,19 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.isStale() && this.resend!()) return
     this.fail({ status: 502, code: 'upstream_unavailable', message: 'The connection to the backend failed.' }, error)
+  }
+
+  /**
+   * Whether an idle connection was closed while the request was on its way (fault R14): it had served before, and not one byte of
+   * a reply came.
+   */
+  private isStale(): boolean {
+    if (this.finished || this.resend === null || this.bytesBefore === null || this.status !== 0) return false
+    const isUntouched = this.carrier?.socket?.bytesRead === this.bytesBefore
+    this.bytesBefore = null
+    return isUntouched
   }
 
   /** The client left, or the gateway gives this attempt up. */
@@ -204,7 +228,7 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
     // Keep-alives say nothing, however many there are.
     if (role !== 'noise') this.heldEvents++
     const isFull = this.heldEvents >= HELD_EVENTS_MAX || this.heldBytes >= HELD_BYTES_MAX
-    if (role === 'content' || role === 'terminal' || isFull) this.commit()
+    if (role === 'terminal' || isFull || (role === 'content' && !endsWithoutContent(reader))) this.commit()
   }
 
   private commit(): void {
@@ -252,6 +276,8 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource {
 
   private fail(failure: Failure, cause?: Error): void {
     if (this.finished) return
+    // An answer that has said its end is whole, whatever comes after.
+    if (this.isStream && !this.committed && this.reader!.complete && !this.reader!.failure) this.commit()
     if (this.committed) {
       const error = new StreamBrokenError(failure, cause)
       this.finish()

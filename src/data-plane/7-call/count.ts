@@ -15,6 +15,7 @@ import { Losses } from '#ir/extensions.ts'
 import { countTokens } from '#tokens/count-tokens.ts'
 import type { WholeAnswer } from './answer.ts'
 import { dispatch } from './dispatch.ts'
+import { atAttempt } from './faulted.ts'
 import { refuseForbiddenMedia } from './remote-media.ts'
 import { traitsFor, versionOf } from './translator.ts'
 import { attemptRecord, errorOf } from './upstream-error.ts'
@@ -30,7 +31,7 @@ export async function countPrompt(
   plan: Plan,
   report: Report,
 ): Promise<WholeAnswer> {
-  const [target] = plan.targets
+  const target = atAttempt(plan.targets[0], 1)
   const own = await askOwnSurface(gateway, exchange, parsed, target)
   if (own) return answerOf(target, report, own, { 'x-gateway-count': 'native' })
   const request = readRequest(exchange, parsed)

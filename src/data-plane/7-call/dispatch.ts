@@ -23,6 +23,10 @@ export interface Sending {
   readonly stream: boolean
   /** Index of the backend's credential to send. */
   readonly credential: number
+  /** The client's own limit (R76); absent or null: none. */
+  readonly timeoutMs?: number | null
+  /** Whether a request that an idle connection lost may be sent again (fault R14). */
+  readonly mayResend?: boolean
 }
 
 /** Makes one attempt. It is given up when the client leaves. */
@@ -79,15 +83,25 @@ function send(
     clientQuery: exchange.query,
     credential: access.credential,
   })
+  if (target.fault !== undefined) request.headers.push('x-fault', target.fault.asked)
   const betas = cloud ? betasFor(route.backend.type, isTranslated, exchange.request.headers) : ''
   const body = cloud ? cloudBody(cloud, protocol, operation, sending.body, betas) : sending.body
-  const running = new Attempt(reader, limitsOf(gateway, target, stream), protocol === 'anthropic-messages')
+  const running = new Attempt(reader, limitsOf(gateway, target, sending), protocol === 'anthropic-messages')
   exchange.departure.onGone(() => running.abort())
   const { origin, path } = request
   const { aws } = access
   const headers = aws ? [...request.headers, ...awsHeaders(aws, request, body)] : request.headers
   headers.push(...hopHeaders(route.backend, exchange))
-  gateway.pools.for(origin).dispatch({ origin, path, method: 'POST', headers, body }, running)
+  const call = { origin, path, method: 'POST' as const, headers, body }
+  if (sending.mayResend) {
+    running.resend = () => {
+      running.resend = null
+      if (!gateway.retryBudget.take(performance.now())) return false
+      gateway.pools.dispatchFresh(origin, call, running)
+      return true
+    }
+  }
+  gateway.pools.for(origin).dispatch(call, running)
   if (route.backend.access) void forgetRefused(running, route.backend, access)
   return running.outcome
 }
@@ -98,17 +112,21 @@ async function forgetRefused({ outcome }: Attempt, backend: Backend, access: Acc
   if (result.kind === 'failed' && result.failure.status === 401) renewableAccess(backend)?.forget(access)
 }
 
-function limitsOf(gateway: Gateway, target: Target, stream: boolean): AttemptLimits {
-  const { timeouts } = target.route.backend
+function limitsOf(gateway: Gateway, target: Target, { stream, timeoutMs }: Sending): AttemptLimits {
+  const { route } = target
+  const timeouts = route.timeouts ?? route.backend.timeouts
   const { limits } = gateway.settings
   return {
     bodyBytesMax: limits.upstreamBodyBytesMax,
     eventBytesMax: limits.eventBytesMax,
-    firstContentMs: shorter(stream ? timeouts.ttftMs : timeouts.requestMs, target.timeoutMs),
-    idleMs: timeouts.streamIdleMs,
+    firstContentMs: shorter(shorter(stream ? timeouts.ttftMs : timeouts.requestMs, target.timeoutMs), timeoutMs),
+    idleMs: shorter(timeouts.streamIdleMs, timeoutMs),
     totalMs: timeouts.totalMs,
   }
 }
 
-/** Of two limits, of which 0 is none. */
-const shorter = (own: number, other = 0): number => (own === 0 || other === 0 ? own + other : Math.min(own, other))
+/** The limit, or another one that is below it. 0 is no limit, and so is no number. */
+function shorter(limitMs: number, otherMs: number | null | undefined): number {
+  if (!otherMs) return limitMs
+  return limitMs > 0 ? Math.min(limitMs, otherMs) : otherMs
+}

@@ -5,7 +5,8 @@ import { UpstreamError } from '#data-plane/failures.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
 import type { Answer } from './answer.ts'
 import type { Asked } from './asked.ts'
-import { type Failed, tryTarget } from './try-target.ts'
+import { atAttempt } from './faulted.ts'
+import { type Answered, type Failed, tryTarget } from './try-target.ts'
 import { errorOf, secondsOf } from './upstream-error.ts'
 
 /** Tries again at the only backend there is when that one could not be reached or was overloaded (R70). */
@@ -23,6 +24,7 @@ export class Failover {
   private readonly deadlineAt: number
   /** What the first target says that could not take the request at all. */
   private refusal: GatewayError | null = null
+  private spare: Spare | null = null
 
   constructor(asked: Asked) {
     this.asked = asked
@@ -33,7 +35,8 @@ export class Failover {
   /** Throws GatewayError when no target answers. */
   async run(): Promise<Answer> {
     const { gateway, plan } = this.asked
-    gateway.retryBudget.offered(performance.now())
+    // Failures that were asked for are no sign of trouble, and take nobody's retries.
+    if (plan.fault === undefined) gateway.retryBudget.offered(performance.now())
     const admitted = plan.targets.filter(({ route }) => gateway.health.admits(route))
     if (admitted.length === 0 && gateway.settings.routing.allUnhealthy === 'fail') throw this.allPaused()
     // With everything paused, to try is better than to refuse (R71).
@@ -41,11 +44,36 @@ export class Failover {
     while (rest.length > 0 && this.mayTry()) {
       const [target, ...others] = rest as readonly [Target, ...Target[]]
       const tried = await this.attempt(target)
-      if (tried?.kind === 'answered') return tried.answer
-      rest = tried?.failed.verdict.next === 'model' ? others.filter(isOtherModel(target)) : others
-      if (tried?.failed.verdict.next === 'stop') break
+      if (tried?.kind === 'answered') {
+        if (others.length === 0 || !tried.answer.isEmpty) return this.take(tried.answer)
+        this.setAside(tried.answer)
+      }
+      const next = tried?.kind === 'failed' ? tried.failed.verdict.next : 'target'
+      rest = next === 'model' ? others.filter(isOtherModel(target)) : others
+      if (next === 'stop') break
     }
-    return this.askAgain()
+    if (!this.spare) return this.askAgain()
+    this.spare.restoreReport()
+    return this.spare.answer
+  }
+
+  /** An answer that says nothing is kept, in case no other target does better (B10). */
+  private setAside(answer: Answered): void {
+    this.drop()
+    this.spare = { answer, restoreReport: this.asked.report.mark() }
+    this.attempts[this.attempts.length - 1] = { ...answer.record, error_code: EMPTY_CODE }
+  }
+
+  private take(answer: Answer): Answer {
+    this.drop()
+    return answer
+  }
+
+  private drop(): void {
+    const answer = this.spare?.answer
+    this.spare = null
+    answer?.health?.release()
+    if (answer?.kind === 'stream') answer.events.abort()
   }
 
   /** Waits for the only backend there is, where it says when it is back (R70). */
@@ -89,16 +117,16 @@ export class Failover {
     const { gateway, plan, exchange } = this.asked
     if (exchange.departure.gone || this.attempts.length >= plan.attemptsMax) return false
     const now = performance.now()
-    return now < this.deadlineAt && gateway.retryBudget.take(now)
+    return now < this.deadlineAt && (plan.fault !== undefined || gateway.retryBudget.take(now))
   }
 
   /** Null when the target cannot take the request. */
   private async attempt(
     target: Target,
-  ): Promise<{ kind: 'answered'; answer: Answer } | { kind: 'failed'; failed: Failed } | null> {
+  ): Promise<{ kind: 'answered'; answer: Answered } | { kind: 'failed'; failed: Failed } | null> {
     let tried
     try {
-      tried = await tryTarget(this.asked, target)
+      tried = await tryTarget(this.asked, atAttempt(target, this.attempts.length + 1))
     } catch (error) {
       if (!(error instanceof GatewayError) || error.status >= 500) throw error
       this.refusal ??= error
@@ -142,6 +170,15 @@ export class Failover {
     return new UpstreamError(new GatewayError('upstream_unavailable', message), this.attempts)
   }
 }
+
+/** An empty answer, and what its request lost on the way. */
+interface Spare {
+  readonly answer: Answered
+  readonly restoreReport: () => void
+}
+
+/** What the log says of an attempt whose answer said nothing. */
+const EMPTY_CODE = 'empty_completion'
 
 const backendOf = ({ target }: Failed): string => target.route.backend.id
 const isOtherModel =

@@ -17,7 +17,7 @@ import type { ChatEvent } from '#ir/chat-event.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import type { Loss, Losses } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
-import { costOf } from '#ledger/cost.ts'
+import { type Cost, costOf, reportedCost } from '#ledger/cost.ts'
 import { isOperatorsName } from '#providers/cloud-paths.ts'
 import { AnswerWatch } from './answer-watch.ts'
 import type { Conversation } from './conversation.ts'
@@ -126,7 +126,7 @@ export class ChatTranslator implements Translation {
       showsUsage: exchange.openRouter ? parsed.facts.showsUsage !== false : parsed.facts.showsUsage === true,
       isOpenRouter: exchange.openRouter,
       losses: this.answerLosses,
-      costOf: (usage) => (price === null ? null : formatUsd(costOf(usage, price).nano)),
+      costOf: (usage) => textOf(price?.source === 'reported' ? reportedCost(usage) : price && costOf(usage, price)),
     }
   }
 
@@ -198,6 +198,8 @@ export class ChatTranslator implements Translation {
   }
 }
 
+const textOf = (cost: Cost | null): string | null => cost && formatUsd(cost.nano)
+
 /** The request within what the balance pays for: where reasoning would raise the limit again, it is left out (R94). */
 function affordable(request: ChatRequest, outputTokensMax: number, mayRaise: boolean, losses: Losses): ChatRequest {
   if (!mayRaise || request.reasoning === null || outputTokensMax >= RAISED_LIMIT_MAX)
@@ -236,7 +238,7 @@ export function traitsFor(
  * A tool that the provider would run is offered by agents beside their own, whatever the model: without it the model does
  * with the others, and that is told as a warning. Where it is all there is, or must be called, the request is refused.
  */
-function withoutSpareTools(request: ChatRequest, losses: readonly Loss[]): readonly Loss[] {
+export function withoutSpareTools(request: ChatRequest, losses: readonly Loss[]): readonly Loss[] {
   const { tools, toolChoice } = request
   const forced = toolChoice?.type === 'tool' ? toolChoice.name : null
   const isForced = toolChoice?.type === 'opaque' || tools.some((tool) => tool.type === 'server' && tool.name === forced)

@@ -6,11 +6,14 @@ import type { HealthWatch } from '#health/target-health.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
 import { JsonError } from '#wire/json-scan.ts'
+import { speedKeyOf } from '#data-plane/speed-key.ts'
 import { adaptBody } from './adapt-body.ts'
 import type { Answer } from './answer.ts'
 import type { Asked } from './asked.ts'
 import { dispatch, type Sending } from './dispatch.ts'
 import { dispatchAll } from './dispatch-all.ts'
+import { isStaged } from './faulted.ts'
+import { isEmptyAnswer } from './empty-answer.ts'
 import { refuseLosses } from './losses.ts'
 import { applyParamRules, paramRulesOf } from './param-rules.ts'
 import { MARKED, withCaching } from './prompt-caching.ts'
@@ -29,7 +32,11 @@ export interface Failed {
 }
 
 /** An answer without the attempts before it. */
-export type Answered = Answer & { readonly record: AttemptRecord }
+export type Answered = Answer & {
+  readonly record: AttemptRecord
+  /** Whether it says nothing at all: another target may do better (B10). */
+  readonly isEmpty: boolean
+}
 
 /**
  * Makes one attempt at one target. Health hears of a failure and of a whole answer here; of a stream, when it has ended.
@@ -38,7 +45,8 @@ export type Answered = Answer & { readonly record: AttemptRecord }
 export async function tryTarget(asked: Asked, target: Target): Promise<Answered | Failed> {
   const { gateway, exchange, parsed, report } = asked
   const startedAt = performance.now()
-  const watch = gateway.health.begin(target.route)
+  const watch = isStaged(target) ? UNWATCHED : gateway.health.begin(target.route)
+  if (asked.plan.targets.length > 1) gateway.speeds.picked(speedKeyOf(target))
   const prepared = await prepare(asked, target, watch)
   const { translator, sending } = prepared
   const translated = parsed.stream ? (translator?.openReader() ?? null) : null
@@ -64,12 +72,18 @@ export async function tryTarget(asked: Asked, target: Target): Promise<Answered 
     save: translator?.save ?? null,
     health: watch,
   }
-  if (outcome.kind === 'stream') return { ...base, ...streamOf(outcome, reader!), translated }
+  if (outcome.kind === 'stream') {
+    const isEmpty = reader!.complete && !reader!.failure && isEmptyAnswer(reader!)
+    return { ...base, ...streamOf(outcome, reader!), translated, isEmpty }
+  }
   const { facts, render } = readWhole(parsed, translator, outcome.body)
   if (facts.failure) return failed(facts.failure, null)
-  watch.succeed()
-  return { ...base, kind: 'whole', body: outcome.body, facts, render }
+  const isEmpty = parsed.operation === 'generate' && isEmptyAnswer(facts)
+  if (!isEmpty) watch.succeed()
+  return { ...base, kind: 'whole', body: outcome.body, facts, render, isEmpty }
 }
+
+const UNWATCHED: HealthWatch = { credential: 0, succeed() {}, fail() {}, release() {} }
 
 interface Prepared {
   readonly translator: Translation | null
@@ -89,7 +103,7 @@ async function prepare(asked: Asked, target: Target, watch: HealthWatch): Promis
     const adapted = adaptBody(asked, target, sending.body)
     const ruled = applyParamRules(paramRulesOf(target), adapted.body, translator?.paths ?? {})
     const marked = sending === plain ? [] : [MARKED]
-    report.rule(target.protocol, [...marked, ...adapted.losses, ...ruled.losses])
+    report.rule(target.protocol, [...target.selection.warnings, ...marked, ...adapted.losses, ...ruled.losses])
     refuseLosses(gateway.settings, ruled.losses)
     return { translator, sending: { ...sending, body: ruled.body } }
   } catch (error) {
@@ -115,22 +129,25 @@ function tellHealth(watch: HealthWatch, failure: Failure, verdict: Verdict, retr
 }
 
 function sendingOf(
-  { exchange, parsed, hold }: Asked,
+  { exchange, parsed, hold, plan }: Asked,
   target: Target,
   translator: Translation | null,
   credential: number,
 ): Sending {
-  const { operation, stream } = parsed
+  const { operation, stream, timeoutMs } = parsed
+  // Who wants one call gets one, also where the first has probably not arrived.
+  const mayResend = plan.attemptsMax > 1
   if (translator) {
     const { body, geminiAction } = translator
-    return { body, operation, geminiAction, isTranslated: true, stream, credential }
+    return { body, operation, geminiAction, isTranslated: true, stream, credential, timeoutMs, mayResend }
   }
   const body = PASSTHROUGH[parsed.surface].writeRequest(parsed.body, parsed.facts, {
     model: target.route.upstreamModel,
     includeUsage: stream,
     ...(hold.outputTokensMax === null ? {} : { outputTokensMax: hold.outputTokensMax }),
   })
-  return { body, operation, geminiAction: exchange.endpoint.action, isTranslated: false, stream, credential }
+  const geminiAction = exchange.endpoint.action
+  return { body, operation, geminiAction, isTranslated: false, stream, credential, timeoutMs, mayResend }
 }
 
 interface Whole {

@@ -22,10 +22,21 @@ const UNREACHED: Verdict = { next: 'target', trouble: 'failed', isPassing: true 
 const LIMITED: Verdict = { next: 'target', trouble: 'rate-limited', isPassing: true }
 const REFUSED: Verdict = { next: 'target', trouble: 'refused', isPassing: false }
 
-/** Codes by which providers say that the prompt is too long for the model, and words of those that have none. */
-const TOO_LONG_CODES: ReadonlySet<string> = new Set(['context_length_exceeded', 'string_above_max_length'])
-const TOO_LONG =
-  /context.{0,20}(?:length|window)|prompt is too long|(?:input|prompt).{0,40}(?:too long|exceeds?.{0,40}(?:maximum|limit|tokens))|maximum (?:context|number of (?:input )?tokens)/i
+/** Codes by which providers say that the prompt is too long for the model. */
+const TOO_LONG_CODES: ReadonlySet<string> = new Set(['context_length_exceeded', 'exceed_context_size_error'])
+/**
+ * Words of those that have no code. Whole words with spaces between them: names of members (`context_window`, `prompt_cache_key`),
+ * strings that are too long for their member and limits of images or of the answer are the client's own mistakes.
+ */
+const TOO_LONG: readonly RegExp[] = [
+  /\bcontext (?:length|window|size|limit)\b/i,
+  /\b(?:input|prompt) is too (?:long|large)\b/i,
+  /\b(?:input|prompt) .{0,60}\bexceeds? .{0,60}\btokens\b/i,
+  /\bexceed(?:s|ed)? (?:the )?(?:model )?token limit\b/i,
+  /\bmaximum (?:prompt length|number of (?:input )?tokens)\b/i,
+  /\btokens in the prompt cannot exceed\b/i,
+  /\brange of input length should be\b/i,
+]
 
 /** Codes by which a provider refuses what the prompt says, as another vendor's model may not. */
 const MODERATED: ReadonlySet<string> = new Set([
@@ -51,12 +62,14 @@ export function judge(failure: Failure): Verdict {
 }
 
 /** Whether an upstream says that the prompt does not fit into the model's window (R73). */
-export function isTooLong({ status, message, upstreamCode }: Failure): boolean {
+export function isTooLong({ status, message, upstreamCode, upstreamType }: Failure): boolean {
   if (status !== 400 && status !== 413 && status !== 422) return false
-  return TOO_LONG_CODES.has(upstreamCode ?? '') || TOO_LONG.test(message)
+  return isTooLongCode(upstreamCode) || isTooLongCode(upstreamType) || TOO_LONG.some((words) => words.test(message))
 }
 
 function isModerated({ status, upstreamCode, upstreamType }: Failure): boolean {
   if (status !== 400 && status !== 403) return false
   return MODERATED.has(upstreamCode ?? '') || MODERATED.has(upstreamType ?? '')
 }
+
+const isTooLongCode = (code: string | undefined): boolean => TOO_LONG_CODES.has(code ?? '')

@@ -2,7 +2,7 @@ import { NO_USAGE, type Usage } from '#ir/usage.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
 import type { Answer } from '#data-plane/7-call/answer.ts'
-import { type Cost, costOf } from '#ledger/cost.ts'
+import { type Cost, costOf, reportedCost } from '#ledger/cost.ts'
 import type { Price } from '#catalog/types.ts'
 import type { Tally } from './tally.ts'
 
@@ -63,6 +63,7 @@ function pricing(price: Price | null): (usage: Usage) => Cost | null {
   let last: { usage: Usage; cost: Cost } | null = null
   return (usage) => {
     if (price === null) return null
+    if (price.source === 'reported') return reportedCost(usage)
     if (last?.usage !== usage) last = { usage, cost: costOf(usage, price) }
     return last.cost
   }

@@ -1,3 +1,4 @@
+import type { Deprecation } from '#catalog/types.ts'
 import { adapterOf } from '#base/protocols.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
@@ -15,6 +16,13 @@ export function addFacts(headers: Record<string, string>, parsed: Parsed, plan: 
   const cacheDecision = decision && isTold ? cacheDecisionOf(plan, answer) : null
   if (cacheDecision) headers['x-gateway-cache-decision'] = cacheDecisionText(cacheDecision)
   if (plan.reroutedFrom !== null) headers['x-gateway-context-rerouted'] = plan.reroutedFrom
+  if (route.model.deprecation) addDeprecation(headers, route.model.deprecation)
   const warnings = answer.report.headerTexts(answer.kind === 'whole')
   if (warnings.length > 0) headers['x-gateway-warnings'] = warnings.join(', ')
+}
+
+/** RFC 9745 and RFC 8594: since when an id is outdated, and until when it works (R44). */
+function addDeprecation(headers: Record<string, string>, { sinceMs, sunsetMs }: Deprecation): void {
+  headers['deprecation'] = sinceMs === null ? '@0' : `@${Math.floor(sinceMs / 1000)}`
+  if (sunsetMs !== null) headers['sunset'] = new Date(sunsetMs).toUTCString()
 }

@@ -19,7 +19,7 @@ export type Outcome = 'complete' | 'client_cancelled' | 'upstream_disconnect'
 /** Books the request, with why it broke off if it did; resolves when that is durable. Called before the last byte is released (invariant 2). */
 export type Settle = (outcome: Outcome, breach?: Failure) => Promise<void>
 
-/** Writes the answer to the client, with its own protocol's bytes. Resolves when nothing is left to do. */
+/** Writes the answer to the client, with its own protocol's bytes; a stream is read on for `drainMs` after its client left. Resolves when nothing is left to do. */
 export async function reply(
   exchange: Exchange,
   parsed: Parsed,
@@ -27,8 +27,9 @@ export async function reply(
   answer: Answer,
   tally: Tally,
   settle: Settle,
+  drainMs: number,
 ): Promise<void> {
-  if (answer.kind === 'stream') await new StreamReply(exchange, parsed, plan, answer, tally, settle).run()
+  if (answer.kind === 'stream') await new StreamReply(exchange, parsed, plan, answer, tally, settle, drainMs).run()
   else await replyWhole(exchange, parsed, plan, answer, tally, settle)
 }
 

@@ -31,6 +31,7 @@ export class StreamReply implements EventSink {
   private readonly answer: StreamAnswer
   private readonly tally: Tally
   private readonly settle: Settle
+  private readonly drainMs: number
   private readonly publicName: Buffer
   private readonly arrayFrames: JsonArrayFrames | null
   /** Whether this client sees the usage frame of a chat stream (R9). */
@@ -43,10 +44,21 @@ export class StreamReply implements EventSink {
   private tail: Buffer[] | null = null
   private lingering: NodeJS.Timeout | undefined
   private isFinishing = false
+  /** Set while the upstream is read on for a client that has left. */
+  private draining: NodeJS.Timeout | undefined
   private accept!: () => void
   private reject!: (error: unknown) => void
 
-  constructor(exchange: Exchange, parsed: Parsed, plan: Plan, answer: StreamAnswer, tally: Tally, settle: Settle) {
+  constructor(
+    exchange: Exchange,
+    parsed: Parsed,
+    plan: Plan,
+    answer: StreamAnswer,
+    tally: Tally,
+    settle: Settle,
+    drainMs: number,
+  ) {
+    this.drainMs = drainMs
     this.exchange = exchange
     this.response = exchange.response
     this.parsed = parsed
@@ -70,12 +82,21 @@ export class StreamReply implements EventSink {
     return new Promise((accept, reject) => {
       this.accept = accept
       this.reject = reject
-      this.exchange.departure.onGone(() => {
-        this.answer.events.abort()
-        this.finish('client_cancelled', [])
-      })
+      this.exchange.departure.onGone(() => this.leave())
       this.answer.events.attach(this)
     })
+  }
+
+  /** Reads on for the final usage where the operator wants it, but not for ever (R77). */
+  private leave(): void {
+    const giveUp = (): void => {
+      this.answer.events.abort()
+      this.finish('client_cancelled', [])
+    }
+    if (this.drainMs <= 0 || this.isFinishing) return giveUp()
+    this.draining = setTimeout(giveUp, this.drainMs)
+    // Nobody reads any more: what waited for a slow client would wait for ever.
+    this.answer.events.resume()
   }
 
   onEvent(event: Buffer, role: EventRole, offsets: EventOffsets): void {
@@ -211,8 +232,10 @@ export class StreamReply implements EventSink {
     if (this.isFinishing) return
     this.isFinishing = true
     clearTimeout(this.lingering)
+    clearTimeout(this.draining)
     const saved = outcome === 'complete' ? this.answer.save?.() : undefined
-    const settled = this.settle(outcome, breach)
+    // What went wrong upstream after the client left is nobody's error.
+    const settled = this.draining ? this.settle('client_cancelled') : this.settle(outcome, breach)
     const done = saved ? Promise.all([settled, saved]) : settled
     done.then(
       () => {

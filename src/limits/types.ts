@@ -1,0 +1,73 @@
+/** Time-based limits of one scope; 0 is off. */
+export interface LimitSet {
+  /** Requests in any minute. */
+  readonly rpm: number
+  /** Tokens in any minute, prompt and answer together. */
+  readonly tpm: number
+  /** Requests in any 5 hours, 24 hours and 7 days. */
+  readonly rp5h: number
+  readonly rpd: number
+  readonly rp7d: number
+  /** Requests at the same time. */
+  readonly concurrency: number
+}
+
+export const NO_LIMITS: LimitSet = { rpm: 0, tpm: 0, rp5h: 0, rpd: 0, rp7d: 0, concurrency: 0 }
+
+/** Whether nothing is limited. */
+export const isUnlimited = (limits: LimitSet): boolean => Object.values(limits).every((limit) => limit === 0)
+
+export interface TierLimits {
+  /** For each account of the tier. */
+  readonly limits: LimitSet
+  /** For each account of the tier and this model, beside `limits`. */
+  readonly models: ReadonlyMap<string, LimitSet>
+  /** Requests to free models per UTC day, in place of those of the free tier (R96); null: those. */
+  readonly freeRpd: number | null
+  /** Bought so much, an account belongs to the tier (R22). */
+  readonly minLifetimeNano: bigint
+}
+
+/** The free tier (R96): requests to all free models of an account together. 0 is off. */
+export interface FreeTier {
+  readonly rpm: number
+  /** Requests per UTC day of an account that has not bought `thresholdNano` of credit. */
+  readonly rpd: number
+  readonly rpdPaid: number
+  readonly thresholdNano: bigint
+}
+
+/** What the file says about limits (R78). */
+export interface RateLimitSettings {
+  /** Null where nothing is limited. Each IP address has its own count. */
+  readonly ip: LimitSet | null
+  readonly tiers: ReadonlyMap<string, TierLimits>
+  /** For each account and model. */
+  readonly models: ReadonlyMap<string, LimitSet>
+  /** For each account and group. */
+  readonly groups: ReadonlyMap<string, LimitSet>
+  readonly freeTier: FreeTier
+}
+
+/** Requests that happened close together. */
+export interface PastRequests {
+  readonly count: number
+  readonly lastMs: number
+}
+
+/** Whose requests are looked up: those that match every member given. */
+export interface HistoryFilter {
+  readonly accountId: string
+  readonly keyId?: string
+  readonly modelId?: string
+  /** Requests to any of these, as far as they were charged, be it nothing. */
+  readonly freeModelIds?: readonly string[]
+}
+
+/** What happened before this process began, so that long windows outlive a restart. Rejects with store_unavailable. */
+export interface LimitHistory {
+  /** Requests since `sinceMs` that an upstream was asked for, gathered in steps of `stepMs`, oldest first. */
+  requests(filter: HistoryFilter, sinceMs: number, stepMs: number): Promise<readonly PastRequests[]>
+  /** All that an account ever bought, in nano-USD. */
+  purchased(accountId: string): Promise<bigint>
+}
