@@ -21,6 +21,7 @@ import { createExplainer, type Explainer } from '#data-plane/explain/explain.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { ActiveRequests, createDataPlane, registerGeminiPaths } from '#data-plane/routes.ts'
 import { RetryBudget } from '#health/retry-budget.ts'
+import { PromptCaches } from '#health/prompt-caches.ts'
 import { TargetSpeeds } from '#health/target-speed.ts'
 import { TargetHealth } from '#health/target-health.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
@@ -173,14 +174,14 @@ async function openPlanes(
 /** Explains by the configuration alone: nothing runs, so that nothing is known of any backend's health. */
 export function explainerOf(settings: Settings, simulatorUrl: string): Explainer {
   const current = buildCatalog(settings, { simulatorUrl, nowMs: Date.now() })
-  const idle: Pick<Gateway, 'settings' | 'catalog' | 'health' | 'speeds' | 'random'> = {
+  return createExplainer({
     settings,
     catalog: { current },
     health: new TargetHealth(),
     speeds: new TargetSpeeds(),
+    promptCaches: new PromptCaches(() => performance.now()),
     random: Math.random,
-  }
-  return createExplainer(idle)
+  })
 }
 
 /** What the control plane asks of the data plane, which it does not know. */
@@ -235,6 +236,7 @@ function openRoads(settings: () => Settings, lab: FaultLab) {
   return {
     retryBudget: new RetryBudget(),
     speeds: new TargetSpeeds(),
+    promptCaches: new PromptCaches(() => performance.now()),
     random: Math.random,
     outbound: new Outbound({ allowPrivate: () => settings().outboundAllowPrivate }),
     simulated: lab.backend,

@@ -132,6 +132,19 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
+/** Why a model cannot be served, in OpenRouter's words (openrouter-api.md section 4). */
+export interface Availability {
+  readonly code:
+    | 'no_endpoints'
+    | 'constraint_filtered'
+    | 'privacy_restricted'
+    | 'region_restricted'
+    | 'free_variant_ended'
+    | 'model_unavailable_upstream'
+  readonly excludedBy?: readonly string[]
+  readonly constraint?: { readonly field: string; readonly detail: string }
+}
+
 export interface ErrorDetails {
   /** The client's field at fault, in its own spelling. */
   readonly param?: string
@@ -141,6 +154,8 @@ export interface ErrorDetails {
   /** The models the request named, and the nearest ids that exist: `error.availability` under `/api/v1`. */
   readonly requestedModels?: readonly string[]
   readonly suggestions?: readonly string[]
+  /** Says there more than the code does. */
+  readonly availability?: Availability | undefined
   /** The provider's own type and code, which the envelope keeps for errors that the client caused (R11). */
   readonly upstream?: { readonly type?: string; readonly code?: string }
   /** For operators only: goes to the log row, never to a client. */

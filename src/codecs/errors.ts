@@ -29,10 +29,16 @@ interface Availability {
 
 /**
  * Writes an error in the envelope of a dialect. Only `error.message` and the table's constants reach the client;
- * `details.internal` and `cause` never do. `requestId` is in the body of every dialect (R12).
+ * `details.internal` and `cause` never do. `requestId` is in the body of every dialect (R12). `isOpenRouter`: the path is one of
+ * OpenRouter's, whose clients repeat every 5xx, whatever the dialect.
  */
-export function encodeError(error: GatewayError, dialect: Dialect, requestId: string): EncodedError {
-  const availability = dialect === 'openrouter' ? availabilityOf(error) : undefined
+export function encodeError(
+  error: GatewayError,
+  dialect: Dialect,
+  requestId: string,
+  isOpenRouter = dialect === 'openrouter',
+): EncodedError {
+  const availability = isOpenRouter ? availabilityOf(error) : undefined
   const status = availability?.status ?? error.status
   const headers: Record<string, string> = { 'content-type': 'application/json' }
   const waitSeconds = retryAfterSeconds(error, status, availability)
@@ -63,10 +69,14 @@ function envelopeOf(
       return {
         type: 'error',
         error: {
-          type: ANTHROPIC_TYPE.test(own.type ?? '') ? own.type : row.anthropic,
+          type: ANTHROPIC_TYPE.test(own.type ?? '')
+            ? own.type
+            : availability
+              ? anthropicType(error, status)
+              : row.anthropic,
           message,
           code,
-          error_type: row.openrouter,
+          error_type: availability ? openRouterType(error, status) : row.openrouter,
         },
         request_id: requestId,
       }
@@ -120,6 +130,8 @@ function geminiDetails(error: GatewayError, requestId: string, waitSeconds: numb
  * because OpenRouter's SDK repeats every 5xx for up to an hour (openrouter-api.md section 4).
  */
 function availabilityOf(error: GatewayError): (Availability & { status: number }) | undefined {
+  const told = error.details.availability
+  if (told) return { code: told.code, retryable: false, status: told.code === 'region_restricted' ? 403 : 404 }
   switch (error.code) {
     case 'model_not_found':
       return { code: 'model_not_found', retryable: false, status: 404 }
@@ -143,7 +155,7 @@ function availabilityOf(error: GatewayError): (Availability & { status: number }
 }
 
 function availabilityBody(error: GatewayError, availability: Availability, waitSeconds: number | undefined): unknown {
-  const { requestedModels, suggestions } = error.details
+  const { requestedModels, suggestions, availability: told } = error.details
   return {
     code: availability.code,
     retryable: availability.retryable,
@@ -151,13 +163,23 @@ function availabilityBody(error: GatewayError, availability: Availability, waitS
     docs_url: DOCS_URL,
     ...(waitSeconds === undefined ? {} : { retry_after: waitSeconds }),
     ...(suggestions?.length ? { fallback_models: suggestions } : {}),
+    ...(told?.excludedBy?.length ? { excluded_by: told.excludedBy } : {}),
+    ...(told?.constraint ? { constraint: told.constraint } : {}),
   }
+}
+
+function anthropicType(error: GatewayError, status: number): string {
+  if (status === ERRORS[error.code].status) return ERRORS[error.code].anthropic
+  if (status === 404) return 'not_found_error'
+  if (status === 403) return 'permission_error'
+  return status === 503 ? 'overloaded_error' : ERRORS[error.code].anthropic
 }
 
 /** The type belongs to the status that is sent, not to the table's, where the two differ. */
 function openRouterType(error: GatewayError, status: number): string {
   if (status === ERRORS[error.code].status) return ERRORS[error.code].openrouter
   if (status === 404) return 'not_found'
+  if (status === 403) return 'permission_denied'
   if (status === 422) return 'unprocessable'
   if (status === 503) return 'provider_overloaded'
   return ERRORS[error.code].openrouter

@@ -25,6 +25,7 @@ export const routing = z.strictObject({
   list_exact_aliases: z.boolean().optional(),
   strategy: strategy.optional(),
   all_unhealthy: z.enum(['try', 'fail'], 'expected try or fail').optional(),
+  latency_value_usd_per_s: decimal.optional(),
   force_context_window: count.min(1, 'must be positive').optional(),
   upstream_error_passthrough: z.boolean().optional(),
   drain_on_disconnect: z.union([z.boolean(), seconds], 'expected true, false or seconds').optional(),

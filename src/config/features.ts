@@ -1,4 +1,5 @@
 import type { CatalogSettings } from '#catalog/settings.ts'
+import { parsePriceEach } from '#base/money.ts'
 import { findReference } from '#catalog/reference.ts'
 import { checkAliases, selectorFaults, type Known } from './aliases.ts'
 import type { Findings } from './backends.ts'
@@ -58,6 +59,7 @@ function readRouting(file: ConfigFile, disableAuth: boolean): RoutingSettings {
     allUnhealthy: routing.all_unhealthy ?? 'try',
     upstreamErrorPassthrough: routing.upstream_error_passthrough ?? disableAuth,
     drainOnDisconnectMs: drain === true ? DRAIN_MS : ms(drain === false ? 0 : drain),
+    latencyValuePico: parsePriceEach(routing.latency_value_usd_per_s ?? '0') ?? 0n,
   }
 }
 

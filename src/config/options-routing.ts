@@ -87,6 +87,12 @@ export const ROUTING_OPTIONS: readonly Option[] = [
     description: 'When every backend is cooling: try one all the same, or fail.',
   },
   {
+    path: 'routing.latency_value_usd_per_s',
+    type: 'text',
+    default: '0',
+    description: 'What a second until the first token is worth when a conversation would leave its prompt cache.',
+  },
+  {
     path: 'routing.force_context_window',
     env: 'FORCE_CONTEXT_WINDOW',
     flag: 'force-context-window',

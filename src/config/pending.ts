@@ -5,12 +5,7 @@ import { leaves, type Merged } from './merge.ts'
  * start that is given one says so. A place in the file, with all below it; `[]` and `*` stand for any entry.
  */
 export const PENDING: readonly string[] = [
-  'routing.disable_hybrid_backend',
   'routing.hybrid_backend_repeat_messages',
-  'routing.reasoning_injection_probability',
-  'routing.hybrid_reasoning_force_initial_turns',
-  'routing.hybrid_reasoning_model_timeout',
-  'routing.hybrid_execution_model_timeout',
   'thinking.budget',
   'tiers[].min_lifetime_credits',
   'budgets',

@@ -1,3 +1,4 @@
+import type { PicoUsd } from '#base/money.ts'
 import type { Strategy } from '#catalog/settings.ts'
 
 /** How a model string finds its backend (R29, R37 to R43). */
@@ -24,6 +25,8 @@ export interface RoutingSettings {
   readonly upstreamErrorPassthrough: boolean
   /** How long an answer is read on after its client left (R77); 0: not at all. */
   readonly drainOnDisconnectMs: number
+  /** What a second until the first token is worth (B5). */
+  readonly latencyValuePico: PicoUsd
 }
 
 /** RE2 syntax; the replacement may name groups as `\1`, `\g<name>`, `$1`. */

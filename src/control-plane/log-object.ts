@@ -57,6 +57,7 @@ export function logObject(row: RequestRow, { showBackends, currency }: LogView):
     warnings: row.warnings,
     warnings_more: row.warnings_more,
     tool_calls_count: row.tool_calls_count,
+    cache_decision: row.cache_decision,
     fault: row.fault,
   }
 }

@@ -187,6 +187,7 @@ export function requestRow(change: Partial<RequestRow> & Pick<RequestRow, 'reque
     warnings: [],
     warnings_more: 0,
     tool_calls_count: 0,
+    cache_decision: null,
     fault: null,
     ...change,
   }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Caller, KeyRing } from '#accounts/types.ts'
 import type { Backend, CatalogSource } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
+import type { PromptCaches } from '#health/prompt-caches.ts'
 import type { RetryBudget } from '#health/retry-budget.ts'
 import type { TargetSpeeds } from '#health/target-speed.ts'
 import type { TargetHealth } from '#health/target-health.ts'
@@ -33,6 +34,8 @@ export interface Gateway {
   readonly health: TargetHealth
   readonly retryBudget: RetryBudget
   readonly speeds: TargetSpeeds
+  /** Where the prompts of conversations are cached. */
+  readonly promptCaches: PromptCaches
   /** From 0 to below 1; tests give their own. */
   readonly random: () => number
   /** Loads what clients name by its address. */

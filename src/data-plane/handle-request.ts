@@ -5,7 +5,7 @@ import { authenticate } from './2-authenticate/authenticate.ts'
 import { parse } from './3-parse/parse.ts'
 import { resolve } from './4-resolve/resolve.ts'
 import { planFaults } from './5-plan/fault-lab.ts'
-import { planTargets } from './5-plan/plan.ts'
+import { planLegs } from './5-plan/legs.ts'
 import { admit } from './6-reserve/admit.ts'
 import { reserve } from './6-reserve/reserve.ts'
 import { call } from './7-call/call.ts'
@@ -14,6 +14,7 @@ import { refuse } from './9-reply/refuse.ts'
 import { reply } from './9-reply/reply.ts'
 import { settler } from './10-settle/settle.ts'
 import type { Gateway } from './gateway.ts'
+import { checkHops } from './hops.ts'
 import { Report } from './report.ts'
 import type { Seen } from './seen.ts'
 
@@ -28,11 +29,12 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
   const seen: Seen = { exchange }
   const settle = settler(gateway, seen)
   try {
+    checkHops(exchange)
     const address = (seen.address = admitAddress(gateway, exchange))
     const caller = (seen.caller = await authenticate(gateway, exchange))
     const parsed = (seen.parsed = await parse(gateway, exchange))
     const selection = (seen.selection = resolve(gateway, caller, parsed, exchange))
-    const routed = planTargets(gateway, caller, parsed, selection, exchange)
+    const routed = planLegs(gateway, caller, parsed, selection, exchange)
     const plan = (seen.plan = await planFaults(gateway, exchange, parsed, routed))
     seen.admission = await admit(gateway, caller, exchange, parsed, plan, address)
     const hold = (seen.hold = await reserve(gateway, caller, exchange, plan))

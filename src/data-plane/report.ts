@@ -19,6 +19,7 @@ export class Report {
   private readonly planned: readonly Loss[]
   private request: readonly Loss[] = NONE
   private lowered: Loss | null = null
+  private missed: Loss | null = null
   private answer: AnswerLosses | null = null
   private upstream: Protocol | null = null
   private surface: Surface | null = null
@@ -32,6 +33,11 @@ export class Report {
     this.upstream = upstream
     const reason = `lowered to ${outputTokensMax} tokens by the balance`
     this.lowered = { path: LIMIT_PATHS[surface], action: 'narrowed', reason, isSevere: false }
+  }
+
+  /** Something that holds for the whole request, whatever target answers it. */
+  miss(loss: Loss): void {
+    this.missed = loss
   }
 
   /** Gives back what it is now, for an answer that is kept while another target is tried. */
@@ -96,12 +102,13 @@ export class Report {
   }
 
   private hasAsked(): boolean {
-    return this.lowered !== null || this.request.length > 0 || this.planned.length > 0
+    return this.lowered !== null || this.missed !== null || this.request.length > 0 || this.planned.length > 0
   }
 
   private asked(): readonly Loss[] {
-    if (this.planned.length > 0) return [...this.planned, ...(this.lowered ? [this.lowered] : NONE), ...this.request]
-    return this.lowered === null ? this.request : [this.lowered, ...this.request]
+    const { planned, lowered, missed } = this
+    if (planned.length === 0 && lowered === null && missed === null) return this.request
+    return [...planned, lowered, missed, ...this.request].filter((loss) => loss !== null)
   }
 }
 

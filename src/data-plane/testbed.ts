@@ -1,5 +1,6 @@
 import type { Caller } from '#accounts/types.ts'
 import type { Settings } from '#config/types.ts'
+import { PromptCaches } from '#health/prompt-caches.ts'
 import { TargetSpeeds } from '#health/target-speed.ts'
 import type { Exchange } from './1-receive/exchange.ts'
 import type { Operation, Surface } from '#base/protocols.ts'
@@ -134,11 +135,13 @@ export const ROUTING: Settings['routing'] = {
   allUnhealthy: 'try',
   upstreamErrorPassthrough: false,
   drainOnDisconnectMs: 0,
+  latencyValuePico: 0n,
 }
 
 export interface Told {
   readonly routing?: Partial<Settings['routing']>
   readonly failoverRoutes?: Settings['failoverRoutes']
+  readonly hybrid?: Partial<Settings['hybrid']>
   readonly random?: () => number
 }
 
@@ -151,12 +154,16 @@ export function gatewayOf(catalog: Catalog, told: Told = {}): Gateway {
     failureHandling: { enabled: true, maxFailoverHops: 5 },
     routing: { ...ROUTING, ...told.routing },
     failoverRoutes: told.failoverRoutes ?? {},
+    hybrid: { enabled: true, ...told.hybrid },
   }
   const random = told.random ?? (() => 0)
+  const speeds = new TargetSpeeds()
+  const promptCaches = new PromptCaches(() => 0)
   return {
     catalog: { current: catalog },
     settings,
-    speeds: new TargetSpeeds(),
+    speeds,
+    promptCaches,
     random,
     log: SILENT,
   } as unknown as Gateway

@@ -19,6 +19,14 @@ export interface Warning {
   readonly target: string | null
 }
 
+/** Whether a conversation stayed where its prompt is cached (B5). */
+export interface CacheDecisionRecord {
+  readonly decision: 'kept' | 'switched'
+  readonly reason: 'cache_is_cheaper' | 'saving_is_larger' | 'route_not_eligible' | 'route_failed'
+  /** What leaving the cache costs, as decimal text; null where a price is not known. */
+  readonly cache_break_cost: string | null
+}
+
 /**
  * One row per request, the same keys for every protocol and outcome (R101). Token classes are disjoint; `null` is
  * "not reported", which is not 0. Costs are null when the model has no price.
@@ -79,6 +87,8 @@ export interface RequestRow {
   /** How many warnings there were beyond those that are kept. */
   readonly warnings_more: number
   readonly tool_calls_count: number
+  /** Null: nothing was cached for this conversation, or there was nothing to decide. */
+  readonly cache_decision: CacheDecisionRecord | null
   /** What the client asked to go wrong (B12); such a row is no real traffic. */
   readonly fault: string | null
 }

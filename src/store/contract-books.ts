@@ -139,6 +139,7 @@ export function sampleRow(change: Partial<RequestRow> & Pick<RequestRow, 'reques
     warnings: [],
     warnings_more: 0,
     tool_calls_count: 0,
+    cache_decision: null,
     fault: null,
     ...change,
   }

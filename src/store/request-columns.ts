@@ -71,6 +71,7 @@ const DETAIL_DEFAULTS: Readonly<Record<DetailKey, unknown>> = {
   warnings: [],
   warnings_more: 0,
   tool_calls_count: 0,
+  cache_decision: null,
   fault: null,
 }
 
@@ -214,6 +215,7 @@ function detailOf(row: RequestRow): string {
     warnings: row.warnings.length === 0 ? undefined : row.warnings,
     warnings_more: row.warnings_more === 0 ? undefined : row.warnings_more,
     tool_calls_count: row.tool_calls_count === 0 ? undefined : row.tool_calls_count,
+    cache_decision: row.cache_decision ?? undefined,
     fault: row.fault ?? undefined,
   }
   return JSON.stringify(detail)

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { id } from '#base/ids.ts'
 import type { Surface } from '#base/protocols.ts'
 import type { Dialect } from '#codecs/dialect.ts'
+import { Departure } from '#data-plane/departure.ts'
 import { KeepAlive } from './keep-alive.ts'
 import type { Endpoint } from './operations.ts'
 import { readBody } from './read-body.ts'
@@ -31,24 +32,6 @@ export interface Exchange {
   readonly keepAlive: KeepAlive
   /** Reads the body, decoded, once its caller is known. Throws as `1-receive/read-body.ts` says. */
   readBody(bytesMax: number): Promise<Buffer>
-}
-
-/** Tells when the client left before its answer was complete. */
-export class Departure {
-  gone = false
-  private listener: (() => void) | null = null
-
-  /** Calls back once when the client leaves, at once when it already has. Replaces an earlier listener. */
-  onGone(listener: (() => void) | null): void {
-    this.listener = listener
-    if (this.gone) listener?.()
-  }
-
-  leave(): void {
-    if (this.gone) return
-    this.gone = true
-    this.listener?.()
-  }
 }
 
 export function receive(

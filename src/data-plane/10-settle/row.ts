@@ -6,6 +6,7 @@ import type { RequestRow } from '#observe/request-row.ts'
 import { UpstreamError } from '#data-plane/failures.ts'
 import type { Outcome } from '#data-plane/9-reply/reply.ts'
 import type { Seen } from '#data-plane/seen.ts'
+import { cacheDecisionOf } from '#data-plane/cache-decision.ts'
 
 /** Bounds of what a client may write into our log (R101, R103). */
 export const MESSAGE_CHARACTERS_MAX = 500
@@ -17,12 +18,7 @@ const METHOD_CHARACTERS_MAX = 16
  * The log row of a request, from whatever steps it reached. The same keys always (R101). One literal without spreads,
  * because every request builds one.
  */
-export function rowOf(
-  seen: Seen,
-  outcome: Outcome | undefined,
-  usage: Usage | null,
-  costNano: NanoUsd | null,
-): RequestRow {
+export function rowOf(seen: Seen, outcome: Outcome | undefined, usage: Usage | null, cost: NanoUsd | null): RequestRow {
   const { exchange, caller, plan, answer, tally, selection } = seen
   const { headers } = exchange.request
   const latencyMs = Math.round(performance.now() - exchange.startedAt)
@@ -75,9 +71,9 @@ export function rowOf(
     tokens_output: usage?.output ?? null,
     tokens_reasoning: usage?.reasoning ?? null,
     usage_source: usage?.source ?? 'none',
-    list_cost_nano: costNano,
-    metered_cost_nano: costNano,
-    charged_cost_nano: seen.hold?.metered ? (costNano ?? 0n) : null,
+    list_cost_nano: cost,
+    metered_cost_nano: cost,
+    charged_cost_nano: seen.hold?.metered ? (cost ?? 0n) : null,
     absorbed_cost_nano: null,
     price_version: tally?.price?.version ?? null,
     attempts: attemptsOf(seen),
@@ -85,6 +81,7 @@ export function rowOf(
     warnings: kept?.warnings ?? [],
     warnings_more: kept?.warnings_more ?? 0,
     tool_calls_count: tally?.toolCallsCount() ?? 0,
+    cache_decision: plan ? cacheDecisionOf(plan, answer) : null,
   }
 }
 

@@ -5,6 +5,7 @@ import { UpstreamError } from '#data-plane/failures.ts'
 import type { Seen } from '#data-plane/seen.ts'
 import { speedKeyOf } from '#data-plane/speed-key.ts'
 import type { Usage } from '#ir/usage.ts'
+import { rememberCache } from './cached-turn.ts'
 import { rowOf } from './row.ts'
 
 /**
@@ -30,6 +31,7 @@ async function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined
   const { exchange, tally } = seen
   reportHealth(seen, outcome)
   const usage = outcome === undefined ? null : (tally?.final() ?? null)
+  if (outcome === 'complete') rememberCache(gateway, seen, usage)
   endLimits(gateway, seen, usage)
   const cost = usage && tally ? tally.costOf(usage) : null
   if (outcome === 'complete') measureSpeed(gateway, seen, usage)

@@ -10,8 +10,12 @@ export interface RoutingWishes {
   readonly provider: Readonly<Record<string, unknown>> | null
   /** Tokens of the prompt, where the client knows better than an estimate (R73). */
   readonly contextTokens: number | null
-  /** The conversation that a prompt cache belongs to (B5). */
+  /** The conversation that a prompt cache belongs to (B5), as `session_id` names it. */
   readonly session: string | null
+  /** The same as `prompt_cache_key` names it. */
+  readonly cacheKey?: string | null
+  /** OpenRouter's plugins that are to run, without those that may be left out; absent: none. */
+  readonly plugins?: readonly string[]
   /** Members that the gateway has heard and an upstream would refuse; of the whole body. */
   readonly spans: readonly Span[]
 }
@@ -29,9 +33,12 @@ const NAMES = [
   'prompt_cache_key',
   'extra_body',
   CONTEXT_MEMBER,
+  'plugins',
+  'transforms',
+  'route',
 ] as const
 const NEEDLES = NAMES.map((name) => Buffer.from(`"${name}"`))
-const [MODELS, FALLBACKS, PROVIDER, SESSION, CACHE_KEY, EXTRA, CONTEXT] = NAMES.keys()
+const [MODELS, FALLBACKS, PROVIDER, SESSION, CACHE_KEY, EXTRA, CONTEXT, PLUGINS, TRANSFORMS, ROUTE] = NAMES.keys()
 
 /**
  * Reads the members of a body that are about routing; null when there are none, which costs a search of its bytes. Throws
@@ -45,14 +52,17 @@ export function readWishes(body: Buffer, jsonDepthMax: number): RoutingWishes | 
     scan.has(index) ? JSON.parse(body.toString('utf8', scan.start[index], scan.end[index])) : undefined
   const models = [...modelsOf('models', read(MODELS!)), ...modelsOf('fallbacks', read(FALLBACKS!))]
   const provider = objectOf('provider', read(PROVIDER!))
-  const session = textOf(read(SESSION!)) ?? textOf(read(CACHE_KEY!))
+  const session = textOf(read(SESSION!))
+  const cacheKey = textOf(read(CACHE_KEY!))
+  const plugins = pluginsOf(read(PLUGINS!))
   // SDKs lay the members of `extra_body` beside the others.
   const extra = read(EXTRA!) as Readonly<Record<string, unknown>> | null | undefined
   const contextTokens = tokensOf(read(CONTEXT!) ?? extra?.[CONTEXT_MEMBER])
-  const heard = [MODELS!, FALLBACKS!, PROVIDER!, SESSION!, CONTEXT!].filter((index) => scan.has(index))
+  const members = [MODELS!, FALLBACKS!, PROVIDER!, SESSION!, CONTEXT!, PLUGINS!, TRANSFORMS!, ROUTE!]
+  const heard = members.filter((index) => scan.has(index))
   if (contextTokens !== null && !scan.has(CONTEXT!)) heard.push(EXTRA!)
   const spans = heard.map((index) => ({ start: scan.start[index]!, end: scan.end[index]! }))
-  return { models, provider, contextTokens, session, spans }
+  return { models, provider, contextTokens, session, cacheKey, plugins, spans }
 }
 
 /** Names, or objects with a `model`. */
@@ -69,6 +79,17 @@ function modelsOf(name: string, value: unknown): readonly string[] {
     throw new GatewayError('invalid_parameter', message, { param: name })
   }
   return models
+}
+
+/** Shortens a prompt that is too long: without it the upstream decides. */
+const OPTIONAL_PLUGIN = 'context-compression'
+
+/** Ids of the plugins that the answer depends on. What has another form is left to whoever reads it. */
+function pluginsOf(value: unknown): readonly string[] {
+  if (!Array.isArray(value)) return []
+  return value.flatMap((each: { id?: unknown; enabled?: unknown } | null) =>
+    typeof each?.id === 'string' && each.enabled !== false && each.id !== OPTIONAL_PLUGIN ? [each.id.slice(0, 64)] : [],
+  )
 }
 
 function objectOf(name: string, value: unknown): Readonly<Record<string, unknown>> | null {

@@ -1,5 +1,5 @@
 import { GatewayError } from '#base/errors.ts'
-import type { Backend } from '#catalog/types.ts'
+import type { Backend, Route } from '#catalog/types.ts'
 import type { Loss } from '#ir/extensions.ts'
 import { atBackend, requireThinking, withoutThinking } from './at-backend.ts'
 import { backendsOf, groupOf, openRouterOf, routesOf, type Scope } from './scope.ts'
@@ -69,36 +69,65 @@ function requireBackend(scope: Scope, id: string): void {
   throw new GatewayError('backend_not_allowed', `Your group may not use the backend "${id}".`, { param: 'model' })
 }
 
-/** What a variant asks for where no OpenRouter is behind it (openrouter-api.md). */
+/** What a variant asks the routes to be sorted by. */
 const SORTS: Readonly<Record<string, Sort>> = { nitro: 'throughput', floor: 'price' }
 /** Variants that change how OpenRouter chooses, and mean nothing at a vendor's own endpoint. */
 const IDLE = new Set(['exacto', 'extended', 'beta'])
+/** Variants of one id; more of them are a name that only looks so. */
+const VARIANTS_MAX = 4
 
-/** `base:suffix` with `base` a catalog id: a group of the key, or a variant. */
+/** `base:suffix` with `base` a catalog id: a group of the key, or a variant. Variants stack (`x:free:online`). */
 function groupOrVariant(scope: Scope, id: string): Found | null {
+  return variantOf(scope, id, VARIANTS_MAX)
+}
+
+function variantOf(scope: Scope, id: string, variantsMax: number): Found | null {
   const colon = id.lastIndexOf(':')
-  const model = colon <= 0 ? undefined : scope.catalog.models.get(id.slice(0, colon))
-  if (!model) return null
-  refuseBareNames(scope)
+  if (colon <= 0 || variantsMax === 0) return null
+  const base = id.slice(0, colon)
   const suffix = id.slice(colon + 1)
+  const model = scope.catalog.models.get(base)
+  if (!model) {
+    const stacked = isVariant(suffix) ? variantOf(scope, base, variantsMax - 1) : null
+    return stacked && withVariant(stacked, suffix)
+  }
+  refuseBareNames(scope)
   if (scope.catalog.groups.has(suffix)) {
     if (!scope.groups.includes(suffix)) throw foreignGroup(suffix)
     return { model, routes: routesOf({ ...scope, group: suffix }, model), group: suffix }
   }
-  const found = (): Found => ({ model, routes: routesOf(scope, model), group: scope.group })
-  if (Object.hasOwn(SORTS, suffix)) return { ...found(), sort: SORTS[suffix]! }
-  if (suffix === 'free') return model.free ? found() : null
+  return isVariant(suffix) ? withVariant({ model, routes: routesOf(scope, model), group: scope.group }, suffix) : null
+}
+
+const isVariant = (suffix: string): boolean =>
+  Object.hasOwn(SORTS, suffix) || IDLE.has(suffix) || ['free', 'thinking', 'online'].includes(suffix)
+
+/** The model as its variant wants it; null where there is no such variant. */
+function withVariant(found: Found, suffix: string): Found | null {
+  const { model, warnings = [] } = found
+  if (suffix === 'free') return model.free ? found : null
   if (suffix === 'thinking') {
     requireThinking(model)
-    return { ...found(), thinking: true }
+    return { ...found, thinking: true }
   }
+  // OpenRouter has the variant itself; nobody else is told of it.
+  const routes = found.routes.map((route) => atOpenRouter(route, suffix))
+  if (Object.hasOwn(SORTS, suffix)) return { ...found, routes, sort: SORTS[suffix]! }
+  const isTold = (route: Route): boolean => route.backend.type === 'openrouter'
   if (suffix === 'online') {
+    const searching = routes.filter(isTold)
+    if (searching.length > 0) return { ...found, routes: searching }
     const message = `No backend of "${model.id}" searches the web for ":online".`
     throw new GatewayError('unsupported_parameter', message, { param: 'model' })
   }
-  return IDLE.has(suffix)
-    ? { ...found(), warnings: [about('dropped', `the variant ${suffix} has no effect here`)] }
-    : null
+  if (routes.some(isTold)) return { ...found, routes }
+  return { ...found, warnings: [...warnings, about('dropped', `the variant ${suffix} has no effect here`)] }
+}
+
+function atOpenRouter(route: Route, suffix: string): Route {
+  const { backend, upstreamModel } = route
+  if (backend.type !== 'openrouter' || upstreamModel.split(':').includes(suffix)) return route
+  return { ...route, upstreamModel: `${upstreamModel}:${suffix}` }
 }
 
 const about = (action: Loss['action'], reason: string): Loss => ({ path: '/model', action, reason, isSevere: false })

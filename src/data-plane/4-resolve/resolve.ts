@@ -10,7 +10,7 @@ import { rewriteAlias } from './aliases.ts'
 import { foreignGroup, LOOKUPS } from './lookups.ts'
 import { DEFAULT_GROUP, everyGroup, groupOf, type Scope } from './scope.ts'
 import type { Found, Selection, TraceStep } from './selection.ts'
-import { CHAIN_ELEMENTS_MAX, readHybrid, splitChain } from './selectors.ts'
+import { CHAIN_ELEMENTS_MAX, type HybridLegs, readHybrid, splitChain } from './selectors.ts'
 import { type Fault, readParameters } from './uri-parameters.ts'
 
 /** Suggestions in a 404 (R45). */
@@ -67,7 +67,8 @@ export function resolveModel(gateway: Gateway, scope: Scope, requested: string, 
   const alias = forced === null ? rewriteAlias(routing.modelAliases, text) : null
   if (alias) text = stepped(trace, `alias ${alias.rule}`, text, alias.text)
   const hybrid = readHybrid(text)
-  if (hybrid !== null) throw refusedHybrid(hybrid === 'malformed')
+  if (hybrid === 'malformed') throw malformed()
+  if (hybrid !== null) return resolveLegs(gateway, scope, hybrid, { requested, aliasRule: alias?.rule ?? null, trace })
   const named = Object.hasOwn(failoverRoutes, text) ? failoverRoutes[text]! : null
   const [first, ...others] = named ? named.elements : splitChain(text)
   if (others.length > 0 || named) stepped(trace, 'chain', text, [first, ...others].join(' | '))
@@ -158,12 +159,26 @@ const warningOf = ({ name, reason }: Fault): Loss => ({
   isSevere: false,
 })
 
-function refusedHybrid(isMalformed: boolean): GatewayError {
-  return isMalformed
-    ? new GatewayError('invalid_parameter', 'Expected hybrid:[<reasoning model>,<execution model>].', {
-        param: 'model',
-      })
-    : new GatewayError('hybrid_disabled', 'Models of two legs are switched off.', { param: 'model' })
+const malformed = (): GatewayError =>
+  new GatewayError('invalid_parameter', 'Expected hybrid:[<reasoning model>,<execution model>].', { param: 'model' })
+
+/** The execution leg with the reasoning leg beside it (R40). Throws 400 hybrid_disabled. */
+function resolveLegs(
+  gateway: Gateway,
+  scope: Scope,
+  { reasoning, execution }: HybridLegs,
+  about: Pick<Selection, 'requested' | 'aliasRule' | 'trace'>,
+): Selection {
+  if (!gateway.settings.hybrid.enabled)
+    throw new GatewayError('hybrid_disabled', 'Models of two legs are switched off.', { param: 'model' })
+  const rest = { ...about, fallbacks: [], larger: [], rotation: null }
+  const trace = about.trace as TraceStep[]
+  stepped(trace, 'hybrid', `hybrid:[${reasoning},${execution}]`, `${reasoning} | ${execution}`)
+  const first = { ...lookUp(scope, reasoning, trace), ...rest }
+  const second = lookUp(scope, execution, trace)
+  const faults = [...first.faults, ...second.faults]
+  const warnings = [...first.warnings, ...second.warnings]
+  return { ...second, ...rest, faults, warnings, reasoning: first }
 }
 
 /** Which case it is (R45): written wrongly, a display name, or nothing that is known. Suggests what this key may call. */
@@ -174,6 +189,13 @@ function unknown(scope: Scope, requested: string): GatewayError {
   const byName = callable.find((id) => models.get(id)!.displayName === requested)
   const suggestions = byName === undefined ? nearest(requested, callable, SUGGESTIONS_MAX) : [byName]
   const hint = suggestions.length > 0 ? ` Did you mean ${suggestions.map((id) => `"${id}"`).join(', ')}?` : ''
+  const paid = requested.replace(/:free$/, '')
+  if (paid !== requested && callable.includes(paid)) {
+    const details = { param: 'model', suggestions: [paid], requestedModels: [shown] }
+    const availability = { code: 'free_variant_ended' } as const
+    const message = `The model "${shown}" does not exist. Did you mean "${paid}"?`
+    return new GatewayError('model_not_found', message, { ...details, availability })
+  }
   const isMalformed = byName === undefined && MALFORMED.test(requested)
   const reason = isMalformed
     ? `"${shown}" is no model name: write model, vendor/model or backend:model.`

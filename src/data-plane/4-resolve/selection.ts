@@ -27,6 +27,8 @@ export interface Selection {
   readonly larger: readonly Selection[]
   /** Set when selection and fallbacks take turns in being first: the name of the turn. */
   readonly rotation: string | null
+  /** The model that reasons before this one answers (R40). */
+  readonly reasoning?: Selection
   /** What the model's name asks to go wrong (B12). */
   readonly fault: string | null
   /** Parameters of the string that were left out (R31). */

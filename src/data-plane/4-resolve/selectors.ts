@@ -28,7 +28,9 @@ export function readHybrid(text: string): HybridLegs | 'malformed' | null {
   if (!text.startsWith('hybrid:')) return null
   const inside = HYBRID.exec(text)?.[1]
   if (inside === undefined) return 'malformed'
-  const legs = inside.split(/,(?=[^,=?&]*[:/])/).map((leg) => leg.trim())
+  // A comma may be in a leg's query: of several, one with a backend or a vendor behind it is meant.
+  const parts = inside.split(',')
+  const legs = (parts.length === 2 ? parts : inside.split(/,(?=[^,=?&]*[:/])/)).map((leg) => leg.trim())
   const [reasoning, execution] = legs
   if (legs.length !== 2 || !reasoning || !execution) return 'malformed'
   return { reasoning, execution }

@@ -97,6 +97,7 @@ function outcome(
       ...Object.entries(found.parameters).map(([name, value]) => `${name}=${JSON.stringify(value)}`),
       ...found.fallbacks.map((each) => `|${each.model.id}`),
       ...found.warnings.map(({ path, reason }) => `!${path}: ${reason}`),
+      found.reasoning && `after=${found.reasoning.model.id}`,
     ]
     return [route!.backend.id, route!.upstreamModel, ...flags.filter(Boolean)].join(' ')
   } catch (error) {
@@ -212,7 +213,12 @@ const TABLES: Readonly<Record<string, readonly [Catalog, Routing, readonly Row[]
       // Chains (R68).
       ['gpt-5|claude-opus-4-7', 'openai gpt-5 |claude-opus-4-7'],
       ['gpt-5?seed=1|nosuch|gold-only|gpt-4o', 'openai gpt-5 seed=1 |gpt-4o'],
-      ['hybrid:[ollama:deepseek-r1?temperature=0.9,openai:gpt-4o?temperature=0.1]', 'hybrid_disabled'],
+      [
+        'hybrid:[ollama:deepseek-r1?temperature=0.9,openai:gpt-4o?temperature=0.1]',
+        'openai gpt-4o pinned temperature=0.1 after=deepseek-r1',
+      ],
+      ['hybrid:[deepseek-r1?foo=1,gpt-4o]', 'openai gpt-4o !/model/foo: unknown parameter after=deepseek-r1'],
+      ['hybrid:[nosuch,gpt-4o]', 'model_not_found'],
       ['hybrid:[deepseek-r1]', 'invalid_parameter'],
     ],
   ],

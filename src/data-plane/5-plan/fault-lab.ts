@@ -33,10 +33,10 @@ export function planFaults(gateway: Gateway, exchange: Exchange, parsed: Parsed,
     throw invalid('x-fault', `at most ${FAULT_CHARACTERS_MAX} printable characters`)
   }
   const wanted = { asked, attempt: attemptOf(headers['x-fault-attempt']) }
-  if (plan.targets.every(isSimulated)) return faulted(plan, (target) => played(target, wanted))
+  if (everyTarget(plan).every(isSimulated)) return faulted(plan, (target) => played(target, wanted))
   if (gateway.localCaller === null) {
     const ignored = { ...plan, losses: [FAULT_IGNORED] }
-    if (!plan.targets.some(isSimulated)) return ignored
+    if (!everyTarget(plan).some(isSimulated)) return ignored
     return faulted(ignored, (target) => (isSimulated(target) ? played(target, wanted) : target))
   }
   return gateway
@@ -52,7 +52,9 @@ type Wanted = Pick<TargetFault, 'asked' | 'attempt'>
 
 const isSimulated = ({ route }: Target): boolean => route.backend.type === 'simulator'
 
-/** Money is held for what may still cost some. */
+const everyTarget = ({ targets, reasoning }: Plan): readonly Target[] => [...targets, ...(reasoning?.targets ?? [])]
+
+/** Money is held for what may still cost some. Both legs of a model of two are concerned. */
 function faulted(plan: Plan, change: (target: Target) => Target): Plan {
   const [first, ...rest] = plan.targets
   const targets = [change(first), ...rest.map(change)] as const
@@ -61,7 +63,13 @@ function faulted(plan: Plan, change: (target: Target) => Target): Plan {
     return fault.attempt === null ? [fault] : [{ route }, fault]
   })
   const fault = targets.find((target) => target.fault)?.fault?.asked
-  return { ...plan, targets, bound: plan.bound && repriced(plan.bound, routes), ...(fault !== undefined && { fault }) }
+  return {
+    ...plan,
+    targets,
+    bound: plan.bound && repriced(plan.bound, routes),
+    ...(fault !== undefined && { fault }),
+    ...(plan.reasoning && { reasoning: faulted(plan.reasoning, change) }),
+  }
 }
 
 /** A target that is the simulator's already. */

@@ -1,4 +1,5 @@
 import type { Surface } from '#base/protocols.ts'
+import type { Model } from '#catalog/types.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 
 /** What stands for an image in a body of each surface; a text that speaks of it has escaped quotes. */
@@ -16,6 +17,10 @@ const NEEDLES: Readonly<Record<Surface, readonly Buffer[]>> = {
 }
 
 const IMAGE_TYPES: ReadonlySet<unknown> = new Set(['image_url', 'input_image', 'image'])
+
+/** A model that takes no images, as somebody said and nobody guessed (R74). */
+export const isBlind = ({ knowsInputs, inputModalities }: Model): boolean =>
+  knowsInputs === true && !inputModalities.includes('image')
 
 const known = new WeakMap<Parsed, boolean>()
 

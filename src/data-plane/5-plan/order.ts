@@ -25,17 +25,24 @@ export interface OrderTerms {
  */
 export function orderTargets(targets: readonly Target[], model: Model, terms: OrderTerms): readonly Target[] {
   if (targets.length < 2) return targets
-  if (terms.sort) return sortBy(targets, (target) => costOfSort(target, terms.sort!, terms))
+  if (terms.sort) return sortTargets(targets, terms.sort, terms.speedOf)
   const ranked = Map.groupBy(targets, (target) => rankOf(target, terms.surface))
   return [...ranked.keys()]
     .toSorted((left, right) => left - right)
     .flatMap((rank) => orderEquals(ranked.get(rank)!, model, terms))
 }
 
+/** Targets by what the client asks for alone, of one model or of several. */
+export const sortTargets = (targets: readonly Target[], sort: Sort, speedOf: SpeedOf): readonly Target[] =>
+  sortBy(targets, (target) => costOfSort(target, sort, { speedOf }))
+
+type SpeedOf = OrderTerms['speedOf']
+
 const FOREIGN = 1e9
 const LAST_RESORT = 1e12
 
-function rankOf({ route, protocol }: Target, surface: string): number {
+/** Lower comes first, whatever the strategy. */
+export function rankOf({ route, protocol }: Target, surface: string): number {
   return (route.weight === 0 ? LAST_RESORT : 0) + (protocol === surface ? 0 : FOREIGN) + route.priority
 }
 
@@ -67,7 +74,7 @@ function orderEquals(targets: readonly Target[], model: Model, terms: OrderTerms
 }
 
 /** Lower is better. A target that nobody has measured yet goes first, so that it is. */
-function costOfSort(target: Target, sort: Sort, { speedOf }: OrderTerms): number {
+function costOfSort(target: Target, sort: Sort, { speedOf }: Pick<OrderTerms, 'speedOf'>): number {
   if (sort === 'price') return blended(target.route.price)
   const speed = speedOf(target)
   return sort === 'latency' ? (speed.ttftMs ?? 0) : -(speed.tokensPerSecond ?? Infinity)

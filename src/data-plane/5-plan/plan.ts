@@ -1,26 +1,31 @@
 import type { Caller } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { NanoUsd } from '#base/money.ts'
-import type { Protocol, Surface } from '#base/protocols.ts'
+import type { Protocol } from '#base/protocols.ts'
 import type { Group, Model, Price, Route, Strategy } from '#catalog/types.ts'
 import { boundOf as costBound } from '#ledger/cost.ts'
 import type { Loss } from '#ir/extensions.ts'
 import { RAISED_LIMIT_MAX, raisesLimit } from '#codecs/raised-limit.ts'
+import type { Caching } from '#data-plane/cache-decision.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
+import type { Heading } from '#data-plane/4-resolve/resolve.ts'
 import { speedKeyOf } from '#data-plane/speed-key.ts'
-import { orderTargets } from './order.ts'
-import { hasImage } from './inputs.ts'
+import { TAKES_ANYTHING } from '#data-plane/takes-anything.ts'
+import { byCache } from './cached-route.ts'
+import { hasImage, isBlind } from './inputs.ts'
+import { noTarget } from './no-target.ts'
+import { orderTargets, sortTargets } from './order.ts'
 import {
   excludedBy,
+  isFollowedBy,
   isNamed,
+  isTooSlow,
   knownPreferences,
-  NO_PREFERENCES,
   type Preferences,
   readPreferences,
 } from './preferences.ts'
-import { isWithinWindow, promptEstimate, windowOf } from './window.ts'
-import type { Heading } from '#data-plane/4-resolve/resolve.ts'
+import { isWithinWindow } from './window.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
 
 /** A model at a backend, and how it is spoken to. */
@@ -29,6 +34,10 @@ export interface Target {
   readonly protocol: Protocol
   /** How the client came to this model: its parameters and its suffix belong to the request. */
   readonly selection: Selection
+  /** To the first content of a stream or the end of a whole answer, where that is less than the backend's; 0 or absent: no such limit. */
+  readonly timeoutMs?: number
+  /** Whether OpenRouter's own members are passed on to be followed there; absent: they are for the gateway alone. */
+  readonly followsWishes?: boolean
   /** What the fault lab does to it (B12); absent nearly always. */
   readonly fault?: TargetFault
 }
@@ -50,6 +59,8 @@ export type Exclusion = 'protocol' | 'policy' | 'price' | 'whitelist' | 'context
 export interface Excluded {
   readonly route: Route
   readonly reasons: readonly Exclusion[]
+  /** The same in OpenRouter's words, as far as it has some (`excluded_by`). */
+  readonly by?: readonly string[]
 }
 
 /** Where the request may go, in order, and what it can cost at most. */
@@ -69,6 +80,10 @@ export interface Plan {
   /** The model whose window was too small for the prompt (R73); null nearly always. */
   readonly reroutedFrom: string | null
   readonly excluded: readonly Excluded[]
+  /** Of the model that reasons first, with its own bound (R40). */
+  readonly reasoning?: Plan
+  /** By model, where a conversation may be cached at one of several targets; absent: nowhere. */
+  readonly caching?: ReadonlyMap<string, Caching>
 }
 
 /** The worst case in tokens. */
@@ -101,13 +116,25 @@ export function planTargets(
   const wished = readPreferences(parsed.wishes?.provider ?? null)
   // On OpenRouter's own surface a provider that is not there is an answer; elsewhere the member is nobody's (R79).
   const preferences = exchange.openRouter ? wished : knownPreferences(wished, gateway.catalog.current.backends.values())
-  const staysPut = !preferences.allowsFallbacks || exchange.request.headers['x-gateway-no-fallback'] === 'true'
-  const select = (each: Selection): readonly Target[] => targetsOf(gateway, caller, parsed, each, preferences, excluded)
+  const isAlone = exchange.request.headers['x-gateway-no-fallback'] === 'true'
+  const staysPut = !preferences.allowsFallbacks || isAlone
+  const caching = new Map<string, Caching>()
+  const select = (each: Selection): readonly Target[] => {
+    const ordered = targetsOf(gateway, caller, parsed, each, preferences, excluded)
+    if (ordered.length < 2 || isOrdered(each, preferences)) return ordered
+    const cached = byCache(gateway, caller, parsed, exchange, ordered)
+    if (cached.caching) caching.set(each.model.id, cached.caching)
+    return cached.targets
+  }
   const chain = staysPut ? [selection] : inTurn(gateway, selection)
-  let targets = chain.flatMap(select)
+  let targets: readonly Target[] = chain.flatMap(select)
   const reroutedFrom = targets.length === 0 && excluded.some(isTooSmall) ? selection.model.id : null
   // The prompt does not fit: only then the larger models are looked at, unless the client wants no other (R73, C24).
   if (reroutedFrom !== null && !staysPut) targets = selection.larger.flatMap(select)
+  // Another model that cannot be billed is a second choice that is not there.
+  const billable = targets.filter(({ route }) => route.price !== null || !isOther(route, selection))
+  if (caller.billing !== 'off' && billable.length > 0) targets = billable
+  targets = acrossModels(gateway, targets, preferences)
   if (!isFilled(targets)) throw noTarget(parsed, selection, excluded)
   const { enabled, maxFailoverHops } = gateway.settings.failureHandling
   return {
@@ -115,11 +142,17 @@ export function planTargets(
     targets,
     bound: parsed.operation === 'count' ? null : boundOf(gateway, caller, parsed, targets),
     group: selection.group,
-    attemptsMax: enabled && !staysPut ? 1 + maxFailoverHops : 1,
+    // Without fallbacks the providers that were put in order are tried all the same.
+    attemptsMax: enabled && !isAlone && (!staysPut || preferences.order.length > 0) ? 1 + maxFailoverHops : 1,
     reroutedFrom,
     excluded,
+    ...(caching.size > 0 ? { caching } : {}),
   }
 }
+
+/** Whether the client says itself who comes first: that wins over any cache (B5). */
+const isOrdered = ({ isPinned, sort }: Selection, preferences: Preferences): boolean =>
+  isPinned || (preferences.sort ?? sort) !== null || preferences.order.length > 0
 
 /** The selection and its fallbacks; a chain that takes turns begins with another one each time. */
 function inTurn(gateway: Gateway, selection: Selection): readonly Selection[] {
@@ -142,12 +175,9 @@ function targetsOf(
   let eligible: Target[] = []
   for (const route of routes) {
     const protocol = protocolFor(parsed, route)
-    // OpenRouter gets the client's preferences and follows them among its own providers.
-    const wishes = route.backend.type === 'openrouter' && protocol === parsed.surface ? NO_PREFERENCES : preferences
-    const reasons = reasonsAgainst(gateway, parsed, selection, route, wishes)
-    if (protocol === null) excluded.push({ route, reasons: ['protocol', ...reasons] })
-    else if (reasons.length > 0) excluded.push({ route, reasons })
-    else eligible.push({ route, protocol, selection })
+    const against = exclusionOf(gateway, parsed, selection, route, protocol, preferences)
+    if (against !== null) excluded.push(against)
+    else eligible.push(targetOf(parsed, selection, route, protocol!, preferences))
   }
   if (eligible.length < 2) return eligible
   // A backend whose key is missing is only asked where there is no other: its error names the variable (R23, R66).
@@ -159,13 +189,36 @@ function targetsOf(
     surface: parsed.surface,
     strategy: strategyOf(gateway, selection),
     sort: preferences.sort ?? selection.sort,
-    affinity: `${parsed.wishes?.session ?? caller.account.id} ${model.id} ${selection.group} ${parsed.surface}`,
+    affinity: `${parsed.wishes?.session ?? parsed.wishes?.cacheKey ?? caller.account.id} ${model.id} ${selection.group} ${parsed.surface}`,
     random: gateway.random,
     speedOf: (target) => gateway.speeds.speedOf(speedKeyOf(target)),
     turn: (name) => gateway.speeds.turn(name),
     lastUsed: (target) => gateway.speeds.lastUsed(speedKeyOf(target)),
   })
   return preferred(ordered, preferences.order)
+}
+
+function targetOf(
+  parsed: Parsed,
+  selection: Selection,
+  route: Route,
+  protocol: Protocol,
+  preferences: Preferences,
+): Target {
+  const target = { route, protocol, selection }
+  const follows = parsed.wishes !== null && isFollowedBy(route, protocol === parsed.surface, preferences)
+  return follows ? { ...target, followsWishes: true } : target
+}
+
+/** What the client wants of the targets of all its models together. */
+function acrossModels(gateway: Gateway, targets: readonly Target[], preferences: Preferences): readonly Target[] {
+  const { sort, sortsAcrossModels, latencyMax, throughputMin } = preferences
+  if (targets.length < 2) return targets
+  const speedOf = (target: Target) => gateway.speeds.speedOf(speedKeyOf(target))
+  const sorted = sort && sortsAcrossModels ? sortTargets(targets, sort, speedOf) : targets
+  if (latencyMax === null && throughputMin === null) return sorted
+  const isSlow = (target: Target): boolean => isTooSlow(speedOf(target), preferences)
+  return [...sorted.filter((target) => !isSlow(target)), ...sorted.filter(isSlow)]
 }
 
 function strategyOf(gateway: Gateway, { model, group }: Selection): Strategy {
@@ -182,32 +235,51 @@ function preferred(targets: readonly Target[], order: readonly string[]): readon
   return targets.toSorted((left, right) => place(left) - place(right))
 }
 
-function reasonsAgainst(
+/** Everything that speaks against a route, which a client may want to know at once; null: nothing does. */
+function exclusionOf(
   gateway: Gateway,
   parsed: Parsed,
   selection: Selection,
   route: Route,
+  protocol: Protocol | null,
   preferences: Preferences,
-): readonly Exclusion[] {
-  const reasons: Exclusion[] = []
+): Excluded | null {
+  const reasons: Exclusion[] = protocol === null ? ['protocol'] : []
+  const by: string[] = []
   const group = gateway.catalog.current.groups.get(selection.group)
-  if (group && !meetsPolicy(route, group)) reasons.push('policy')
-  const unwanted = excludedBy(route, preferences)
-  if (unwanted) reasons.push(unwanted)
-  if (isBlind(route.model) && hasImage(parsed)) reasons.push('capability')
-  if (!isWithinWindow(gateway, parsed, route)) reasons.push('context')
-  return reasons
+  const policy = group ? brokenPolicy(route, group) : null
+  if (policy) {
+    reasons.push('policy')
+    by.push(policy)
+  }
+  const isFollowed = isFollowedBy(route, protocol === parsed.surface, preferences)
+  const unwanted = excludedBy(route, preferences, isFollowed)
+  if (unwanted) {
+    if (!reasons.includes(unwanted.reason)) reasons.push(unwanted.reason)
+    by.push(unwanted.by)
+  }
+  const isUnable = isBlind(route.model) && hasImage(parsed)
+  if (isUnable || (parsed.wishes?.plugins?.length && !runsPlugins(route, isFollowed))) reasons.push('capability')
+  if (!isWithinWindow(gateway, parsed, route)) {
+    reasons.push('context')
+    by.push('context_length')
+  }
+  return reasons.length === 0 ? null : { route, reasons, by }
 }
 
-/** A model that takes no images, as somebody said and nobody guessed (R74). */
-const isBlind = ({ knowsInputs, inputModalities }: Model): boolean =>
-  knowsInputs === true && !inputModalities.includes('image')
+/** OpenRouter runs them, and another backend that takes anything may. */
+const runsPlugins = ({ backend }: Route, isFollowed: boolean): boolean =>
+  backend.type === 'openrouter' ? isFollowed : TAKES_ANYTHING.has(backend.type)
 
 /** What a backend does not promise it does not keep (R65). */
-function meetsPolicy({ backend }: Route, { regions, dataPolicy }: Group): boolean {
-  if (regions.length > 0 && (backend.region === null || !regions.includes(backend.region))) return false
-  return dataPolicy.every((policy) => backend.dataPolicy.includes(policy))
+function brokenPolicy({ backend }: Route, { regions, dataPolicy }: Group): string | null {
+  if (regions.length > 0 && (backend.region === null || !regions.includes(backend.region))) return 'data_region'
+  const missed = dataPolicy.find((policy) => !backend.dataPolicy.includes(policy))
+  if (missed === undefined) return null
+  return missed === 'zdr' ? 'data_policy:zdr' : 'data_policy:training'
 }
+
+const isOther = ({ model }: Route, selection: Selection): boolean => model.id !== selection.model.id
 
 function hasCredential({ route: { backend } }: Pick<Target, 'route'>): boolean {
   return (
@@ -235,7 +307,7 @@ function protocolFor(parsed: Parsed, route: Route): Protocol | null {
   return TRANSLATED.find((protocol) => route.protocols.includes(protocol)) ?? null
 }
 
-const isFilled = (targets: Target[]): targets is [Target, ...Target[]] => targets.length > 0
+const isFilled = (targets: readonly Target[]): targets is readonly [Target, ...Target[]] => targets.length > 0
 
 function checkKind(parsed: Parsed, model: Model): void {
   const wantsEmbedding = parsed.operation === 'embed'
@@ -246,44 +318,6 @@ function checkKind(parsed: Parsed, model: Model): void {
   }
   const message = `"${model.id}" is an embedding model; call it at /v1/embeddings or :embedContent.`
   throw new GatewayError('model_not_chat', message, { param: 'model' })
-}
-
-const PATH_OF: Readonly<Partial<Record<Protocol, string>>> = {
-  'openai-chat': '/v1/chat/completions',
-  'openai-responses': '/v1/responses',
-  'openai-embeddings': '/v1/embeddings',
-  'anthropic-messages': '/v1/messages',
-  gemini: '/v1beta/models/{model}:generateContent',
-}
-
-/** Why there is no target, told by what stood in the way of the most. */
-function noTarget(parsed: Parsed, { model, routes }: Selection, excluded: readonly Excluded[]): GatewayError {
-  // Those of the model that was asked for: its fallbacks are second choices.
-  const own = excluded.filter(({ route }) => route.model.id === model.id)
-  const reasons = new Set(own.flatMap((each) => each.reasons))
-  if (reasons.has('capability')) {
-    const message = `"${model.id}" has no vision: it takes no images.`
-    return new GatewayError('unsupported_capability', message, { param: 'messages' })
-  }
-  if (reasons.has('context')) {
-    const window = Math.max(...routes.map(windowOf))
-    const message = `The request has about ${promptEstimate(parsed)} tokens and "${model.id}" takes ${window}.`
-    return new GatewayError('context_length_exceeded', message, { param: 'messages' })
-  }
-  const isUnwanted = reasons.has('policy') || reasons.has('price') || reasons.has('whitelist')
-  if (isUnwanted) {
-    const message = `No backend of "${model.id}" meets what the request or its group asks of one.`
-    return new GatewayError('no_backend_meets_policy', message, { param: 'provider' })
-  }
-  return untranslatable(parsed.surface, model, routes)
-}
-
-function untranslatable(surface: Surface, model: Model, routes: readonly Route[]): GatewayError {
-  const paths = [...new Set(routes.flatMap((route) => route.protocols))].map((protocol) => PATH_OF[protocol])
-  const known = paths.filter((path) => path !== undefined)
-  const hint = known.length > 0 ? ` Call it at ${known.join(' or ')}.` : ''
-  const message = `"${model.id}" has no backend that a request of this protocol (${surface}) can be translated for.${hint}`
-  return new GatewayError('translation_not_available', message, { param: 'model' })
 }
 
 /**

@@ -3,7 +3,18 @@ import { suite, test } from 'node:test'
 import { GatewayError } from '#base/errors.ts'
 import type { Backend, Route } from '#catalog/types.ts'
 import { backendOf, modelOf, routeOf } from '#data-plane/testbed.ts'
-import { excludedBy, isNamed, NO_PREFERENCES, readPreferences } from './preferences.ts'
+import {
+  excludedBy,
+  isFollowedBy,
+  isNamed,
+  knownPreferences,
+  NO_PREFERENCES,
+  type Preferences,
+  readPreferences,
+} from './preferences.ts'
+
+const against = (route: Route, preferences: Preferences): string | undefined =>
+  excludedBy(route, preferences, false)?.by
 
 const routeAt = (rest: Partial<Backend> = {}, route: Partial<Route> = {}): Route =>
   routeOf(modelOf('m'), backendOf('Main', { type: 'openai', ...rest }), route)
@@ -11,7 +22,10 @@ const routeAt = (rest: Partial<Backend> = {}, route: Partial<Route> = {}): Route
 suite("R75, openrouter-api.md: a request's preferences", () => {
   test('absent is no preference, and unknown members are ignored', () => {
     assert.deepEqual(readPreferences(null), NO_PREFERENCES)
-    assert.deepEqual(readPreferences({ quantizations: ['fp8'], order: null, sort: null }), NO_PREFERENCES)
+    assert.deepEqual(
+      readPreferences({ quantizations: ['unknown'], order: null, sort: null, exotic: 1 }),
+      NO_PREFERENCES,
+    )
   })
 
   test('every member that is followed', () => {
@@ -25,6 +39,9 @@ suite("R75, openrouter-api.md: a request's preferences", () => {
         max_price: { prompt: '1.5', completion: 0 },
         data_collection: 'deny',
         zdr: true,
+        quantizations: ['fp8'],
+        preferred_max_latency: 2,
+        preferred_min_throughput: { p90: 40 },
       }),
       {
         order: ['openai'],
@@ -32,15 +49,19 @@ suite("R75, openrouter-api.md: a request's preferences", () => {
         ignore: ['b'],
         allowsFallbacks: false,
         sort: 'latency',
-        maxPrice: { prompt: 1.5, completion: 0 },
+        sortsAcrossModels: true,
+        maxPrice: { prompt: 1.5, completion: 0, request: null, image: null },
         deniesCollection: true,
         requiresZdr: true,
+        requiresQuantization: true,
+        latencyMax: 2,
+        throughputMin: 40,
       },
     )
   })
 
   test('an empty list of allowed providers allows none', () => {
-    assert.equal(excludedBy(routeAt(), readPreferences({ only: [] })), 'whitelist')
+    assert.equal(against(routeAt(), readPreferences({ only: [] })), 'allowed_providers')
   })
 
   test('what means nothing is refused with the name of the member', () => {
@@ -60,25 +81,49 @@ suite("R75, openrouter-api.md: a request's preferences", () => {
       )
   })
 
-  test('a provider is named by its id, its type, or either with a suffix', () => {
-    for (const name of ['main', 'openai', 'openai/turbo']) assert.ok(isNamed(routeAt(), name), name)
-    assert.ok(!isNamed(routeAt(), 'azure'))
+  test('a provider is named by its id, its type or its name at OpenRouter, and by either with its region', () => {
+    for (const name of ['main', 'openai']) assert.ok(isNamed(routeAt(), name), name)
+    for (const name of ['azure', 'openai/turbo', '/']) assert.ok(!isNamed(routeAt(), name), name)
+    const vertex = routeAt({ type: 'vertex', region: 'europe-west1' })
+    for (const name of ['google-vertex', 'google-vertex/europe-west1', 'main/europe-west1'])
+      assert.ok(isNamed(vertex, name), name)
+    assert.ok(!isNamed(vertex, 'google-vertex/us-east1'))
+    const types = { 'google-ai-studio': 'gemini', 'amazon-bedrock': 'bedrock', alibaba: 'qwen', 'z-ai': 'zai' }
+    for (const [name, type] of Object.entries(types)) assert.ok(isNamed(routeAt({ type }), name), name)
+  })
+
+  test('a list of providers of which none is here says nothing; one that names some counts whole', () => {
+    const backends = [backendOf('Main', { type: 'openai' })]
+    const known = (provider: Record<string, unknown>): Preferences =>
+      knownPreferences(readPreferences(provider), backends)
+    assert.equal(known({ only: ['deepinfra'] }).only, null)
+    assert.deepEqual(known({ only: ['deepinfra', 'openai'] }).only, ['deepinfra', 'openai'])
+    assert.deepEqual(known({ order: ['deepinfra'], allow_fallbacks: false }).order, [])
+    assert.deepEqual(known({ order: ['deepinfra', 'main'], allow_fallbacks: false }).order, ['deepinfra', 'main'])
+  })
+
+  test('OpenRouter follows them itself, unless it is named or the request is translated', () => {
+    const openRouter = routeAt({ type: 'openrouter' })
+    assert.ok(isFollowedBy(openRouter, true, readPreferences({ only: ['azure'] })))
+    assert.ok(!isFollowedBy(openRouter, false, NO_PREFERENCES))
+    assert.ok(!isFollowedBy(openRouter, true, readPreferences({ only: ['openrouter'] })))
+    assert.ok(!isFollowedBy(routeAt(), true, NO_PREFERENCES))
   })
 
   test('prices are bounds that include their value; what has no price is above every bound', () => {
     const dear = readPreferences({ max_price: { prompt: 2.99 } })
-    assert.equal(excludedBy(routeAt(), dear), 'price')
-    assert.equal(excludedBy(routeAt(), readPreferences({ max_price: { prompt: 3, completion: 15 } })), null)
-    assert.equal(excludedBy(routeAt(), readPreferences({ max_price: { completion: 14 } })), 'price')
-    assert.equal(excludedBy(routeAt({}, { price: null }), readPreferences({ max_price: {} })), 'price')
+    assert.equal(against(routeAt(), dear), 'max_price')
+    assert.equal(against(routeAt(), readPreferences({ max_price: { prompt: 3, completion: 15 } })), undefined)
+    assert.equal(against(routeAt(), readPreferences({ max_price: { completion: 14 } })), 'max_price')
+    assert.equal(against(routeAt({}, { price: null }), readPreferences({ max_price: {} })), 'max_price')
   })
 
   test('what a backend does not promise it does not keep', () => {
     const deny = readPreferences({ data_collection: 'deny' })
     const zdr = readPreferences({ zdr: true })
-    assert.equal(excludedBy(routeAt(), deny), 'policy')
-    assert.equal(excludedBy(routeAt({ dataPolicy: ['no_collection'] }), deny), null)
-    assert.equal(excludedBy(routeAt({ dataPolicy: ['no_collection'] }), zdr), 'policy')
-    for (const asked of [deny, zdr]) assert.equal(excludedBy(routeAt({ dataPolicy: ['no_store'] }), asked), null)
+    assert.equal(against(routeAt(), deny), 'data_policy:training')
+    assert.equal(against(routeAt({ dataPolicy: ['no_collection'] }), deny), undefined)
+    assert.equal(against(routeAt({ dataPolicy: ['no_collection'] }), zdr), 'data_policy:zdr')
+    for (const asked of [deny, zdr]) assert.equal(against(routeAt({ dataPolicy: ['no_store'] }), asked), undefined)
   })
 })

@@ -1,6 +1,7 @@
 import { GatewayError } from '#base/errors.ts'
 import type { Backend, Route } from '#catalog/types.ts'
 import type { Sort } from '#data-plane/4-resolve/selection.ts'
+import type { Speed } from '#health/target-speed.ts'
 
 /** OpenRouter's `provider` object as far as a gateway's own routes can follow it (openrouter-api.md). */
 export interface Preferences {
@@ -9,11 +10,22 @@ export interface Preferences {
   readonly ignore: readonly string[]
   readonly allowsFallbacks: boolean
   readonly sort: Sort | null
-  /** USD per million tokens; null: any price. */
-  readonly maxPrice: { readonly prompt: number | null; readonly completion: number | null } | null
+  /** Whether the routes of all models of the request are sorted together (`partition: none`). */
+  readonly sortsAcrossModels: boolean
+  /** USD per million tokens, per request and per image; null: any price. */
+  readonly maxPrice: MaxPrice | null
   readonly deniesCollection: boolean
   readonly requiresZdr: boolean
+  /** Whether only some quantizations will do; nobody tells us theirs. */
+  readonly requiresQuantization: boolean
+  /** Seconds to the first token; soft. */
+  readonly latencyMax: number | null
+  /** Tokens per second; soft. */
+  readonly throughputMin: number | null
 }
+
+type PriceClass = 'prompt' | 'completion' | 'request' | 'image'
+type MaxPrice = Readonly<Record<PriceClass, number | null>>
 
 export const NO_PREFERENCES: Preferences = {
   order: [],
@@ -21,9 +33,13 @@ export const NO_PREFERENCES: Preferences = {
   ignore: [],
   allowsFallbacks: true,
   sort: null,
+  sortsAcrossModels: false,
   maxPrice: null,
   deniesCollection: false,
   requiresZdr: false,
+  requiresQuantization: false,
+  latencyMax: null,
+  throughputMin: null,
 }
 
 const SORTS: ReadonlySet<unknown> = new Set(['price', 'throughput', 'latency'])
@@ -31,15 +47,20 @@ const SORTS: ReadonlySet<unknown> = new Set(['price', 'throughput', 'latency'])
 /** Reads the object. Throws GatewayError 400 for a member that means nothing; unknown members are OpenRouter's and ours to ignore. */
 export function readPreferences(provider: Readonly<Record<string, unknown>> | null): Preferences {
   if (provider === null) return NO_PREFERENCES
+  const quantizations = namesOf(provider, 'quantizations')
   return {
     order: namesOf(provider, 'order') ?? [],
     only: namesOf(provider, 'only'),
     ignore: namesOf(provider, 'ignore') ?? [],
     allowsFallbacks: provider['allow_fallbacks'] !== false,
     sort: sortOf(provider['sort']),
+    sortsAcrossModels: (provider['sort'] as { partition?: unknown } | null | undefined)?.partition === 'none',
     maxPrice: maxPriceOf(provider['max_price']),
     deniesCollection: provider['data_collection'] === 'deny',
     requiresZdr: provider['zdr'] === true,
+    requiresQuantization: quantizations !== null && quantizations.length > 0 && !quantizations.includes('unknown'),
+    latencyMax: medianOf(provider, 'preferred_max_latency'),
+    throughputMin: medianOf(provider, 'preferred_min_throughput'),
   }
 }
 
@@ -50,44 +71,60 @@ function namesOf(provider: Readonly<Record<string, unknown>>, name: string): rea
   return value.map((each: string) => each.trim().toLowerCase().replaceAll(' ', '-'))
 }
 
+/** `exacto` sorts by a measure of tool calls that only OpenRouter has: the usual order is kept. */
 function sortOf(value: unknown): Sort | null {
-  if (value === undefined || value === null) return null
-  const by = typeof value === 'object' ? (value as { by?: unknown }).by : value
-  if (!SORTS.has(by)) throw wrong('sort', 'price, throughput or latency')
+  const by = typeof value === 'object' && value !== null ? (value as { by?: unknown }).by : value
+  if (by === undefined || by === null || by === 'exacto') return null
+  if (!SORTS.has(by)) throw wrong('sort', 'price, throughput, latency or exacto')
   return by as Sort
 }
 
-function maxPriceOf(value: unknown): Preferences['maxPrice'] {
+function maxPriceOf(value: unknown): MaxPrice | null {
   if (value === undefined || value === null) return null
   if (typeof value !== 'object') throw wrong('max_price', 'an object')
-  const { prompt, completion } = value as Readonly<Record<string, unknown>>
-  return { prompt: usdOf(prompt), completion: usdOf(completion) }
+  const { prompt, completion, request, image } = value as Readonly<Record<string, unknown>>
+  return { prompt: usdOf(prompt), completion: usdOf(completion), request: usdOf(request), image: usdOf(image) }
 }
 
 function usdOf(value: unknown): number | null {
   if (value === undefined || value === null) return null
-  const usd = Number(value)
+  const usd = typeof value === 'string' && value.trim() === '' ? Number.NaN : Number(value)
   if (!Number.isFinite(usd) || usd < 0) throw wrong('max_price', 'amounts in USD per million tokens')
   return usd
+}
+
+/** A number, or the first of its percentiles: a mean is all that is measured here. */
+function medianOf(provider: Readonly<Record<string, unknown>>, name: string): number | null {
+  const value = provider[name]
+  if (value === undefined || value === null) return null
+  const percentiles = typeof value === 'object' ? (value as Readonly<Record<string, unknown>>) : { p50: value }
+  const wanted = ['p50', 'p75', 'p90', 'p99'].map((key) => percentiles[key]).find((each) => typeof each === 'number')
+  if (wanted === undefined && typeof value !== 'object') throw wrong(name, 'a number or an object of percentiles')
+  return (wanted as number | undefined) ?? null
 }
 
 const wrong = (name: string, expected: string): GatewayError =>
   new GatewayError('invalid_parameter', `"provider.${name}" must be ${expected}.`, { param: `provider.${name}` })
 
 /** OpenRouter's names of providers whose backend type is called otherwise here. */
-const TYPES: Readonly<Record<string, string>> = {
-  'google-ai-studio': 'gemini',
-  'google-vertex': 'vertex',
-  'amazon-bedrock': 'bedrock',
-  alibaba: 'qwen',
-  moonshotai: 'moonshot',
-  'z-ai': 'zai',
-}
+const TYPES: ReadonlyMap<string, string> = new Map([
+  ['google-ai-studio', 'gemini'],
+  ['google-vertex', 'vertex'],
+  ['amazon-bedrock', 'bedrock'],
+  ['alibaba', 'qwen'],
+  ['moonshotai', 'moonshot'],
+  ['z-ai', 'zai'],
+])
 
-/** Whether a backend is meant by a provider's name: its id, its type, or either with a suffix behind a slash. */
-export function isNamed({ backend }: { readonly backend: Backend }, name: string): boolean {
-  const plain = name.split('/')[0]!
-  return [backend.id.toLowerCase(), backend.type].some((own) => own === name || own === plain || own === TYPES[plain])
+/**
+ * Whether a backend is meant by a provider's name: its id or its type, which mean every region, or one of them with its
+ * region behind a slash.
+ */
+export function isNamed({ backend }: Pick<Route, 'backend'>, name: string): boolean {
+  const isOwn = (own: string): boolean => backend.id.toLowerCase() === own || backend.type === (TYPES.get(own) ?? own)
+  if (isOwn(name)) return true
+  const slash = name.indexOf('/')
+  return slash > 0 && isOwn(name.slice(0, slash)) && backend.region?.toLowerCase() === name.slice(slash + 1)
 }
 
 /**
@@ -95,30 +132,72 @@ export function isNamed({ backend }: { readonly backend: Backend }, name: string
  * its backends is kept, and then nothing else will do.
  */
 export function knownPreferences(preferences: Preferences, backends: Iterable<Backend>): Preferences {
-  const { only } = preferences
-  if (only === null) return preferences
+  const { only, order, allowsFallbacks } = preferences
+  const isClosed = !allowsFallbacks && order.length > 0
+  if (only === null && !isClosed) return preferences
   const known = [...backends]
-  const isOurs = only.some((name) => known.some((backend) => isNamed({ backend }, name)))
-  return isOurs ? preferences : { ...preferences, only: null }
+  const isOurs = (names: readonly string[]): boolean =>
+    names.some((name) => known.some((backend) => isNamed({ backend }, name)))
+  return {
+    ...preferences,
+    only: only && isOurs(only) ? only : null,
+    order: isClosed && !isOurs(order) ? [] : order,
+  }
 }
 
-/** Why a route may not be used; null when it may. */
-export function excludedBy(route: Route, preferences: Preferences): 'whitelist' | 'price' | 'policy' | null {
-  const { only, ignore, maxPrice, deniesCollection, requiresZdr } = preferences
-  if (only && !only.some((name) => isNamed(route, name))) return 'whitelist'
-  if (ignore.some((name) => isNamed(route, name))) return 'whitelist'
-  if (maxPrice && isDearer(route, maxPrice)) return 'price'
+/**
+ * Whether the backend is told the object as it is and follows it itself: OpenRouter in the client's own protocol, unless it is
+ * the provider that is named.
+ */
+export function isFollowedBy({ backend }: Pick<Route, 'backend'>, isPassedOn: boolean, { only }: Preferences): boolean {
+  return isPassedOn && backend.type === 'openrouter' && !only?.some((name) => isNamed({ backend }, name))
+}
+
+/** Why a route may not be used, in our word and in OpenRouter's (`excluded_by`). */
+export interface Unwanted {
+  readonly reason: 'whitelist' | 'price' | 'policy'
+  readonly by: string
+}
+
+const WHITELIST: Unwanted = { reason: 'whitelist', by: 'allowed_providers' }
+const PRICE: Unwanted = { reason: 'price', by: 'max_price' }
+const TRAINING: Unwanted = { reason: 'policy', by: 'data_policy:training' }
+const ZDR: Unwanted = { reason: 'policy', by: 'data_policy:zdr' }
+const QUANTIZATION: Unwanted = { reason: 'policy', by: 'quantization' }
+
+/** Null when the route may be used. What is not known of a backend does not satisfy a wish (B13). */
+export function excludedBy(route: Route, preferences: Preferences, isFollowed: boolean): Unwanted | null {
+  const { order, only, ignore, allowsFallbacks, maxPrice, deniesCollection, requiresZdr } = preferences
+  if (ignore.some((name) => isNamed(route, name))) return WHITELIST
+  if (isFollowed) return null
+  if (only && !only.some((name) => isNamed(route, name))) return WHITELIST
+  if (!allowsFallbacks && order.length > 0 && !order.some((name) => isNamed(route, name))) return WHITELIST
+  if (maxPrice && isDearer(route, maxPrice)) return PRICE
   const promises = route.backend.dataPolicy
   if (deniesCollection && !promises.some((policy) => policy === 'no_collection' || policy === 'no_store'))
-    return 'policy'
-  return requiresZdr && !promises.some((policy) => policy === 'zdr' || policy === 'no_store') ? 'policy' : null
+    return TRAINING
+  if (requiresZdr && !promises.some((policy) => policy === 'zdr' || policy === 'no_store')) return ZDR
+  return preferences.requiresQuantization ? QUANTIZATION : null
 }
 
+const PICO_PER_USD = 1e12
 /** USD per million tokens is pico-USD per token, divided by a million. */
-const PICO_PER_USD_PER_MILLION = 1_000_000
+const PICO_PER_USD_PER_MILLION = 1e6
 
-function isDearer({ price }: Route, { prompt, completion }: NonNullable<Preferences['maxPrice']>): boolean {
+function isDearer({ price }: Route, max: MaxPrice): boolean {
   if (price === null) return true
-  const usdOf = (pico: bigint): number => Number(pico) / PICO_PER_USD_PER_MILLION
-  return (prompt !== null && usdOf(price.input) > prompt) || (completion !== null && usdOf(price.output) > completion)
+  const isOver = (pico: bigint | null, unit: number, usd: number | null): boolean =>
+    usd !== null && Number(pico ?? 0n) / unit > usd
+  return (
+    isOver(price.input, PICO_PER_USD_PER_MILLION, max.prompt) ||
+    isOver(price.output, PICO_PER_USD_PER_MILLION, max.completion) ||
+    isOver(price.request, PICO_PER_USD, max.request) ||
+    isOver(price.image, PICO_PER_USD, max.image)
+  )
+}
+
+/** Whether a target is known to be slower than the client would like it; nobody is excluded for that. */
+export function isTooSlow({ ttftMs, tokensPerSecond }: Speed, { latencyMax, throughputMin }: Preferences): boolean {
+  const isLate = latencyMax !== null && ttftMs !== null && ttftMs > latencyMax * 1000
+  return isLate || (throughputMin !== null && tokensPerSecond !== null && tokensPerSecond < throughputMin)
 }

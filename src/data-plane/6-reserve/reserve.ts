@@ -29,13 +29,14 @@ export function reserve(gateway: Gateway, caller: Caller, exchange: Exchange, pl
   if (wanted === null) return NOTHING
   const { wantNano, floorNano } = wanted
   const price = bound!.price!
+  const firstNano = firstLeg(plan)
   const holdOf = (result: HoldResult): Hold => {
     if (!result.granted) throw refusal(gateway, result.refusal, result.availableNano, floorNano)
     const isLowered = result.amountNano < wantNano
     return {
       metered: true,
       amountNano: result.amountNano,
-      outputTokensMax: isLowered ? outputTokensWithin(result.amountNano, promptOf(bound!, price)) : null,
+      outputTokensMax: isLowered ? outputTokensWithin(result.amountNano - firstNano, promptOf(bound!, price)) : null,
     }
   }
   const result = gateway.ledger.reserve({
@@ -52,9 +53,16 @@ export function reserve(gateway: Gateway, caller: Caller, exchange: Exchange, pl
 export function wantedOf(plan: Plan, minOutputTokens: number): { wantNano: NanoUsd; floorNano: NanoUsd } | null {
   const { bound } = plan
   if (bound === null || bound.price === null) return null
-  const wantNano = worstCase(bound, bound.price, bound.outputTokensMax)
+  const firstNano = firstLeg(plan)
+  const wantNano = worstCase(bound, bound.price, bound.outputTokensMax) + firstNano
   const least = Math.min(bound.outputTokensMax, minOutputTokens)
-  return { wantNano, floorNano: bound.outputIsClients ? wantNano : worstCase(bound, bound.price, least) }
+  return { wantNano, floorNano: bound.outputIsClients ? wantNano : worstCase(bound, bound.price, least) + firstNano }
+}
+
+/** What the leg that reasons first may cost; one hold covers both (R40). */
+function firstLeg({ reasoning }: Plan): NanoUsd {
+  const bound = reasoning?.bound
+  return bound?.price ? worstCase(bound, bound.price, bound.outputTokensMax) : 0n
 }
 
 function worstCase(bound: Bound, price: Price, outputTokensMax: number): NanoUsd {

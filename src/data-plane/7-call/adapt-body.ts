@@ -1,4 +1,5 @@
 import { CONTEXT_MEMBER } from '#data-plane/context-member.ts'
+import { TAKES_ANYTHING } from '#data-plane/takes-anything.ts'
 import { parseFaithfulJson } from '#base/exact-json.ts'
 import type { TargetTraits } from '#codecs/translation.ts'
 import type { UriParameters } from '#data-plane/4-resolve/uri-parameters.ts'
@@ -11,20 +12,21 @@ import { LIMIT_MEMBERS, placeOf } from './parameter-places.ts'
 import { traitsFor } from './translator.ts'
 
 /** Members that the gateway has heard. */
-export const HEARD_MEMBERS: readonly string[] = ['models', 'fallbacks', 'provider', 'session_id', CONTEXT_MEMBER]
+export const HEARD_MEMBERS: readonly string[] = [
+  'models',
+  'fallbacks',
+  'provider',
+  'session_id',
+  'route',
+  CONTEXT_MEMBER,
+]
+/** Members that are left to OpenRouter, or to who may understand them; a vendor does not. */
+const OPENROUTER_MEMBERS: readonly string[] = ['plugins', 'transforms']
+const FOREIGN_MEMBERS = [...HEARD_MEMBERS, ...OPENROUTER_MEMBERS]
 /** Those that a chain gone through here has used up. */
 const CHAIN_MEMBERS: readonly string[] = ['models', 'fallbacks', CONTEXT_MEMBER]
 const OWN_MEMBERS: readonly string[] = [CONTEXT_MEMBER]
 const NO_MEMBERS: readonly string[] = []
-
-/** Backends that may understand what is not their vendor's own: everything stays for them (R79). */
-const TAKES_ANYTHING: ReadonlySet<string> = new Set([
-  'openrouter',
-  'openai-compatible',
-  'anthropic-compatible',
-  'gemini-compatible',
-  'simulator',
-])
 
 /** What of a request decides what becomes of its body. */
 export type Adapting = Pick<Asked, 'gateway' | 'parsed' | 'plan' | 'hold'>
@@ -50,7 +52,10 @@ export function adaptBody(asked: Adapting, target: Target, body: Buffer): Adapte
   if (!fields) return { body, losses: [] }
   const losses = new Losses()
   const traits = traitsFor(target, asked.gateway.settings.anthropicUpstreamVersion)
-  for (const name of heard) delete fields[name]
+  for (const name of heard) {
+    if (OPENROUTER_MEMBERS.includes(name) && name in fields) losses.dropped(`/${name}`, 'only OpenRouter follows it')
+    delete fields[name]
+  }
   if (heard.includes(CONTEXT_MEMBER)) withoutContext(fields)
   layUnder(fields, route.defaultParams)
   applyParameters(asked, target, fields, traits, losses)
@@ -60,11 +65,15 @@ export function adaptBody(asked: Adapting, target: Target, body: Buffer): Adapte
 }
 
 /** What is taken out of the body: a vendor's own API would refuse it, and what was done here is not to be done again. */
-function heardMembers({ parsed, plan }: Adapting, { route }: Target): readonly string[] {
+function heardMembers({ parsed, plan, hold }: Adapting, target: Target): readonly string[] {
   const { wishes } = parsed
   if (wishes === null || (wishes.spans.length === 0 && wishes.contextTokens === null)) return NO_MEMBERS
-  if (!TAKES_ANYTHING.has(route.backend.type)) return HEARD_MEMBERS
-  if (plan.targets.some(isOfChain(plan.model.id))) return CHAIN_MEMBERS
+  const { type } = target.route.backend
+  const isOpenRouter = type === 'openrouter'
+  if (isOpenRouter ? !target.followsWishes : !TAKES_ANYTHING.has(type)) return FOREIGN_MEMBERS
+  // A model that OpenRouter chose by itself would be billed at the price of another one.
+  const isChosenHere = plan.targets.some(isOfChain(plan.model.id)) || (isOpenRouter && hold.metered)
+  if (isChosenHere && wishes.models.length > 0) return CHAIN_MEMBERS
   return wishes.contextTokens === null ? NO_MEMBERS : OWN_MEMBERS
 }
 

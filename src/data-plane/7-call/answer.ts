@@ -1,4 +1,5 @@
 import type { AnswerFacts, EventOffsets, EventRole, Failure, StreamReader } from '#codecs/codec.ts'
+import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { Report } from '#data-plane/report.ts'
 import type { Usage } from '#ir/usage.ts'
@@ -18,6 +19,15 @@ interface AnswerBase {
   readonly upstreamRequestId: string | null
   /** Keeps the complete answer where the client may continue it (R3); null when there is nothing to keep. */
   readonly save: (() => Promise<void>) | null
+  /** The leg that reasoned before, with its own answer to be paid (R40). */
+  readonly reasoning?: ReasoningLeg
+}
+
+/** What the first of two legs was asked and said. */
+export interface ReasoningLeg {
+  readonly text: string
+  readonly parsed: Parsed
+  readonly answer: StreamAnswer
 }
 
 export interface WholeAnswer extends AnswerBase {

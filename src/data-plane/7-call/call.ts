@@ -8,6 +8,7 @@ import { streamHeaders } from '#data-plane/head.ts'
 import type { Report } from '#data-plane/report.ts'
 import type { Answer } from './answer.ts'
 import { countPrompt } from './count.ts'
+import { callLegs } from './call-legs.ts'
 import { Failover } from './failover.ts'
 
 /**
@@ -28,7 +29,8 @@ export async function call(
   if (parsed.stream && !parsed.asJsonArray)
     exchange.keepAlive.start(gateway.settings.failureHandling.keepaliveIntervalMs, streamHeaders(exchange, false))
   try {
-    return await new Failover({ gateway, caller, exchange, parsed, plan, hold, report }).run()
+    const asked = { gateway, caller, exchange, parsed, plan, hold, report }
+    return await (plan.reasoning ? callLegs(asked, plan.reasoning) : new Failover(asked).run())
   } finally {
     exchange.keepAlive.stop()
   }

@@ -4,6 +4,7 @@ import type { StreamReader } from '#codecs/codec.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
+import { hopHeaders } from '#data-plane/hops.ts'
 import { type Access, renewableAccess } from '#providers/backend-access.ts'
 import { betasFor } from '#providers/client-headers.ts'
 import { cloudBody } from '#providers/cloud-body.ts'
@@ -90,6 +91,7 @@ function send(
   const { origin, path } = request
   const { aws } = access
   const headers = aws ? [...request.headers, ...awsHeaders(aws, request, body)] : request.headers
+  headers.push(...hopHeaders(route.backend, exchange))
   const call = { origin, path, method: 'POST' as const, headers, body }
   if (sending.mayResend) running.mayResend(call, gateway)
   gateway.pools.for(origin).dispatch(call, running)
@@ -103,20 +105,21 @@ async function forgetRefused({ outcome }: Attempt, backend: Backend, access: Acc
   if (result.kind === 'failed' && result.failure.status === 401) renewableAccess(backend)?.forget(access)
 }
 
-function limitsOf(gateway: Gateway, { route }: Target, { stream, timeoutMs }: Sending): AttemptLimits {
+function limitsOf(gateway: Gateway, target: Target, { stream, timeoutMs }: Sending): AttemptLimits {
+  const { route } = target
   const timeouts = route.timeouts ?? route.backend.timeouts
   const { limits } = gateway.settings
   return {
     bodyBytesMax: limits.upstreamBodyBytesMax,
     eventBytesMax: limits.eventBytesMax,
-    firstContentMs: shorter(stream ? timeouts.ttftMs : timeouts.requestMs, timeoutMs),
+    firstContentMs: shorter(shorter(stream ? timeouts.ttftMs : timeouts.requestMs, target.timeoutMs), timeoutMs),
     idleMs: shorter(timeouts.streamIdleMs, timeoutMs),
     totalMs: timeouts.totalMs,
   }
 }
 
-/** The client's limit where it is below the operator's, of which 0 is none. */
-function shorter(limitMs: number, askedMs: number | null | undefined): number {
-  if (askedMs === null || askedMs === undefined) return limitMs
-  return limitMs > 0 ? Math.min(limitMs, askedMs) : askedMs
+/** The limit, or another one that is below it. 0 is no limit, and so is no number. */
+function shorter(limitMs: number, otherMs: number | null | undefined): number {
+  if (!otherMs) return limitMs
+  return limitMs > 0 ? Math.min(limitMs, otherMs) : otherMs
 }

@@ -51,7 +51,14 @@ function translate(gateway: Gateway, target: Target, failure: Failure, retryAfte
       return new GatewayError('upstream_auth_failed', message, { ...retry, status, upstream })
     return new GatewayError('upstream_auth_failed', authMessage(target), { internal: message })
   }
-  if (status < 500) return new GatewayError(clientCode(status), message, { ...retry, status, upstream })
+  if (status < 500) {
+    // A response that is kept there has gone, the model has not.
+    const isModel = status === 404 && failure.upstreamCode !== 'previous_response_not_found'
+    const availability = isModel ? ({ code: 'model_unavailable_upstream' } as const) : undefined
+    const requestedModels = isModel ? [target.selection.requested.slice(0, 100)] : []
+    const details = { ...retry, status, upstream, availability, requestedModels }
+    return new GatewayError(clientCode(status), message, details)
+  }
   if (gateway.settings.routing.upstreamErrorPassthrough)
     return new GatewayError('upstream_unavailable', message, { ...retry, status, upstream })
   return new GatewayError('upstream_unavailable', `The backend failed: ${message}`, retry)

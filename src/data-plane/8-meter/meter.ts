@@ -11,6 +11,23 @@ export const BYTES_PER_TOKEN = 4
 
 /** Measures an answer. Pure; the estimate is the only place where a count is made up, and it says so. */
 export function meter(parsed: Parsed, plan: Plan, answer: Answer): Tally {
+  const tally = meterOne(parsed, plan, answer)
+  const { reasoning } = answer
+  if (!reasoning || !plan.reasoning) return tally
+  // Both legs are paid with the answer of the second (R40).
+  const first = meterOne(reasoning.parsed, plan.reasoning, reasoning.answer)
+  const usage = first.final()
+  const extra = usage && first.costOf(usage)
+  return { ...tally, costOf: (own) => both(tally.costOf(own), extra) }
+}
+
+const both = (own: Cost | null, extra: Cost | null): Cost | null =>
+  own &&
+  (extra === null
+    ? own
+    : { pico: own.pico + extra.pico, nano: own.nano + extra.nano, lines: [...own.lines, ...extra.lines] })
+
+function meterOne(parsed: Parsed, plan: Plan, answer: Answer): Tally {
   const price = answer.target.route.price
   if (answer.kind === 'whole') {
     const { facts } = answer

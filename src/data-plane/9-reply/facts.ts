@@ -2,6 +2,7 @@ import type { Deprecation } from '#catalog/types.ts'
 import { adapterOf } from '#base/protocols.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
+import { cacheDecisionOf, cacheDecisionText } from '#data-plane/cache-decision.ts'
 import type { Answer } from '#data-plane/7-call/answer.ts'
 
 /** How the answer came about: which model gave it, in how many attempts, and what was changed on the way (R12, R26, R67, R68, R81). */
@@ -11,6 +12,9 @@ export function addFacts(headers: Record<string, string>, parsed: Parsed, plan: 
   headers['x-gateway-adapter'] = adapterOf(parsed.surface, protocol)
   headers['x-gateway-attempts'] = String(Math.max(1, answer.attempts.length))
   if (route.model.id !== plan.model.id) headers['x-gateway-fallback-from'] = plan.model.id
+  const { decision, isTold } = plan.caching?.get(route.model.id) ?? {}
+  const cacheDecision = decision && isTold ? cacheDecisionOf(plan, answer) : null
+  if (cacheDecision) headers['x-gateway-cache-decision'] = cacheDecisionText(cacheDecision)
   if (plan.reroutedFrom !== null) headers['x-gateway-context-rerouted'] = plan.reroutedFrom
   if (route.model.deprecation) addDeprecation(headers, route.model.deprecation)
   const warnings = answer.report.headerTexts(answer.kind === 'whole')

@@ -17,7 +17,9 @@ export function refuse(gateway: Gateway, exchange: Exchange, error: GatewayError
     else response.destroy()
     return
   }
-  const encoded = encodeError(error, exchange.dialect, exchange.id)
+  // OpenRouter has no Gemini paths, whose errors tell their status in words of their own.
+  const isOpenRouter = exchange.openRouter && exchange.dialect !== 'gemini'
+  const encoded = encodeError(error, exchange.dialect, exchange.id, isOpenRouter)
   const headers: Record<string, string> = {
     ...baseHeaders(exchange),
     ...encoded.headers,

@@ -13,6 +13,7 @@ import { streamHeaders } from '#data-plane/head.ts'
 import { JsonArrayFrames } from './json-array-frames.ts'
 import type { Outcome, Settle } from './reply.ts'
 import { openRouterFailureEvents, responseEventEdits, withoutNullMembers } from './openrouter-shape.ts'
+import { reasoningChunk } from './reasoning-chunk.ts'
 import { closingWithReport, hasReportMember, reportEdits, responseReportEdits, tellsFinish } from './report-member.ts'
 import { costEdits, modelEdit, publicNameOf } from './rewrite.ts'
 
@@ -68,6 +69,8 @@ export class StreamReply implements EventSink {
     this.arrayFrames = parsed.asJsonArray ? new JsonArrayFrames() : null
     this.showsUsage = exchange.openRouter ? parsed.facts.showsUsage !== false : parsed.facts.showsUsage === true
     this.reports = parsed.reportsLosses && hasReportMember(parsed.surface)
+    const thought = reasoningChunk(exchange, answer)
+    if (thought) this.output.push(thought)
     // A keep-alive has sent the head already, without what was not known then.
     if (exchange.keepAlive.hasOpened) return
     const headers = streamHeaders(exchange, parsed.asJsonArray)

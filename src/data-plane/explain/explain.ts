@@ -5,7 +5,8 @@ import { adapterOf } from '#base/protocols.ts'
 import { parseBody, type Parsed } from '#data-plane/3-parse/parse.ts'
 import { type Heading, resolveModel, scopeOf } from '#data-plane/4-resolve/resolve.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
-import { type Excluded, type Plan, planTargets, type Target } from '#data-plane/5-plan/plan.ts'
+import { planLegs } from '#data-plane/5-plan/legs.ts'
+import type { Excluded, Plan, Target } from '#data-plane/5-plan/plan.ts'
 import { wantedOf } from '#data-plane/6-reserve/reserve.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { boundOf, costOf } from '#ledger/cost.ts'
@@ -36,7 +37,7 @@ export interface Explainer {
 const EXPLAINED = 'explain'
 
 /** What an explanation needs of a gateway: all but what calls and books. */
-export type Idle = Pick<Gateway, 'settings' | 'catalog' | 'health' | 'speeds' | 'random'>
+export type Idle = Pick<Gateway, 'settings' | 'catalog' | 'health' | 'speeds' | 'promptCaches' | 'random'>
 
 /** The steps are those that serve requests. */
 export function createExplainer(idle: Idle): Explainer {
@@ -98,7 +99,7 @@ async function explain(gateway: Gateway, asker: Asker, asked: Buffer): Promise<R
     alternatives: parsed.wishes?.models ?? [],
   })
   const excluded: Excluded[] = []
-  const plan = planOrError(() => planTargets(gateway, caller, parsed, selection, heading, excluded))
+  const plan = planOrError(() => planLegs(gateway, caller, parsed, selection, heading, excluded))
   const base = {
     object: 'route.explanation',
     ...told(selection, seesBackends),
