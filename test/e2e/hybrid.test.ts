@@ -175,6 +175,35 @@ suite('a model of two legs', () => {
     assert.equal(rig.upstreams['mind']!.count(), calls)
   })
 
+  test('explained: what both legs may cost, and nobody is called', async () => {
+    const calls = [rig.upstreams['mind']!.count(), rig.upstreams['hand']!.count()]
+    const body = { model: HYBRID, messages, max_tokens: 10 }
+    const { json } = await rig.gateway.ask('/v1/route/explain', { body: { protocol: 'chat', body } })
+    const { key } = await rig.gateway.fund({ credit: '0' })
+    const told = await rig.gateway.ask('/v1/chat/completions', { key, body })
+    assert.equal(told.status, 402)
+    assert.ok(told.json.error.message.includes(`up to ${json.would_reserve} `), `${json.would_reserve} ${told.text}`)
+    assert.ok(Number(json.would_reserve) > 0.1)
+    assert.deepEqual([rig.upstreams['mind']!.count(), rig.upstreams['hand']!.count()], calls)
+  })
+
+  test('a fault that is asked for: both legs are the simulator’s in single-user mode, else neither', async () => {
+    const headers = { 'x-fault': '429' }
+    const body = { model: HYBRID, messages }
+    const real = await rig.gateway.ask('/v1/chat/completions', { headers, body })
+    assert.equal(real.status, 200)
+    assert.match(real.headers.get('x-gateway-warnings')!, /param=x-fault;action=drop/)
+    await using single = await start({ auth: { disable_auth: true } })
+    const told = await single.gateway.ask('/v1/chat/completions', { key: null, headers, body })
+    assert.equal(told.status, 429)
+    assert.deepEqual([single.upstreams['mind']!.count(), single.upstreams['hand']!.count()], [0, 0])
+  })
+
+  test('what is left out of the first leg’s name is told too', async () => {
+    const told = await ask({ model: HYBRID.replace('0.9', 'hot') })
+    assert.match(told.headers.get('x-gateway-warnings')!, /param=model.temperature;action=drop/)
+  })
+
   test('what is no pair of models, and other paths, are refused', async () => {
     for (const wrong of ['hybrid:[mind:thinker]', 'hybrid:[,hand:doer]', 'hybrid:thinker,doer']) {
       const { status, json } = await ask({ model: wrong })
