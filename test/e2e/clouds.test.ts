@@ -39,7 +39,7 @@ describe('Azure', () => {
   })
 
   test('a deployment says nothing of its model: how it is asked follows from the public id', async () => {
-    await askClaude('gpt-5', { temperature: 0.5 })
+    await askClaude('gpt-5-ours', { temperature: 0.5 })
     const { fields } = last()
     assert.deepEqual(
       [fields['max_completion_tokens'], fields['max_tokens'], fields['temperature']],

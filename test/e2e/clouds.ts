@@ -41,7 +41,7 @@ export async function startClouds(): Promise<Clouds> {
   const aws = { type: 'bedrock', api_url: url, region: 'eu-west-1' }
   const routes = [
     ['gpt', 'azure', 'my-deployment'],
-    ['gpt-5', 'azure', 'my-deployment'],
+    ['gpt-5-ours', 'azure', 'my-deployment'],
     ['gpt-v1', 'azure-v1', 'my-deployment'],
     ['gpt-entra', 'azure-entra', 'my-deployment'],
     ['gem', 'vertex', 'gemini-3-pro'],

@@ -193,7 +193,7 @@ suite('a model of two legs', () => {
     const real = await rig.gateway.ask('/v1/chat/completions', { headers, body })
     assert.equal(real.status, 200)
     assert.match(real.headers.get('x-gateway-warnings')!, /param=x-fault;action=drop/)
-    await using single = await start({ disable_auth: true })
+    await using single = await start({ auth: { disable_auth: true } })
     const told = await single.gateway.ask('/v1/chat/completions', { key: null, headers, body })
     assert.equal(told.status, 429)
     assert.deepEqual([single.upstreams['mind']!.count(), single.upstreams['hand']!.count()], [0, 0])
