@@ -2,7 +2,7 @@ import type { Caller } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { NanoUsd } from '#base/money.ts'
 import type { Protocol } from '#base/protocols.ts'
-import type { Group, Model, Price, Route, Strategy } from '#catalog/types.ts'
+import type { Backend, Group, Model, Price, Route, Strategy } from '#catalog/types.ts'
 import { boundOf as costBound } from '#ledger/cost.ts'
 import type { Loss } from '#ir/extensions.ts'
 import { RAISED_LIMIT_MAX, raisesLimit } from '#codecs/raised-limit.ts'
@@ -115,7 +115,8 @@ export function planTargets(
   checkKind(parsed, selection.model)
   const wished = readPreferences(parsed.wishes?.provider ?? null)
   // On OpenRouter's own surface a provider that is not there is an answer; elsewhere the member is nobody's (R79).
-  const preferences = exchange.openRouter ? wished : knownPreferences(wished, gateway.catalog.current.backends.values())
+  const preferences =
+    exchange.openRouter || parsed.wishes === null ? wished : knownPreferences(wished, serving(selection))
   const isAlone = exchange.request.headers['x-gateway-no-fallback'] === 'true'
   const staysPut = !preferences.allowsFallbacks || isAlone
   const caching = new Map<string, Caching>()
@@ -153,6 +154,10 @@ export function planTargets(
 /** Whether the client says itself who comes first: that wins over any cache (B5). */
 const isOrdered = ({ isPinned, sort }: Selection, preferences: Preferences): boolean =>
   isPinned || (preferences.sort ?? sort) !== null || preferences.order.length > 0
+
+/** Backends of the model and of its fallbacks. */
+const serving = (selection: Selection): Backend[] =>
+  [selection, ...selection.fallbacks].flatMap(({ routes }) => routes.map(({ backend }) => backend))
 
 /** The selection and its fallbacks; a chain that takes turns begins with another one each time. */
 function inTurn(gateway: Gateway, selection: Selection): readonly Selection[] {

@@ -128,8 +128,8 @@ export function isNamed({ backend }: Pick<Route, 'backend'>, name: string): bool
 }
 
 /**
- * The preferences without a list of providers of which this gateway knows none: it is about somebody else's. A list that names one of
- * its backends is kept, and then nothing else will do.
+ * The preferences without a list of providers of which none serves the model here: it is about somebody else's. A list that names one of
+ * these backends is kept, and then nothing else will do.
  */
 export function knownPreferences(preferences: Preferences, backends: Iterable<Backend>): Preferences {
   const { only, order, allowsFallbacks } = preferences
