@@ -8,7 +8,33 @@
 export const REASONS = [
   {
     invariants: ['accepted'],
-    pattern: /cannot be served: (?:one_answer_only|the Messages API gives one answer|Bedrock gives one answer)/,
+    pattern: /cannot be served: the model can be told of the schema only in words/,
+    kind: 'limit',
+    reason: 'A strict schema that the model can be told of in words only would bind nothing: refused.',
+  },
+  {
+    invariants: ['accepted'],
+    pattern: /cannot be loaded from its address/,
+    kind: 'recording',
+    reason:
+      'Media at an address has to be loaded for this target, and the machine of the judge has no network: refused.',
+  },
+  {
+    invariants: ['accepted'],
+    pattern: /meets what the request or its group asks of one/,
+    kind: 'choice',
+    reason: "The request's own `max_price` is below the price of the only backend: refused, as OpenRouter does.",
+  },
+  {
+    invariants: ['finish'],
+    pattern: /recorded pause_turn/,
+    kind: 'choice',
+    reason:
+      'A turn that the provider paused is told as a limit that was reached (R87), because nothing else stands for it.',
+  },
+  {
+    invariants: ['accepted'],
+    pattern: /cannot be served: (?:the (?:Messages|Responses) API|Bedrock) gives one answer/,
     kind: 'limit',
     reason: 'Several answers were asked for and the target gives one: refused, because one answer is another meaning.',
   },
@@ -37,7 +63,7 @@ export const REASONS = [
     pattern:
       /cannot be served: (?:Bedrock takes no (?:remote )?(?:image|document|audio|video)|documents are taken as data only)/,
     kind: 'limit',
-    reason: 'The target has no place for media of this sort or by address, and the gateway downloads nothing: refused.',
+    reason: 'The target has no place for media of this sort or by address: refused.',
   },
   {
     invariants: ['accepted'],
