@@ -10,6 +10,7 @@ import { readVersion } from '#base/version.ts'
 import { simulatedBackend } from '#catalog/build-backend.ts'
 import { buildCatalog, createCatalogSource } from '#catalog/catalog.ts'
 import type { Backend, Catalog, CatalogSource } from '#catalog/types.ts'
+import { LiveSettings } from '#config/live-settings.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { createReloader, type Reloader } from '#config/reload.ts'
 import type { Settings } from '#config/types.ts'
@@ -123,10 +124,7 @@ async function openPlanes(
   const requests = createRequestReads(store, requestLog)
   const localCaller = settings.disableAuth ? localCallerOf(settings) : null
   const shared = { catalog, keyRing, health, responses, log, localCaller }
-  const gateway: Gateway = {
-    get settings() {
-      return current()
-    },
+  const gateway: Gateway = Object.assign(new LiveSettings(current), {
     ...shared,
     ledger,
     requestLog,
@@ -136,7 +134,7 @@ async function openPlanes(
     sealStash,
     pools: new UpstreamPools({ connectMs: settings.timeouts.connectMs }),
     ...openRoads(current, lab),
-  }
+  })
   const active = new ActiveRequests()
   const app = createServer(createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => current().gatewayUrl
@@ -335,17 +333,12 @@ function watchConfig(
   reloader.watch()
   const onHangup = () => reloader.reload()
   process.on('SIGHUP', onHangup)
-  return {
-    get current() {
-      return reloader.current
-    },
-    reload: () => reloader.reload(),
-    watch: () => reloader.watch(),
-    close() {
-      process.off('SIGHUP', onHangup)
-      reloader.close()
-    },
+  const { close } = reloader
+  reloader.close = () => {
+    process.off('SIGHUP', onHangup)
+    close()
   }
+  return reloader
 }
 
 function limitsOver(

@@ -2,11 +2,11 @@ import { randomFillSync } from 'node:crypto'
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const RANDOM_BYTES = 10
+const TIME_LETTERS = 10
 const pool = Buffer.alloc(RANDOM_BYTES * 256)
 let cursor = pool.length
 
-/** Two letters for every ten bits: an id is put together from pairs, which halves the work. */
-const PAIRS = Array.from({ length: 1024 }, (_, bits) => ALPHABET[bits >> 5]! + ALPHABET[bits & 31]!)
+const LETTERS = Uint8Array.from(ALPHABET, (letter) => letter.charCodeAt(0))
 
 let timeMs = -1
 let timeText = ''
@@ -21,27 +21,35 @@ export function ulid(nowMs: number = Date.now()): string {
     randomFillSync(pool)
     cursor = 0
   }
-  let text = timeText
-  // Five bytes are four pairs.
-  for (const end = cursor + RANDOM_BYTES; cursor < end; cursor += 5) {
-    const first = pool[cursor]!
-    const second = pool[cursor + 1]!
-    const third = pool[cursor + 2]!
-    const fourth = pool[cursor + 3]!
-    text +=
-      PAIRS[(first << 2) | (second >> 6)]! +
-      PAIRS[((second & 63) << 4) | (third >> 4)]! +
-      PAIRS[((third & 15) << 6) | (fourth >> 2)]! +
-      PAIRS[((fourth & 3) << 8) | pool[cursor + 4]!]!
-  }
-  return text
+  const at = cursor
+  cursor += RANDOM_BYTES
+  return timeText + lettersAt(at) + lettersAt(at + 5)
+}
+
+/** Five bytes are eight letters, made at once: a text put together from pieces is a tree that is made flat later. */
+function lettersAt(at: number): string {
+  const first = pool[at]!
+  const second = pool[at + 1]!
+  const third = pool[at + 2]!
+  const fourth = pool[at + 3]!
+  const fifth = pool[at + 4]!
+  return String.fromCharCode(
+    LETTERS[first >> 3]!,
+    LETTERS[((first & 7) << 2) | (second >> 6)]!,
+    LETTERS[(second >> 1) & 31]!,
+    LETTERS[((second & 1) << 4) | (third >> 4)]!,
+    LETTERS[((third & 15) << 1) | (fourth >> 7)]!,
+    LETTERS[(fourth >> 2) & 31]!,
+    LETTERS[((fourth & 3) << 3) | (fifth >> 5)]!,
+    LETTERS[fifth & 31]!,
+  )
 }
 
 function timeOf(nowMs: number): string {
   let text = ''
-  for (let rest = nowMs, pair = 0; pair < 5; pair++) {
-    text = PAIRS[rest % 1024]! + text
-    rest = Math.floor(rest / 1024)
+  for (let rest = nowMs, letter = 0; letter < TIME_LETTERS; letter++) {
+    text = ALPHABET[rest % 32]! + text
+    rest = Math.floor(rest / 32)
   }
   return text
 }

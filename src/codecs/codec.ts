@@ -36,6 +36,8 @@ export interface RequestFacts {
   readonly showsUsage: boolean | null
   /** Bounds the prompt where its bytes do not: remote media, files, server-side state. */
   readonly unseen: UnseenInput
+  /** Whether the body has a member about routing at its top level (ROUTING_MEMBERS). */
+  readonly namesRouting: boolean
   /** Where the protocol's own codec found what it may rewrite. */
   readonly spans: Readonly<Record<string, Span>>
 }

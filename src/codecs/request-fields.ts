@@ -1,11 +1,12 @@
 import { GatewayError } from '#base/errors.ts'
+import { ROUTING_MEMBERS } from '#base/routing-members.ts'
 import type { RequestChanges, RequestFacts, UnseenInput } from './codec.ts'
 import {
   isNull,
   isString,
   JsonDepthError,
   JsonError,
-  type ObjectScan,
+  ObjectScan,
   readString,
   type Span,
   textOf,
@@ -45,6 +46,9 @@ export function scanBody(
     }
   }
 }
+
+/** A scan of requests: it tells of routing members besides the protocol's own. */
+export const requestScan = (keys: readonly string[]): ObjectScan => new ObjectScan(keys, ROUTING_MEMBERS)
 
 export function spanOf(scan: ObjectScan, index: number): Span | undefined {
   return scan.has(index) ? { start: scan.start[index]!, end: scan.end[index]! } : undefined
@@ -110,7 +114,8 @@ export function replaceWithString(span: Span, value: string): Edit {
 
 /** Inserts `"name":value` as the first member of the object whose `{` stands at `open`. */
 export function insertMember(open: number, empty: boolean, name: string, json: string): Edit {
-  return insertMembers(open, empty, [[name, json]])
+  const text = `${JSON.stringify(name)}:${json}`
+  return { start: open + 1, end: open + 1, bytes: Buffer.from(empty ? text : `${text},`) }
 }
 
 /** As `insertMember`, for several at once: each a name and the JSON of its value. */
@@ -125,9 +130,10 @@ const MEDIA_MAX = 256
 /**
  * What the body only refers to, from the names of members anywhere in it: an upper bound, because a name may also stand
  * where it means nothing. Letters written as escapes could hide a name from a search of the bytes, so that they count as
- * the worst; no client's encoder writes them.
+ * the worst; no client's encoder writes them. `scan` is the scan of this body.
  */
 export function unseenInput(
+  scan: ObjectScan,
   body: Buffer,
   mediaKeys: readonly Buffer[],
   fileKeys: readonly Buffer[],
@@ -135,7 +141,10 @@ export function unseenInput(
 ): UnseenInput {
   let mediaCount = 0
   for (const key of mediaKeys) mediaCount += countKey(body, key)
-  return { mediaCount, unbounded: isUnbounded || fileKeys.some((key) => body.includes(key)) || hidesLetters(body) }
+  return {
+    mediaCount,
+    unbounded: isUnbounded || fileKeys.some((key) => body.includes(key)) || hidesLetters(scan, body),
+  }
 }
 
 function countKey(body: Buffer, quotedKey: Buffer): number {
@@ -145,10 +154,9 @@ function countKey(body: Buffer, quotedKey: Buffer): number {
 }
 
 const ESCAPED_LETTER = /\\u00(?:4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])/i
-const ESCAPE = Buffer.from(String.raw`\u00`)
 
-function hidesLetters(body: Buffer): boolean {
-  return body.includes(ESCAPE) && ESCAPED_LETTER.test(body.toString('latin1'))
+function hidesLetters(scan: ObjectScan, body: Buffer): boolean {
+  return scan.escaped && ESCAPED_LETTER.test(body.toString('latin1'))
 }
 
 function invalid(name: string, what: string): GatewayError {

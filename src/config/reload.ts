@@ -45,17 +45,17 @@ export interface Reloader {
 
 /** Keeps the configuration fresh without ever replacing a good one by a broken one (R115). */
 export function createReloader(options: ReloaderOptions): Reloader {
-  let current = options.initial
-  let seen = contentDigest(current.settings.configFile)
+  let seen = contentDigest(options.initial.settings.configFile)
   let watcher: FSWatcher | undefined
   let timer: NodeJS.Timeout | undefined
 
   const reload = (): boolean => {
+    const { current } = reloader
     seen = contentDigest(current.settings.configFile)
     try {
       const { next, restart } = keepRestartOnly(loadSameFile(options.load, current), current)
       options.apply(next)
-      current = next
+      reloader.current = next
       if (restart.length > 0) options.restartNeeded(restart)
       return true
     } catch (thrown) {
@@ -66,17 +66,16 @@ export function createReloader(options: ReloaderOptions): Reloader {
   const onEvent = (): void => {
     clearTimeout(timer)
     timer = setTimeout(() => {
-      if (contentDigest(current.settings.configFile) !== seen) reload()
+      if (contentDigest(reloader.current.settings.configFile) !== seen) reload()
     }, options.debounceMs ?? DEBOUNCE_MS)
     timer.unref()
   }
-  return {
-    get current() {
-      return current
-    },
+  // `current` is no getter: V8 keeps a literal with one as a hash table, and every request asks for it.
+  const reloader = {
+    current: options.initial,
     reload,
     watch() {
-      const file = current.settings.configFile
+      const file = reloader.current.settings.configFile
       if (file === null || watcher !== undefined) return
       // The folder and not the file: a replaced file or a swapped symbolic link would end a watch on the file itself.
       watcher = watch(dirname(file), { persistent: false }, onEvent)
@@ -88,6 +87,7 @@ export function createReloader(options: ReloaderOptions): Reloader {
       watcher = undefined
     },
   }
+  return reloader
 }
 
 /** A file that was found by its place and is gone would mean zero config: that is a mistake, not a wish. */

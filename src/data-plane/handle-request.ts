@@ -16,7 +16,7 @@ import { settler } from './10-settle/settle.ts'
 import type { Gateway } from './gateway.ts'
 import { checkHops } from './hops.ts'
 import { Report } from './report.ts'
-import type { Seen } from './seen.ts'
+import { begun } from './seen.ts'
 
 /**
  * One request, from its socket to its ledger entry. Each step takes what the steps before it made; a step that cannot go
@@ -26,7 +26,7 @@ import type { Seen } from './seen.ts'
  * end is in the ledger whatever is killed; or here, when something failed, before the error's status line.
  */
 export async function handleRequest(gateway: Gateway, exchange: Exchange): Promise<void> {
-  const seen: Seen = { exchange }
+  const seen = begun(exchange)
   const settle = settler(gateway, seen)
   try {
     checkHops(exchange)

@@ -20,15 +20,32 @@ export interface Seen {
   /** What the limits said, of the address and of the rest; null where none hold. */
   address?: LimitAnswer | null
   admission?: LimitAnswer | null
-  caller?: Caller
-  parsed?: Parsed
-  selection?: Selection
-  plan?: Plan
-  hold?: Hold
-  report?: Report
-  answer?: Answer
-  tally?: Tally
-  error?: GatewayError
+  caller?: Caller | undefined
+  parsed?: Parsed | undefined
+  selection?: Selection | undefined
+  plan?: Plan | undefined
+  hold?: Hold | undefined
+  report?: Report | undefined
+  answer?: Answer | undefined
+  tally?: Tally | undefined
+  error?: GatewayError | undefined
   /** Why a stream broke off after its first content. */
-  breach?: Failure
+  breach?: Failure | undefined
 }
+
+/** Nothing seen yet. All members at once: an object that grows with each step is moved several times. */
+export const begun = (exchange: Exchange): Seen => ({
+  exchange,
+  address: null,
+  admission: null,
+  caller: undefined,
+  parsed: undefined,
+  selection: undefined,
+  plan: undefined,
+  hold: undefined,
+  report: undefined,
+  answer: undefined,
+  tally: undefined,
+  error: undefined,
+  breach: undefined,
+})

@@ -188,6 +188,7 @@ export const FACTS: RequestFacts = {
   candidates: 1,
   showsUsage: null,
   unseen: { mediaCount: 0, unbounded: false },
+  namesRouting: false,
   spans: {},
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, fstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -67,3 +67,27 @@ test('a torn last line is no record; a damaged line is counted', (t) => {
   assert.deepEqual([...records], ['whole'])
   assert.equal(damaged, 1)
 })
+
+test('what was written is brought to the disk a little later, and a closed segment is not touched again', async (t) => {
+  const folder = folderOf(t)
+  const failures: unknown[] = []
+  const { journal } = openJournal(folder, 40, (cause) => failures.push(cause))
+  const segments = ['one', 'two', 'three'].map((record) => journal.append(record.repeat(15)))
+  assert.ok(segments.every(({ isDirty }) => isDirty))
+  // Applied before it was synced: the database has it on the disk.
+  journal.applied(segments[0]!)
+  await waitFor(() => segments.slice(1).every(({ isDirty, isSyncing }) => !isDirty && !isSyncing))
+  assert.ok(segments[0]!.isDirty)
+  const last = journal.append('four')
+  await waitFor(() => last.isSyncing)
+  // Closed behind the sync that is under way: a handle of another file would be an error or, worse, that file.
+  journal.close()
+  await waitFor(() => !last.isSyncing)
+  assert.throws(() => fstatSync(last.handle), { code: 'EBADF' })
+  assert.deepEqual(failures, [])
+})
+
+/** Turns of the event loop until it holds; the runner's own time limit ends a wait for nothing. */
+async function waitFor(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve))
+}

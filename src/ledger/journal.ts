@@ -1,4 +1,13 @@
-import { closeSync, ftruncateSync, openSync, readdirSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fdatasync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 
@@ -20,6 +29,9 @@ export interface Journal {
 /** A segment is closed at this size, so that what was applied can be removed soon. */
 export const SEGMENT_BYTES_MAX = 8 * 1024 * 1024
 
+/** What was written is brought to the disk after this long: a power cut costs no more, and a commit of the database is not waited for. */
+export const SYNC_WAIT_MS = 50
+
 const NAME = /^journal-(\d{8})\.log$/
 const OWNER_ONLY = 0o600
 
@@ -29,16 +41,20 @@ export interface Segment {
   readonly handle: number
   bytes: number
   waiting: number
+  /** Whether it holds what the disk may not have yet. */
+  isDirty: boolean
+  isSyncing: boolean
 }
 
 /**
  * Opens the journal of a folder and gives the records that an earlier process left, oldest first. They belong to the caller:
  * `clear` removes them once they are applied. A torn last line (power cut) is no record; a damaged line before others is
- * reported, because money may be missing.
+ * reported, because money may be missing. `onSyncFailed` hears when the disk does not take what the kernel has.
  */
 export function openJournal(
   folder: string,
   segmentBytesMax: number = SEGMENT_BYTES_MAX,
+  onSyncFailed: (cause: unknown) => void = () => {},
 ): { journal: Journal; records: readonly string[]; damaged: number; clear(): void } {
   const left = readdirSync(folder)
     .filter((name) => NAME.test(name))
@@ -46,7 +62,7 @@ export function openJournal(
   const found = left.map((name) => readSegment(join(folder, name)))
   const next = left.length === 0 ? 1 : Number.parseInt(NAME.exec(left.at(-1)!)![1]!, 10) + 1
   return {
-    journal: new FileJournal(folder, next, segmentBytesMax),
+    journal: new FileJournal(folder, next, segmentBytesMax, onSyncFailed),
     records: found.flatMap(({ records }) => records),
     damaged: found.reduce((sum, { damaged }) => sum + damaged, 0),
     clear() {
@@ -59,11 +75,14 @@ class FileJournal implements Journal {
   private readonly folder: string
   private readonly segmentBytesMax: number
   private readonly segments: Segment[] = []
+  private readonly onSyncFailed: (cause: unknown) => void
+  private syncTimer: NodeJS.Timeout | null = null
   private number: number
 
-  constructor(folder: string, number: number, segmentBytesMax: number) {
+  constructor(folder: string, number: number, segmentBytesMax: number, onSyncFailed: (cause: unknown) => void) {
     this.folder = folder
     this.number = number
+    this.onSyncFailed = onSyncFailed
     this.segmentBytesMax = segmentBytesMax
     this.openSegment()
   }
@@ -84,6 +103,8 @@ class FileJournal implements Journal {
     }
     segment.bytes += written
     segment.waiting++
+    segment.isDirty = true
+    this.syncTimer ??= setTimeout(() => this.sync(), SYNC_WAIT_MS).unref()
     return segment
   }
 
@@ -95,10 +116,31 @@ class FileJournal implements Journal {
   }
 
   close(): void {
+    clearTimeout(this.syncTimer ?? undefined)
     for (const segment of this.segments.splice(0)) {
-      closeSync(segment.handle)
+      this.shut(segment)
       if (segment.waiting === 0) unlinkSync(segment.path)
     }
+  }
+
+  /** Off the event loop. What the database has taken over meanwhile is on the disk already. */
+  private sync(): void {
+    this.syncTimer = null
+    for (const segment of this.segments) {
+      if (!segment.isDirty || segment.isSyncing || segment.waiting === 0) continue
+      segment.isDirty = false
+      segment.isSyncing = true
+      fdatasync(segment.handle, (error) => {
+        segment.isSyncing = false
+        if (error) this.onSyncFailed(error)
+        if (!this.segments.includes(segment)) closeSync(segment.handle)
+      })
+    }
+  }
+
+  /** A handle that is being synced is closed behind that, or its number might mean another file by then. */
+  private shut(segment: Segment): void {
+    if (!segment.isSyncing) closeSync(segment.handle)
   }
 
   /** A segment whose records are all applied is begun anew instead of being read at the next start. */
@@ -110,14 +152,21 @@ class FileJournal implements Journal {
   private openSegment(): Segment {
     const path = join(this.folder, `journal-${String(this.number++).padStart(8, '0')}.log`)
     // `a`: every write goes to the end, also after a truncation.
-    const segment: Segment = { path, handle: openSync(path, 'ax', OWNER_ONLY), bytes: 0, waiting: 0 }
+    const segment: Segment = {
+      path,
+      handle: openSync(path, 'ax', OWNER_ONLY),
+      bytes: 0,
+      waiting: 0,
+      isDirty: false,
+      isSyncing: false,
+    }
     this.segments.push(segment)
     return segment
   }
 
   private remove(segment: Segment): void {
     this.segments.splice(this.segments.indexOf(segment), 1)
-    closeSync(segment.handle)
+    this.shut(segment)
     unlinkSync(segment.path)
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Booking, decodeBookings, encodeBooking } from '#store/booking.ts'
+import { type Booking, decodeBookings, encodeBooking, joinBookings } from '#store/booking.ts'
 import { storeUnavailable } from '#store/failure.ts'
 import type { Store } from '#store/store.ts'
 import { type Journal, openJournal, type Segment } from './journal.ts'
@@ -23,9 +23,9 @@ export interface JournaledBookings {
 }
 
 /** A booking waits this long for company: the price of a commit is then shared by everything that came in that time. */
-export const APPLY_WAIT_MS = 25
+export const APPLY_WAIT_MS = 100
 /** So many do not wait any longer; they fit into one transaction. */
-export const APPLY_LENGTH = 200
+export const APPLY_LENGTH = 1000
 /** Pause between attempts to bring a refused booking to the database. */
 const RETRY_WAIT_MS = 500
 /** A read waits no longer than this for bookings that cannot reach the database. */
@@ -33,13 +33,13 @@ export const READ_WAIT_MS = 2_000
 
 /** Bookings of one turn of the event loop: one line of the journal, one job of the writer. */
 interface Group {
-  /** A JSON array of encoded bookings. */
+  /** Encoded bookings. */
   readonly text: string
   readonly count: number
   readonly segment: Segment
 }
 
-/** `folder` is where the journal lives: the database's own. `onDelay` hears why a booking has to be tried again. */
+/** `folder` is where the journal lives: the database's own. `onDelay` hears of a disk that does not take what it is given, and why a booking has to be tried again. */
 export function createJournaledBookings(
   store: Store,
   folder: string,
@@ -47,11 +47,11 @@ export function createJournaledBookings(
 ): JournaledBookings {
   const { bookAll } = store
   if (!bookAll) throw new TypeError('A store that several processes share has no bookings.')
-  const { journal, records, damaged, clear } = openJournal(folder)
+  const { journal, records, damaged, clear } = openJournal(folder, undefined, onDelay)
   if (damaged > 0) throw new Error(`The journal in ${folder} is damaged in ${damaged} lines. Restore it from a backup.`)
   const applier = createApplier(store, bookAll, journal, onDelay)
   const gatherer = createGatherer((lines) => {
-    const text = `[${lines.join(',')}]`
+    const text = joinBookings(lines)
     applier.add({ text, count: lines.length, segment: journal.append(text) })
   })
   const flush = (): Promise<void> => {
@@ -63,7 +63,7 @@ export function createJournaledBookings(
     applier.push()
   })
   store.onRead(() => {
-    if (gatherer.length + applier.length === 0) return null
+    if (gatherer.length() + applier.length() === 0) return null
     return Promise.race([flush(), wait(READ_WAIT_MS, undefined, { ref: false })])
   })
   return {
@@ -105,7 +105,7 @@ function createGatherer(append: (lines: readonly string[]) => void) {
   }
   return {
     close,
-    get length() {
+    length() {
       return lines.length
     },
     add(line: string): Promise<boolean> {
@@ -163,7 +163,7 @@ function createApplier(
     }
   }
   return {
-    get length() {
+    length() {
       return waiting.length + underWay
     },
     push,

@@ -17,16 +17,11 @@ import { createFundsBook, FUNDS_WARM_MAX, READS_PER_REQUEST_MAX } from './funds-
 import type { AccountEntry, FundsBook, KeyEntry } from './funds-book.ts'
 import { checkAsk, createLedger } from './ledger.ts'
 import type { RecoverableLedger } from './ledger.ts'
+import { type OpenHold, OpenHolds } from './open-holds.ts'
 import { createPeriodClock, periodStarts } from './periods.ts'
 import type { PeriodStarts } from './periods.ts'
 import type { HoldAsk, HoldResult, Settlement, SettleResult } from './types.ts'
 import { compareBook } from './verify.ts'
-
-interface OpenHold {
-  readonly account: AccountEntry
-  readonly key: KeyEntry | null
-  readonly amountNano: bigint
-}
 
 const isCurrent = ({ account, key }: OpenHold): boolean => account.current && key?.current !== false
 
@@ -41,7 +36,7 @@ export function createSingleNodeLedger(
   const write = options.write ?? store.book
   if (!write) throw new TypeError('A store that several processes share needs the ledger in SQL.')
   const book = createFundsBook(store, warmMax)
-  const holds = new Map<string, OpenHold>()
+  const holds = new OpenHolds()
   const startsAt = createPeriodClock()
   // Only its recovery and its checks are used: they look at the database.
   const stored = createLedger(store, { now })
@@ -51,7 +46,7 @@ export function createSingleNodeLedger(
     const own = key !== null && key.accountId === ask.accountId ? key : null
     const verdict = judge(ask, account.funds, own === null ? null : own.funds, startsAt(now()))
     if (verdict.granted) {
-      holds.set(ask.requestId, { account, key: own, amountNano: verdict.amountNano })
+      holds.add({ requestId: ask.requestId, account, key: own, amountNano: verdict.amountNano, next: undefined })
       book.hold(account, own, verdict.amountNano)
     }
     return verdict
@@ -81,7 +76,7 @@ export function createSingleNodeLedger(
     settle(settlement) {
       const hold = holds.get(settlement.requestId)
       const work = workOf(settlement, now(), hold)
-      if (hold) holds.delete(settlement.requestId)
+      if (hold) holds.delete(hold)
       return hold && isCurrent(hold) ? settleHeld(work, hold) : settleCold(work, hold)
     },
     async void(requestId, row) {
@@ -90,7 +85,7 @@ export function createSingleNodeLedger(
         await store.execute('void', { requestId, accountId: row.account_id, row: flatten(row) })
         return
       }
-      holds.delete(requestId)
+      holds.delete(hold)
       book.release(hold.account, hold.key, hold.amountNano)
       await store.execute('appendRows', [flatten(row)])
     },

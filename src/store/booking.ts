@@ -35,17 +35,29 @@ export type OpenBookings = (db: DatabaseSync) => Bookings
 
 const MONEY_AT = new Set(REQUEST_COLUMNS.flatMap((column, at) => (column.endsWith('_nano') ? [at] : [])))
 
+/** Where the detail stands in a row: it is JSON already, and is not written as JSON once more. */
+const DETAIL_AT = REQUEST_COLUMNS.length - 1
+/** Between the texts of bookings, and between the two of each. JSON has no such character. */
+const SEPARATOR = '\t'
+
 /**
- * A booking as JSON, money as decimal text. One text serves the journal and the writer: it is made once, crosses to the
- * other thread as it is, and is one object for the garbage collector where a booking is fifty.
+ * A booking as text, money as decimals. One text serves the journal and the writer: it is made once, crosses to the other
+ * thread as it is, and is one object for the garbage collector where a booking is fifty.
  */
 export function encodeBooking(booking: Booking): string {
   const [row, requestId, accountId, keyId, chargedNano, balanceNano, nowMs, day, week, month] = booking
   const cells: (string | number | null)[] = []
-  for (const cell of row) cells.push(typeof cell === 'bigint' ? cell.toString() : (cell as string | number | null))
+  for (let at = 0; at < DETAIL_AT; at++) {
+    const cell = row[at]!
+    cells.push(typeof cell === 'bigint' ? cell.toString() : (cell as string | number | null))
+  }
   const money = [chargedNano.toString(), balanceNano.toString()]
-  return JSON.stringify([cells, requestId, accountId, keyId, ...money, nowMs, day, week, month])
+  const head = JSON.stringify([cells, requestId, accountId, keyId, ...money, nowMs, day, week, month])
+  return head + SEPARATOR + (row[DETAIL_AT] as string)
 }
+
+/** Several of them as one line. */
+export const joinBookings = (texts: readonly string[]): string => texts.join(SEPARATOR)
 
 type Encoded = readonly [
   (string | number | null)[],
@@ -60,11 +72,17 @@ type Encoded = readonly [
   number,
 ]
 
-/** The bookings of a JSON array of encoded ones. */
-export function decodeBookings(text: string): Booking[] {
-  return (JSON.parse(text) as Encoded[]).map((encoded) => {
-    const [cells, requestId, accountId, keyId, charged, balance, nowMs, day, week, month] = encoded
-    const row: FlatRow = cells.map((cell, at) => (cell !== null && MONEY_AT.has(at) ? BigInt(cell) : cell))
-    return [row, requestId, accountId, keyId, BigInt(charged), BigInt(balance), nowMs, day, week, month]
-  })
+/** The bookings of a line. Throws SyntaxError for what is none. */
+export function decodeBookings(line: string): Booking[] {
+  const texts = line.split(SEPARATOR)
+  const bookings: Booking[] = []
+  for (let at = 0; at < texts.length; at += 2) bookings.push(decodeBooking(texts[at]!, texts[at + 1]!))
+  return bookings
+}
+
+function decodeBooking(head: string, detail: string): Booking {
+  const [cells, requestId, accountId, keyId, charged, balance, nowMs, day, week, month] = JSON.parse(head) as Encoded
+  const row: FlatRow = cells.map((cell, at) => (cell !== null && MONEY_AT.has(at) ? BigInt(cell) : cell))
+  row.push(detail)
+  return [row, requestId, accountId, keyId, BigInt(charged), BigInt(balance), nowMs, day, week, month]
 }

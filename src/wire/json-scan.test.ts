@@ -37,6 +37,22 @@ test('finds the spans of top-level members and ignores nested ones', () => {
   assert.deepEqual([...scan.count], [1, 1, 0])
 })
 
+test('tells of noticed members at the top level, and of escaped letters anywhere', () => {
+  const scan = new ObjectScan(['model'], ['provider', 'a member with a name of more than thirty letters'])
+  const tell = (text: string) => {
+    scan.scan(Buffer.from(text))
+    return [scan.noticed, scan.escaped]
+  }
+  assert.deepEqual(tell('{"model":"m","provider":1}'), [true, false])
+  assert.deepEqual(tell('{"model":"m","x":{"provider":1}}'), [false, false])
+  assert.deepEqual(tell(String.raw`{"pr\u006fvider":1}`), [true, true])
+  assert.deepEqual(tell(String.raw`{"x":["\u0041"]}`), [false, true])
+  assert.deepEqual(tell(String.raw`{"x":"\n\\u0041"}`), [false, false])
+  assert.deepEqual(tell('{"a member with a name of more than thirty letters":1}'), [true, false])
+  assert.deepEqual(tell('{"another member with a name of more than thirty letters":1}'), [false, false])
+  assert.deepEqual([...scan.start], [-1])
+})
+
 test('counts duplicates, also when a key is written with escapes', () => {
   const { scan, bytes } = scanOf('{"model":"cheap","mod\\u0065l":"dear"}', ['model'])
   assert.equal(scan.count[0], 2)

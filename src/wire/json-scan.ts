@@ -46,13 +46,22 @@ export class ObjectScan {
   open = -1
   /** Whether the object has no member at all. */
   empty = true
+  /** Whether a member of the noticed names occurred. */
+  noticed = false
+  /** Whether a letter was written as `\\uXXXX`, anywhere in the text. */
+  escaped = false
+  /** The members whose spans are kept, then the noticed ones. */
   private readonly keys: readonly Buffer[]
+  /** One bit per length that a key has: most members of a text are ruled out by it. */
+  private readonly lengths: number
   private depthMax = DEPTH_MAX
   private bytes: Uint8Array = new Uint8Array()
   private limit = 0
 
-  constructor(keys: readonly string[]) {
-    this.keys = keys.map((key) => Buffer.from(key))
+  /** Of the `noticed` members it is only told that one is there. */
+  constructor(keys: readonly string[], noticed: readonly string[] = []) {
+    this.keys = [...keys, ...noticed].map((key) => Buffer.from(key))
+    this.lengths = this.keys.reduce((bits, key) => bits | (1 << Math.min(key.length, LENGTH_BIT_MAX)), 0)
     this.start = new Int32Array(keys.length)
     this.end = new Int32Array(keys.length)
     this.count = new Uint8Array(keys.length)
@@ -67,10 +76,12 @@ export class ObjectScan {
     this.depthMax = Math.min(depthMax, DEPTH_MAX)
     this.bytes = bytes
     this.limit = to
+    letterEscaped = false
     const at = skipSpace(bytes, from, to)
     const behind = bytes[at] === OPEN_OBJECT && at < to ? this.readMembers(at) : skipValue(bytes, at, to, this.depthMax)
     const rest = skipSpace(bytes, behind, to)
     this.bytes = EMPTY
+    this.escaped = letterEscaped
     if (rest !== to) throw new JsonError('unexpected text behind the value', rest)
     return this.open >= 0
   }
@@ -82,6 +93,7 @@ export class ObjectScan {
     this.count.fill(0)
     this.open = -1
     this.empty = true
+    this.noticed = false
   }
 
   has(index: number): boolean {
@@ -102,7 +114,8 @@ export class ObjectScan {
       if (position >= limit || bytes[position] !== COLON) throw new JsonError('expected a colon', position)
       position = skipSpace(bytes, position + 1, limit)
       const ending = skipValue(bytes, position, limit, this.depthMax - 1)
-      if (index >= 0) {
+      if (index >= this.start.length) this.noticed = true
+      else if (index >= 0) {
         this.start[index] = position
         this.end[index] = ending
         if (this.count[index]! < 255) this.count[index]!++
@@ -121,6 +134,7 @@ export class ObjectScan {
       // An escaped key may still spell one of ours, and a parser behind us would read it so.
       if (bytes[at] === BACKSLASH) return this.indexOfEscapedKey(from, to)
     }
+    if (((this.lengths >>> Math.min(to - from, LENGTH_BIT_MAX)) & 1) === 0) return -1
     next: for (let index = 0; index < keys.length; index++) {
       const key = keys[index]!
       if (key.length !== to - from) continue
@@ -137,6 +151,8 @@ export class ObjectScan {
 }
 
 const EMPTY = new Uint8Array()
+/** All longer keys share a bit. */
+const LENGTH_BIT_MAX = 31
 
 /** Offsets of the elements of the array that starts at `from`: `[start, end)` pairs, flat. */
 export function arrayElements(bytes: Uint8Array, from: number, to: number): number[] {
@@ -326,9 +342,13 @@ function wordsOf(bytes: Uint8Array): Int32Array {
   return words
 }
 
+/** Set by `skipEscape`; scanning is synchronous, so that one variable serves all. */
+let letterEscaped = false
+
 function skipEscape(bytes: Uint8Array, at: number, to: number): number {
   const kind = at + 1 < to ? bytes[at + 1]! : 0
   if (kind === 0x75) {
+    letterEscaped = true
     if (at + 6 > to) throw new JsonError('bad escape', at)
     for (let digit = at + 2; digit < at + 6; digit++) {
       const byte = bytes[digit]! | 0x20

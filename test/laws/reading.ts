@@ -17,6 +17,7 @@ export const FACTS: RequestFacts = {
   candidates: 1,
   showsUsage: true,
   unseen: { mediaCount: 0, unbounded: false },
+  namesRouting: false,
   spans: {},
 }
 

@@ -8,6 +8,7 @@ import {
   readCount,
   readFlag,
   readModel,
+  requestScan,
   scanBody,
   spanOf,
   rewriteRequest,
@@ -21,7 +22,7 @@ const FILE_KEYS = [quoted('file_id'), quoted('document')]
 
 const KEYS = ['model', 'stream', 'max_tokens', 'container', 'mcp_servers'] as const
 /** Shared: scanning is synchronous, and what it found is copied before the next scan. */
-const REQUEST_SCAN = new ObjectScan(KEYS)
+const REQUEST_SCAN = requestScan(KEYS)
 const [MODEL, STREAM, LIMIT, CONTAINER, MCP_SERVERS] = [0, 1, 2, 3, 4] as const
 const UNIQUE = [
   [MODEL, 'model'],
@@ -54,7 +55,8 @@ function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
     outputTokensMax: readCount(body, limit, 'max_tokens', OUTPUT_TOKENS_MAX),
     candidates: 1,
     showsUsage: null,
-    unseen: unseenInput(body, MEDIA_KEYS, FILE_KEYS, isGiven(CONTAINER) || isGiven(MCP_SERVERS)),
+    unseen: unseenInput(scan, body, MEDIA_KEYS, FILE_KEYS, isGiven(CONTAINER) || isGiven(MCP_SERVERS)),
+    namesRouting: scan.noticed,
     spans,
   }
 }

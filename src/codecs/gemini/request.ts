@@ -8,6 +8,7 @@ import {
   OUTPUT_TOKENS_MAX,
   readCount,
   replaceWithString,
+  requestScan,
   scanBody,
   spanOf,
 } from '#codecs/request-fields.ts'
@@ -28,7 +29,7 @@ const KEYS = [
   'generate_content_request',
 ] as const
 /** Shared: scanning is synchronous, and what it found is copied before the next scan. */
-const REQUEST_SCAN = new ObjectScan(KEYS)
+const REQUEST_SCAN = requestScan(KEYS)
 const [CONFIG, CONFIG_SNAKE, CACHED, CACHED_SNAKE, MODEL, REQUESTS, INNER, INNER_SNAKE] = [
   0, 1, 2, 3, 4, 5, 6, 7,
 ] as const
@@ -59,7 +60,8 @@ export function readGeminiRequest(body: Buffer, jsonDepthMax: number): RequestFa
     outputTokensMax: settings?.outputTokensMax ?? null,
     candidates: settings?.candidates ?? 1,
     showsUsage: null,
-    unseen: unseenInput(body, [], FILE_KEYS, cached(CACHED) || cached(CACHED_SNAKE)),
+    unseen: unseenInput(scan, body, [], FILE_KEYS, cached(CACHED) || cached(CACHED_SNAKE)),
+    namesRouting: scan.noticed,
     spans,
   }
 }

@@ -10,6 +10,7 @@ import {
   readCount,
   readFlag,
   readModel,
+  requestScan,
   scanBody,
   spanOf,
   rewriteRequest,
@@ -20,7 +21,7 @@ const FILE_KEYS = [quoted('file_id')]
 
 const KEYS = ['model', 'stream', 'max_tokens', 'max_completion_tokens', 'n', 'stream_options'] as const
 /** Shared: scanning is synchronous, and what it found is copied before the next scan. */
-const REQUEST_SCAN = new ObjectScan(KEYS)
+const REQUEST_SCAN = requestScan(KEYS)
 const [MODEL, STREAM, MAX_TOKENS, MAX_COMPLETION_TOKENS, COUNT, STREAM_OPTIONS] = [0, 1, 2, 3, 4, 5] as const
 const UNIQUE = [
   [MODEL, 'model'],
@@ -52,7 +53,8 @@ export function readChatRequest(body: Buffer, jsonDepthMax: number): RequestFact
     outputTokensMax: largerOf(maxTokens, maxCompletionTokens),
     candidates: readCount(body, spanOf(scan, COUNT), 'n', CANDIDATES_MAX) ?? 1,
     showsUsage: readIncludeUsage(body, options),
-    unseen: unseenInput(body, MEDIA_KEYS, FILE_KEYS),
+    unseen: unseenInput(scan, body, MEDIA_KEYS, FILE_KEYS),
+    namesRouting: scan.noticed,
     spans,
   }
 }

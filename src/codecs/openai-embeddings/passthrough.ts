@@ -1,14 +1,14 @@
 import type { AnswerFacts, Passthrough, RequestChanges, RequestFacts, StreamReader } from '#codecs/codec.ts'
 import { failureOf } from '#codecs/failure.ts'
 import { CHAT_USAGE, readOpenAiUsage } from '#codecs/openai-chat/usage.ts'
-import { readModel, renameEdits, insertMember, scanBody, spanOf } from '#codecs/request-fields.ts'
+import { readModel, renameEdits, insertMember, requestScan, scanBody, spanOf } from '#codecs/request-fields.ts'
 import { fieldsOf } from '#ir/counts.ts'
 import { isArray, isNull, isObject, isString, ObjectScan, readValue, type Span } from '#wire/json-scan.ts'
 import { applyEdits } from '#wire/splice.ts'
 
 const KEYS = ['model', 'input'] as const
 /** Shared: scanning is synchronous, and what it found is copied before the next scan. */
-const REQUEST_SCAN = new ObjectScan(KEYS)
+const REQUEST_SCAN = requestScan(KEYS)
 const ANSWER_KEYS = ['model', 'usage', 'error', 'data'] as const
 const ANSWER_SCAN = new ObjectScan(ANSWER_KEYS)
 const [MODEL, USAGE, ERROR, DATA] = [0, 1, 2, 3] as const
@@ -37,6 +37,7 @@ function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
     candidates: 1,
     showsUsage: null,
     unseen: { mediaCount: 0, unbounded: false },
+    namesRouting: scan.noticed,
     spans,
   }
 }

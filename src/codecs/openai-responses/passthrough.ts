@@ -6,11 +6,12 @@ import {
   readCount,
   readFlag,
   readModel,
+  requestScan,
   scanBody,
   spanOf,
   rewriteRequest,
 } from '#codecs/request-fields.ts'
-import { isNull, ObjectScan, type Span } from '#wire/json-scan.ts'
+import { isNull, type Span } from '#wire/json-scan.ts'
 import { readResponsesAnswer } from './answer.ts'
 import { ResponsesStreamReader } from './stream.ts'
 
@@ -19,7 +20,7 @@ const FILE_KEYS = [quoted('file_id'), quoted('file_url')]
 
 const KEYS = ['model', 'stream', 'max_output_tokens', 'previous_response_id', 'conversation'] as const
 /** Shared: scanning is synchronous, and what it found is copied before the next scan. */
-const REQUEST_SCAN = new ObjectScan(KEYS)
+const REQUEST_SCAN = requestScan(KEYS)
 const [MODEL, STREAM, LIMIT, PREVIOUS, CONVERSATION] = [0, 1, 2, 3, 4] as const
 const UNIQUE = [
   [MODEL, 'model'],
@@ -53,7 +54,8 @@ function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
     outputTokensMax,
     candidates: 1,
     showsUsage: null,
-    unseen: unseenInput(body, MEDIA_KEYS, FILE_KEYS, keepsState(PREVIOUS) || keepsState(CONVERSATION)),
+    unseen: unseenInput(scan, body, MEDIA_KEYS, FILE_KEYS, keepsState(PREVIOUS) || keepsState(CONVERSATION)),
+    namesRouting: scan.noticed,
     spans,
   }
 }

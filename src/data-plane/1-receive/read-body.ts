@@ -54,10 +54,10 @@ function collect(
     }
     const finish = (error: GatewayError | null) => {
       deadlines.unwatch(limit)
-      source.removeListener('data', onData)
-      source.removeListener('end', onEnd)
-      request.removeListener('close', onClose)
       if (error) {
+        source.removeListener('data', onData)
+        source.removeListener('end', onEnd)
+        request.removeListener('close', onClose)
         // Whatever still arrives is drained, so that the client can read the refusal.
         request.resume()
         reject(error)

@@ -13,21 +13,31 @@ import { rowOf } from './row.ts'
  * voided, and the log row is written with it. The first call decides. With an outcome it fails when the store does, so
  * that no answer ends unbooked; without one it is a clean-up that never fails.
  */
-export function settler(gateway: Gateway, seen: Seen): (outcome?: Outcome, breach?: Failure) => Promise<void> {
-  let settling: Promise<void> | null = null
+export function settler(gateway: Gateway, seen: Seen): (outcome?: Outcome, breach?: Failure) => Promise<unknown> {
+  let settling: Promise<unknown> | null = null
+  /** The same, but it never fails: what went wrong is in the operator's log. */
+  let tidied: Promise<unknown> | null = null
   return (outcome, breach) => {
     if (!settling) {
       if (breach) seen.breach = breach
       settling = settle(gateway, seen, outcome)
-      settling.catch((error: unknown) =>
+      tidied = settling.catch((error: unknown) =>
         gateway.log.error({ requestId: seen.exchange.id, err: error }, 'settlement failed'),
       )
     }
-    return outcome === undefined ? settling.catch(() => undefined) : settling
+    return outcome === undefined ? tidied! : settling
   }
 }
 
-async function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined): Promise<void> {
+function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined): Promise<unknown> {
+  try {
+    return book(gateway, seen, outcome)
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
+function book(gateway: Gateway, seen: Seen, outcome: Outcome | undefined): Promise<unknown> {
   const { exchange, tally } = seen
   reportHealth(seen, outcome)
   const usage = outcome === undefined ? null : (tally?.final() ?? null)
@@ -37,10 +47,15 @@ async function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined
   if (outcome === 'complete') measureSpeed(gateway, seen, usage)
   const row = rowOf(seen, outcome, usage, cost?.nano ?? null)
   gateway.capture?.append(row)
-  if (!seen.hold?.metered) gateway.requestLog.append(row)
-  else if (cost === null) await gateway.ledger.void(exchange.id, row)
-  else await gateway.ledger.settle({ requestId: exchange.id, costNano: cost.nano, row })
+  if (!seen.hold?.metered) {
+    gateway.requestLog.append(row)
+    return DONE
+  }
+  if (cost === null) return gateway.ledger.void(exchange.id, row)
+  return gateway.ledger.settle({ requestId: exchange.id, costNano: cost.nano, row })
 }
+
+const DONE = Promise.resolve()
 
 /** Gives the places of a request back that others wait for, and puts its tokens right. Does not wait, and cannot fail. */
 function endLimits(gateway: Gateway, seen: Seen, usage: Usage | null): void {

@@ -61,7 +61,7 @@ export function parseBody(
     ...said,
     body,
     facts,
-    wishes: readWishes(body, jsonDepthMax),
+    wishes: facts.namesRouting ? readWishes(body, jsonDepthMax) : null,
   }
 }
 

@@ -1,5 +1,5 @@
-import { CONTEXT_MEMBER } from '#data-plane/context-member.ts'
 import { GatewayError } from '#base/errors.ts'
+import { CONTEXT_MEMBER, ROUTING_MEMBERS } from '#base/routing-members.ts'
 import { ObjectScan, type Span } from '#wire/json-scan.ts'
 
 /** What a request says about where it may go, in OpenRouter's form or in Anthropic's (R68, openrouter-api.md). */
@@ -25,28 +25,16 @@ export const ALTERNATIVES_MAX = 16
 const MODEL_CHARACTERS_MAX = 512
 const SESSION_CHARACTERS_MAX = 256
 
-const NAMES = [
-  'models',
-  'fallbacks',
-  'provider',
-  'session_id',
-  'prompt_cache_key',
-  'extra_body',
-  CONTEXT_MEMBER,
-  'plugins',
-  'transforms',
-  'route',
-] as const
-const NEEDLES = NAMES.map((name) => Buffer.from(`"${name}"`))
-const [MODELS, FALLBACKS, PROVIDER, SESSION, CACHE_KEY, EXTRA, CONTEXT, PLUGINS, TRANSFORMS, ROUTE] = NAMES.keys()
+const WISH_SCAN = new ObjectScan(ROUTING_MEMBERS)
+const [MODELS, FALLBACKS, PROVIDER, SESSION, CACHE_KEY, EXTRA, CONTEXT, PLUGINS, TRANSFORMS, ROUTE] =
+  ROUTING_MEMBERS.keys()
 
 /**
- * Reads the members of a body that are about routing; null when there are none, which costs a search of its bytes. Throws
- * GatewayError 400 for what is written wrongly. The body is known to be JSON.
+ * Reads the members of a body that are about routing; null when there are none. Throws GatewayError 400 for what is written
+ * wrongly. The body is known to be JSON. Called where the codec found such a member.
  */
 export function readWishes(body: Buffer, jsonDepthMax: number): RoutingWishes | null {
-  if (!NEEDLES.some((needle) => body.includes(needle))) return null
-  const scan = new ObjectScan([...NAMES])
+  const scan = WISH_SCAN
   if (!scan.scan(body, 0, body.length, jsonDepthMax)) return null
   const read = (index: number): unknown =>
     scan.has(index) ? JSON.parse(body.toString('utf8', scan.start[index], scan.end[index])) : undefined

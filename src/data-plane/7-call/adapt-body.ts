@@ -1,6 +1,6 @@
-import { CONTEXT_MEMBER } from '#data-plane/context-member.ts'
 import { TAKES_ANYTHING } from '#data-plane/takes-anything.ts'
 import { parseFaithfulJson } from '#base/exact-json.ts'
+import { CONTEXT_MEMBER } from '#base/routing-members.ts'
 import type { TargetTraits } from '#codecs/translation.ts'
 import type { UriParameters } from '#data-plane/4-resolve/uri-parameters.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'

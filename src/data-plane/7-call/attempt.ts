@@ -60,14 +60,14 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
   private settleOutcome!: (outcome: AttemptOutcome) => void
   private readonly reader: StreamReader | null
   private readonly limits: AttemptLimits
-  private framer: Framer
+  /** Null until it is known that a stream comes. */
+  private framer: Framer | null = null
   private readonly watchdog: Watchdog
   private controller: Dispatcher.DispatchController | null = null
   private decoder: BodyDecoder | null = null
   private status = 0
   private contentType = ''
   private headers: Record<string, string | string[] | undefined> = {}
-  private isStream = false
   private chunks: Buffer[] = []
   private bytes = 0
   private held: { event: Buffer; role: EventRole; offsets: EventOffsets }[] = []
@@ -87,7 +87,6 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
     this.reader = reader
     this.isInvoked = isInvoked
     this.limits = limits
-    this.framer = new EventFramer(limits.eventBytesMax)
     this.outcome = new Promise((accept) => (this.settleOutcome = accept))
     this.watchdog = new Watchdog(limits, (what) => this.fail({ status: 504, ...TIMEOUTS[what] }))
   }
@@ -112,11 +111,16 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
     this.status = status
     this.headers = headers
     this.contentType = textOf(headers['content-type']) ?? ''
-    const isAws = this.contentType.includes(AWS_EVENT_STREAM)
-    if (isAws) this.framer = new (this.isInvoked ? InvokeFramer : AwsEventFramer)(this.limits.eventBytesMax)
-    this.isStream = this.reader !== null && status === 200 && (isAws || this.contentType.includes('text/event-stream'))
+    if (this.reader !== null && status === 200) this.openFramer()
     const encoding = textOf(headers['content-encoding'])
     if (encoding && encoding !== 'identity') this.decodeBody(encoding)
+  }
+
+  private openFramer(): void {
+    const isAws = this.contentType.includes(AWS_EVENT_STREAM)
+    if (!isAws && !this.contentType.includes('text/event-stream')) return
+    const kind = isAws ? (this.isInvoked ? InvokeFramer : AwsEventFramer) : EventFramer
+    this.framer = new kind(this.limits.eventBytesMax)
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -199,7 +203,7 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
   private take(chunk: Buffer): void {
     if (this.finished) return
     this.watchdog.touch()
-    if (this.isStream) return this.takeEvents(chunk)
+    if (this.framer) return this.takeEvents(this.framer, chunk)
     this.bytes += chunk.length
     const bytesMax = this.status === 200 ? this.limits.bodyBytesMax : ERROR_BODY_BYTES_MAX
     if (this.bytes <= bytesMax) this.chunks.push(chunk)
@@ -207,15 +211,15 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
     else this.chunks.push(chunk.subarray(0, Math.max(0, chunk.length - (this.bytes - bytesMax))))
   }
 
-  private takeEvents(chunk: Buffer): void {
-    if (this.sink && this.framer.isEmpty && this.reader!.repeats(chunk)) {
+  private takeEvents(framer: Framer, chunk: Buffer): void {
+    if (this.sink && framer.isEmpty && this.reader!.repeats(chunk)) {
       this.sink.onEvent(chunk, 'content', this.reader!)
       this.sink.onPause()
       return
     }
     let events: Buffer[]
     try {
-      events = this.framer.push(chunk)
+      events = framer.push(chunk)
     } catch (error) {
       const what = error instanceof EventTooLargeError ? 'an event that is too large' : 'a damaged stream'
       this.fail(badResponse(`The upstream sent ${what}.`))
@@ -259,7 +263,7 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
     if (this.finished) return
     if (this.status !== 200) {
       this.fail(readFailure(this.status, this.contentType, Buffer.concat(this.chunks)))
-    } else if (this.isStream) {
+    } else if (this.framer) {
       const rest = this.framer.end()
       // Half an event would swallow whatever the client is told behind it.
       if (rest && isWholeEvent(rest)) this.passEvent(Buffer.concat([rest, BLANK_LINE]))
@@ -293,7 +297,7 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
   private fail(failure: Failure, cause?: Error): void {
     if (this.finished) return
     // An answer that has said its end is whole, whatever comes after.
-    if (this.isStream && !this.committed && this.reader!.complete && !this.reader!.failure) this.commit()
+    if (this.framer && !this.committed && this.reader!.complete && !this.reader!.failure) this.commit()
     if (this.committed) {
       const error = new StreamBrokenError(failure, cause)
       this.finish()

@@ -7,6 +7,7 @@ import type { Gateway } from '#data-plane/gateway.ts'
 import { streamHeaders } from '#data-plane/head.ts'
 import type { Report } from '#data-plane/report.ts'
 import type { Answer } from './answer.ts'
+import type { Asked } from './asked.ts'
 import { countPrompt } from './count.ts'
 import { callLegs } from './call-legs.ts'
 import { Failover } from './failover.ts'
@@ -16,7 +17,7 @@ import { Failover } from './failover.ts'
  * that tries a second target, because here nothing has been sent to the client yet. What is lost on the way goes to `report`,
  * also when it fails. Throws GatewayError with every failure.
  */
-export async function call(
+export function call(
   gateway: Gateway,
   caller: Caller,
   exchange: Exchange,
@@ -26,12 +27,22 @@ export async function call(
   report: Report,
 ): Promise<Answer> {
   if (parsed.operation === 'count') return countPrompt(gateway, exchange, parsed, plan, report)
-  if (parsed.stream && !parsed.asJsonArray)
-    exchange.keepAlive.start(gateway.settings.failureHandling.keepaliveIntervalMs, streamHeaders(exchange, false))
+  const asked = { gateway, caller, exchange, parsed, plan, hold, report }
+  return parsed.stream && !parsed.asJsonArray ? keptAlive(asked) : answerTo(asked)
+}
+
+/** A stream's client hears something now and then until its answer begins. */
+async function keptAlive(asked: Asked): Promise<Answer> {
+  const { gateway, exchange } = asked
+  exchange.keepAlive.start(gateway.settings.failureHandling.keepaliveIntervalMs, streamHeaders(exchange, false))
   try {
-    const asked = { gateway, caller, exchange, parsed, plan, hold, report }
-    return await (plan.reasoning ? callLegs(asked, plan.reasoning) : new Failover(asked).run())
+    return await answerTo(asked)
   } finally {
     exchange.keepAlive.stop()
   }
+}
+
+function answerTo(asked: Asked): Promise<Answer> {
+  const { reasoning } = asked.plan
+  return reasoning ? callLegs(asked, reasoning) : new Failover(asked).run()
 }

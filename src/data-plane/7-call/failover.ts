@@ -6,7 +6,7 @@ import type { AttemptRecord } from '#observe/request-row.ts'
 import type { Answer } from './answer.ts'
 import type { Asked } from './asked.ts'
 import { atAttempt } from './faulted.ts'
-import { type Answered, type Failed, tryTarget } from './try-target.ts'
+import { type Answered, type Failed, type Tried, tryTarget } from './try-target.ts'
 import { errorOf, secondsOf } from './upstream-error.ts'
 
 /** Tries again at the only backend there is when that one could not be reached or was overloaded (R70). */
@@ -43,12 +43,12 @@ export class Failover {
     let rest: readonly Target[] = admitted.length > 0 ? admitted : plan.targets
     while (rest.length > 0 && this.mayTry()) {
       const [target, ...others] = rest as readonly [Target, ...Target[]]
-      const tried = await this.attempt(target)
-      if (tried?.kind === 'answered') {
-        if (others.length === 0 || !tried.answer.isEmpty) return this.take(tried.answer)
-        this.setAside(tried.answer)
+      const tried = this.note(await this.attempt(target))
+      if (tried.kind === 'whole' || tried.kind === 'stream') {
+        if (others.length === 0 || !tried.isEmpty) return this.take(tried)
+        this.setAside(tried)
       }
-      const next = tried?.kind === 'failed' ? tried.failed.verdict.next : 'target'
+      const next = tried.kind === 'failed' ? tried.verdict.next : 'target'
       rest = next === 'model' ? others.filter(isOtherModel(target)) : others
       if (next === 'stop') break
     }
@@ -85,8 +85,8 @@ export class Failover {
       if (pauseMs === null || !this.mayTry()) break
       if (last!.retryAfter === null) shortRetries++
       if (!(await this.pause(pauseMs))) break
-      const tried = await this.attempt(plan.targets[0])
-      if (tried?.kind === 'answered') return tried.answer
+      const tried = this.note(await this.attempt(plan.targets[0]))
+      if (tried.kind === 'whole' || tried.kind === 'stream') return tried
     }
     throw this.error()
   }
@@ -120,23 +120,21 @@ export class Failover {
     return now < this.deadlineAt && (plan.fault !== undefined || gateway.retryBudget.take(now))
   }
 
-  /** Null when the target cannot take the request. */
-  private async attempt(
-    target: Target,
-  ): Promise<{ kind: 'answered'; answer: Answered } | { kind: 'failed'; failed: Failed } | null> {
-    let tried
-    try {
-      tried = await tryTarget(this.asked, atAttempt(target, this.attempts.length + 1))
-    } catch (error) {
-      if (!(error instanceof GatewayError) || error.status >= 500) throw error
-      this.refusal ??= error
-      return null
+  private attempt(target: Target): Promise<Tried> {
+    return tryTarget(this.asked, atAttempt(target, this.attempts.length + 1), this.attempts)
+  }
+
+  private note(tried: Tried): Tried {
+    if (tried.kind === 'refused') {
+      this.refusal ??= tried.error
+      return tried
     }
     this.attempts.push(tried.record)
-    if (tried.kind !== 'failed') return { kind: 'answered', answer: { ...tried, attempts: this.attempts } }
-    this.failures.push(tried)
-    this.warnOperator(tried)
-    return { kind: 'failed', failed: tried }
+    if (tried.kind === 'failed') {
+      this.failures.push(tried)
+      this.warnOperator(tried)
+    }
+    return tried
   }
 
   private allPaused(): GatewayError {

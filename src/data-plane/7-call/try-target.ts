@@ -1,5 +1,6 @@
 import { type AnswerFacts, type Failure, NO_FACTS, type StreamReader } from '#codecs/codec.ts'
 import { PASSTHROUGH } from '#codecs/index.ts'
+import { GatewayError } from '#base/errors.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { HealthWatch } from '#health/target-health.ts'
@@ -31,7 +32,15 @@ export interface Failed {
   readonly record: AttemptRecord
 }
 
-/** An answer without the attempts before it. */
+/** Nothing was sent: this target cannot take the request. */
+export interface Refused {
+  readonly kind: 'refused'
+  readonly error: GatewayError
+}
+
+export type Tried = Answered | Failed | Refused
+
+/** An answer, with the list that its own record is still to be added to. */
 export type Answered = Answer & {
   readonly record: AttemptRecord
   /** Whether it says nothing at all: another target may do better (B10). */
@@ -40,14 +49,17 @@ export type Answered = Answer & {
 
 /**
  * Makes one attempt at one target. Health hears of a failure and of a whole answer here; of a stream, when it has ended.
- * Throws GatewayError (4xx) for a request that this target cannot take, before anything was sent.
+ * `attempts` are those of the whole request: the caller adds the record of this one.
  */
-export async function tryTarget(asked: Asked, target: Target): Promise<Answered | Failed> {
+export async function tryTarget(asked: Asked, target: Target, attempts: readonly AttemptRecord[]): Promise<Tried> {
   const { gateway, exchange, parsed, report } = asked
   const startedAt = performance.now()
   const watch = isStaged(target) ? UNWATCHED : gateway.health.begin(target.route)
   if (asked.plan.targets.length > 1) gateway.speeds.picked(speedKeyOf(target))
-  const prepared = await prepare(asked, target, watch)
+  const preparing = prepare(asked, target, watch)
+  // Only a translation may have to wait, for media or for what was said before.
+  const prepared = preparing instanceof Promise ? await preparing : preparing
+  if ('kind' in prepared) return prepared
   const { translator, sending } = prepared
   const translated = parsed.stream ? (translator?.openReader() ?? null) : null
   const reader = parsed.stream ? (translated ?? PASSTHROUGH[parsed.surface].openStream(parsed.facts)) : null
@@ -65,7 +77,7 @@ export async function tryTarget(asked: Asked, target: Target): Promise<Answered 
   if (outcome.kind === 'failed') return failed(outcome.failure, outcome.retryAfter)
   const base = {
     target,
-    attempts: [],
+    attempts,
     record: attemptRecord(target, startedAt, null, null),
     report,
     upstreamRequestId: outcome.upstreamRequestId,
@@ -90,26 +102,43 @@ interface Prepared {
   readonly sending: Sending
 }
 
-/** The bytes for this target, and in the report what they cost. Throws GatewayError (4xx); then nothing was attempted. */
-async function prepare(asked: Asked, target: Target, watch: HealthWatch): Promise<Prepared> {
-  const { gateway, exchange, parsed, hold, report } = asked
-  try {
-    report.begin()
-    if (hold.outputTokensMax !== null) report.limit(parsed.surface, target.protocol, hold.outputTokensMax)
-    const credential = target.route.backend.credentials[watch.credential] ?? null
-    const translator = target.protocol === parsed.surface ? null : await translate(asked, target, credential)
-    const plain = sendingOf(asked, target, translator, watch.credential)
-    const sending = withCaching(gateway, exchange, target, plain)
-    const adapted = adaptBody(asked, target, sending.body)
-    const ruled = applyParamRules(paramRulesOf(target), adapted.body, translator?.paths ?? {})
-    const marked = sending === plain ? [] : [MARKED]
-    report.rule(target.protocol, [...target.selection.warnings, ...marked, ...adapted.losses, ...ruled.losses])
-    refuseLosses(gateway.settings, ruled.losses)
-    return { translator, sending: { ...sending, body: ruled.body } }
-  } catch (error) {
-    watch.release()
-    throw error
+/** The bytes for this target, and in the report what they cost. At once where nothing is translated. */
+function prepare(asked: Asked, target: Target, watch: HealthWatch): Prepared | Refused | Promise<Prepared | Refused> {
+  const { parsed, hold, report } = asked
+  report.begin()
+  if (hold.outputTokensMax !== null) report.limit(parsed.surface, target.protocol, hold.outputTokensMax)
+  const refuse = (error: unknown): Refused => refusedBy(error, watch)
+  if (target.protocol === parsed.surface) {
+    try {
+      return finish(asked, target, null, watch)
+    } catch (error) {
+      return refuse(error)
+    }
   }
+  const credential = target.route.backend.credentials[watch.credential] ?? null
+  return translate(asked, target, credential)
+    .then((translator) => finish(asked, target, translator, watch))
+    .catch(refuse)
+}
+
+/** Throws what is no fault of the request. */
+function refusedBy(error: unknown, watch: HealthWatch): Refused {
+  watch.release()
+  if (!(error instanceof GatewayError) || error.status >= 500) throw error
+  return { kind: 'refused', error }
+}
+
+/** The body, with what routes, rules and caching change in it. Throws GatewayError (4xx). */
+function finish(asked: Asked, target: Target, translator: Translation | null, watch: HealthWatch): Prepared {
+  const { gateway, exchange, report } = asked
+  const plain = sendingOf(asked, target, translator, watch.credential)
+  const sending = withCaching(gateway, exchange, target, plain)
+  const adapted = adaptBody(asked, target, sending.body)
+  const ruled = applyParamRules(paramRulesOf(target), adapted.body, translator?.paths ?? {})
+  const marked = sending === plain ? [] : [MARKED]
+  report.rule(target.protocol, [...target.selection.warnings, ...marked, ...adapted.losses, ...ruled.losses])
+  refuseLosses(gateway.settings, ruled.losses)
+  return { translator, sending: ruled.body === sending.body ? sending : { ...sending, body: ruled.body } }
 }
 
 function streamOf(

@@ -17,10 +17,10 @@ import { StreamReply } from './stream-reply.ts'
 export type Outcome = 'complete' | 'client_cancelled' | 'upstream_disconnect'
 
 /** Books the request, with why it broke off if it did; resolves when that is durable. Called before the last byte is released (invariant 2). */
-export type Settle = (outcome: Outcome, breach?: Failure) => Promise<void>
+export type Settle = (outcome: Outcome, breach?: Failure) => Promise<unknown>
 
 /** Writes the answer to the client, with its own protocol's bytes; a stream is read on for `drainMs` after its client left. Resolves when nothing is left to do. */
-export async function reply(
+export function reply(
   exchange: Exchange,
   parsed: Parsed,
   plan: Plan,
@@ -29,8 +29,8 @@ export async function reply(
   settle: Settle,
   drainMs: number,
 ): Promise<void> {
-  if (answer.kind === 'stream') await new StreamReply(exchange, parsed, plan, answer, tally, settle, drainMs).run()
-  else await replyWhole(exchange, parsed, plan, answer, tally, settle)
+  if (answer.kind === 'whole') return replyWhole(exchange, parsed, plan, answer, tally, settle)
+  return new StreamReply(exchange, parsed, plan, answer, tally, settle, drainMs).run()
 }
 
 async function replyWhole(

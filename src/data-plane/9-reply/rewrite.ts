@@ -20,8 +20,17 @@ function isSame(bytes: Buffer, start: number, end: number, name: Buffer): boolea
 
 /** The public id as it stands in the body, quotes included. */
 export function publicNameOf(modelId: string): Buffer {
-  return Buffer.from(JSON.stringify(modelId))
+  let name = PUBLIC_NAMES.get(modelId)
+  if (name) return name
+  if (PUBLIC_NAMES.size >= PUBLIC_NAMES_MAX) PUBLIC_NAMES.clear()
+  name = Buffer.from(JSON.stringify(modelId))
+  PUBLIC_NAMES.set(modelId, name)
+  return name
 }
+
+/** Names that are kept ready; every answer has one. */
+const PUBLIC_NAMES_MAX = 1_000
+const PUBLIC_NAMES = new Map<string, Buffer>()
 
 const COST = Buffer.from('"cost"')
 const USAGE_SCAN = new ObjectScan(['cost'])
