@@ -20,16 +20,16 @@ export const WAYS = [
 ] as const
 export type Way = (typeof WAYS)[number]
 
-/** From the parent: the way's server falls ill or recovers, or is asked for its counts. */
+/** From the parent: the way's server falls ill or recovers. */
 export interface Order {
   readonly way: Way
-  readonly what: 'fall ill' | 'recover' | 'count'
+  readonly what: 'fall ill' | 'recover'
 }
 
 /** To the parent. First the ports, then an answer to each order. */
 export type Report =
   | { readonly kind: 'ports'; readonly sound: number; readonly sick: Readonly<Record<Way, number>> }
-  | { readonly kind: 'done'; readonly requests: number }
+  | { readonly kind: 'done' }
 
 /** The name in every piece of an answer. */
 export const SOUND_NAME = 'sound'
@@ -54,7 +54,6 @@ interface Asked {
 
 /** One server. While it is ill it answers in its own way. */
 class Host {
-  requests = 0
   isIll = false
   private server: Server
   private port = 0
@@ -77,8 +76,8 @@ class Host {
   async fallIll(): Promise<void> {
     this.isIll = true
     if (this.way !== 'refused') return
+    // What it has begun to answer it ends: to be cut in the middle is another way to fall ill.
     this.server.close()
-    this.server.closeAllConnections()
     await once(this.server, 'close')
   }
 
@@ -91,8 +90,8 @@ class Host {
 
   private create(): Server {
     return createServer({ noDelay: true, keepAliveTimeout: 60_000 }, (request, response) => {
-      this.requests++
       response.on('error', () => undefined)
+      response.on('close', () => setImmediate(() => this.isIll && this.server.closeIdleConnections()))
       read(request, (body) => {
         const text = `${/word-\d+/.exec(body)?.[0]} ${this.name} `
         const asked = { stream: body.includes('"stream":true'), text }
@@ -184,16 +183,12 @@ async function serve(): Promise<void> {
   const sick: Partial<Record<Way, number>> = {}
   for (const [way, host] of hosts) sick[way] = await host.listen()
   process.on('message', (order: Order) => {
-    void obey(hosts.get(order.way)!, order.what).then((requests) => tell({ kind: 'done', requests }))
+    void obey(hosts.get(order.way)!, order.what).then(() => tell({ kind: 'done' }))
   })
   process.on('disconnect', () => process.exit(0))
   tell({ kind: 'ports', sound, sick: sick as Record<Way, number> })
 }
 
-async function obey(host: Host, what: Order['what']): Promise<number> {
-  if (what === 'fall ill') await host.fallIll()
-  if (what === 'recover') await host.recover()
-  return host.requests
-}
+const obey = (host: Host, what: Order['what']): Promise<void> => (what === 'fall ill' ? host.fallIll() : host.recover())
 
 if (import.meta.main) await serve()
