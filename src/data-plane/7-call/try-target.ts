@@ -39,7 +39,8 @@ export type Answered = Answer & {
 }
 
 /**
- * Makes one attempt at one target. Health hears of a failure and of a whole answer here; of a stream, when it has ended.
+ * Makes one attempt at one target. Health hears of a failure, of a whole answer and of the beginning of a stream here; of its
+ * end, when it has ended.
  * Throws GatewayError (4xx) for a request that this target cannot take, before anything was sent.
  */
 export async function tryTarget(asked: Asked, target: Target): Promise<Answered | Failed> {
@@ -74,6 +75,7 @@ export async function tryTarget(asked: Asked, target: Target): Promise<Answered 
   }
   if (outcome.kind === 'stream') {
     const isEmpty = reader!.complete && !reader!.failure && isEmptyAnswer(reader!)
+    if (!isEmpty) watch.commit()
     return { ...base, ...streamOf(outcome, reader!), translated, isEmpty }
   }
   const { facts, render } = readWhole(parsed, translator, outcome.body)
@@ -83,7 +85,7 @@ export async function tryTarget(asked: Asked, target: Target): Promise<Answered 
   return { ...base, kind: 'whole', body: outcome.body, facts, render, isEmpty }
 }
 
-const UNWATCHED: HealthWatch = { credential: 0, succeed() {}, fail() {}, release() {} }
+const UNWATCHED: HealthWatch = { credential: 0, commit() {}, succeed() {}, fail() {}, release() {} }
 
 interface Prepared {
   readonly translator: Translation | null
@@ -120,7 +122,8 @@ function streamOf(
   return { kind: 'stream', reader, events, firstContentAt }
 }
 
-function tellHealth(watch: HealthWatch, failure: Failure, verdict: Verdict, retryAfter: string | null): void {
+/** What a failed attempt means for the health of where it was made. */
+export function tellHealth(watch: HealthWatch, failure: Failure, verdict: Verdict, retryAfter: string | null): void {
   const seconds = secondsOf(retryAfter)
   if (verdict.trouble) watch.fail(verdict.trouble, seconds === undefined ? null : seconds * 1000)
   else if (failure.code === 'client_closed_request') watch.release()
