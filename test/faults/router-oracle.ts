@@ -11,29 +11,62 @@ const RETRY_SHARE = 0.2
 const RETRIES_PER_SECOND = 10
 const RETRIES_AT_START = 50
 
-/** One reason not to ask a backend: since when, and until when at least. */
-interface Pause {
-  readonly since: number
-  readonly until: number
-}
+/** One reason not to ask a backend for a while; after it one attempt at a time shows whether it still holds. */
+class Pause {
+  readonly what: string
+  private isOn = false
+  private since = 0
+  private until = 0
+  private isProbed = false
 
-const NONE: Pause = { since: -Infinity, until: 0 }
+  constructor(what: string) {
+    this.what = what
+  }
+
+  holds(now: number): boolean {
+    return this.isOn && (now < this.until || this.isProbed)
+  }
+
+  /** Returns whether the attempt that begins is the probe. */
+  begin(now: number): boolean {
+    if (!this.isOn || this.holds(now)) return false
+    this.isProbed = true
+    return true
+  }
+
+  end(): void {
+    this.isProbed = false
+  }
+
+  extend(now: number, pauseMs: number): void {
+    this.until = this.isOn ? Math.max(this.until, now + pauseMs) : now + pauseMs
+    this.isOn = true
+    this.since = now
+  }
+
+  /** An attempt that began before tells nothing of the time since. */
+  lift(begunAt: number): void {
+    if (!this.isOn || begunAt < this.since) return
+    this.isOn = false
+    this.isProbed = false
+  }
+
+  get isLifted(): boolean {
+    return !this.isOn
+  }
+}
 
 /** What has been seen of one backend. */
 class Seen {
   inARow = 0
-  open = NONE
-  limited = NONE
-  refused = NONE
-  /** Attempts under way since its circuit opened. */
-  probing = 0
+  readonly open = new Pause('its circuit is open')
+  readonly limited = new Pause('it is rate limited')
+  readonly refused = new Pause('it refuses the credential')
+  readonly pauses = [this.open, this.limited, this.refused]
 
-  /** Why it must not be asked while another one can be; null: it may. */
-  pausedBy(now: number): string | null {
-    if (now < this.open.until) return 'its circuit is open'
-    if (now < this.limited.until) return 'it is rate limited'
-    if (now < this.refused.until) return 'it refuses the credential'
-    return this.open !== NONE && this.probing > 0 ? 'it is being probed' : null
+  /** Why it must not be asked while another one can be; undefined: it may. */
+  pausedBy(now: number): string | undefined {
+    return this.pauses.find((each) => each.holds(now))?.what
   }
 }
 
@@ -46,8 +79,8 @@ export class Oracle implements Observer {
   private readonly seen: ReadonlyMap<string, Seen>
   /** What may be tried for each request that is under way. */
   private readonly left = new Map<Asked, Set<string>>()
-  /** Attempts under way: when each began, and whether it is a probe. */
-  private readonly begun = new Map<Asked, { readonly at: number; readonly isProbe: boolean }>()
+  /** Attempts under way: when each began, and which pauses it probes. */
+  private readonly begun = new Map<Asked, { readonly at: number; readonly probes: readonly Pause[] }>()
 
   constructor(backends: readonly string[]) {
     this.seen = new Map(backends.map((id) => [id, new Seen()]))
@@ -56,63 +89,49 @@ export class Oracle implements Observer {
   onRequest(asked: Asked, now: number): void {
     this.offered++
     const ids = [...this.seen.keys()]
-    const working = ids.filter((id) => this.seen.get(id)!.pausedBy(now) === null)
+    const working = ids.filter((id) => this.seen.get(id)!.pausedBy(now) === undefined)
     this.left.set(asked, new Set(working.length > 0 ? working : ids))
   }
 
   onBegin(asked: Asked, backend: string, now: number): void {
     const left = this.left.get(asked)!
     const seen = this.seen.get(backend)!
-    assert.ok(left.has(backend), `${backend} is tried twice, or was paused when the request came`)
+    const judge = (isRight: boolean, what: string): void => {
+      if (!isRight) assert.fail(`${backend}: ${what}: ${JSON.stringify({ now, asked, seen: [...this.seen] })}`)
+    }
+    judge(left.has(backend), 'tried twice, or paused when the request came')
     if (asked.tried.length > 1) this.retries++
     const mayRetry = RETRIES_AT_START + this.offered * RETRY_SHARE + (now / 1000) * RETRIES_PER_SECOND
-    assert.ok(this.retries <= mayRetry, `${this.retries} retries for ${this.offered} requests in ${now} ms`)
+    judge(this.retries <= mayRetry, `${this.retries} retries for ${this.offered} requests`)
     const why = seen.pausedBy(now)
-    const others = [...left].filter((id) => id !== backend && this.seen.get(id)!.pausedBy(now) === null)
-    assert.ok(why === null || others.length === 0, `${backend} is asked at ${now} though ${why}; left: ${others}`)
-    const isProbe = why === null && seen.open !== NONE
-    if (why !== null) this.panics++
-    if (isProbe) seen.probing++
-    this.begun.set(asked, { at: now, isProbe })
+    const others = [...left].filter((id) => id !== backend && this.seen.get(id)!.pausedBy(now) === undefined)
+    judge(why === undefined || others.length === 0, `asked though ${why}, and there is ${others[0]}`)
+    if (why !== undefined) this.panics++
+    this.begun.set(asked, { at: now, probes: seen.pauses.filter((pause) => pause.begin(now)) })
     left.delete(backend)
   }
 
   onEnd(asked: Asked, backend: string, trouble: Ailment | null, now: number): void {
     const seen = this.seen.get(backend)!
-    const { at, isProbe } = this.begun.get(asked)!
-    if (isProbe) seen.probing--
-    if (trouble === 'failed' || trouble === 'unreached' || trouble === 'late') fail(seen, isProbe, now)
-    else answer(seen, at)
-    if (trouble === null) lift(seen, at)
-    else pause(seen, trouble, now)
+    const { at, probes } = this.begun.get(asked)!
+    for (const pause of probes) pause.end()
+    if (trouble === 'failed' || trouble === 'unreached' || trouble === 'late')
+      fail(seen, probes.includes(seen.open), now)
+    else {
+      // Whoever answers, if only to refuse, works.
+      seen.inARow = 0
+      seen.open.lift(at)
+    }
+    if (trouble === null) for (const pause of seen.pauses) pause.lift(at)
+    if (trouble === 'refused') seen.refused.extend(now, REFUSED_MS)
+    if (trouble === 'rate-limited') seen.limited.extend(now, RETRY_AFTER_MS)
+    if (trouble === 'rate-limited, no word how long') seen.limited.extend(now, SHORTEST_PAUSE_MS)
     this.begun.delete(asked)
     if (trouble === null) this.left.delete(asked)
   }
 }
 
 function fail(seen: Seen, isProbe: boolean, now: number): void {
-  // What was under way before tells nothing of the time since.
-  if (seen.open !== NONE && !isProbe) return
-  if (++seen.inARow >= FAILURES_IN_A_ROW) seen.open = { since: now, until: now + OPEN_MS }
-}
-
-/** Whoever answers, if only to refuse, works. */
-function answer(seen: Seen, begunAt: number): void {
-  seen.inARow = 0
-  if (begunAt >= seen.open.since) seen.open = NONE
-}
-
-function lift(seen: Seen, begunAt: number): void {
-  if (begunAt >= seen.limited.since) seen.limited = NONE
-  if (begunAt >= seen.refused.since) seen.refused = NONE
-}
-
-function pause(seen: Seen, trouble: Ailment, now: number): void {
-  const until = (pauseMs: number, before: Pause): Pause => ({
-    since: now,
-    until: Math.max(before.until, now + pauseMs),
-  })
-  if (trouble === 'refused') seen.refused = until(REFUSED_MS, seen.refused)
-  if (trouble === 'rate-limited') seen.limited = until(RETRY_AFTER_MS, seen.limited)
-  if (trouble === 'rate-limited, no word how long') seen.limited = until(SHORTEST_PAUSE_MS, seen.limited)
+  if (!seen.open.isLifted && !isProbe) return
+  if (++seen.inARow >= FAILURES_IN_A_ROW) seen.open.extend(now, OPEN_MS)
 }

@@ -124,8 +124,15 @@ export class Simulator {
   /** Requests at random moments, so many per second on average, until `untilMs`. */
   offer(perSecond: number, untilMs: number): void {
     const gapMs = (): number => (-Math.log(1 - this.random()) * 1000) / perSecond
-    for (let at = this.now + gapMs(); at < untilMs; at += gapMs())
-      this.clock.at(at, () => this.arrive(`acc_${Math.floor(this.random() * 50)}`))
+    const next = (): void => {
+      const at = this.now + gapMs()
+      if (at >= untilMs) return
+      this.clock.at(at, () => {
+        this.arrive(`acc_${Math.floor(this.random() * 50)}`)
+        next()
+      })
+    }
+    next()
     this.drain()
     this.now = Math.max(this.now, untilMs)
   }
