@@ -5,7 +5,7 @@ import { type Ailment, type Asked, type Observer, RETRY_AFTER_MS } from './route
 const FAILURES_IN_A_ROW = 3
 const OPEN_MS = 10_000
 const REFUSED_MS = 5 * 60_000
-const SHORTEST_PAUSE_MS = 5000
+const STEPS_MS: readonly number[] = [5000, 15_000, 30_000, 60_000]
 /** Fault R4, and what a quiet gateway may always do. */
 const RETRY_SHARE = 0.2
 const RETRIES_PER_SECOND = 10
@@ -25,6 +25,11 @@ class Pause {
 
   holds(now: number): boolean {
     return this.isOn && (now < this.until || this.isProbed)
+  }
+
+  /** Whether its time is not over. */
+  lasts(now: number): boolean {
+    return this.isOn && now < this.until
   }
 
   /** Returns whether the attempt that begins is the probe. */
@@ -59,6 +64,8 @@ class Pause {
 /** What has been seen of one backend. */
 class Seen {
   inARow = 0
+  /** Rate limits one after the other. */
+  steps = 0
   readonly open = new Pause('its circuit is open')
   readonly limited = new Pause('it is rate limited')
   readonly refused = new Pause('it refuses the credential')
@@ -124,8 +131,7 @@ export class Oracle implements Observer {
     }
     if (trouble === null) for (const pause of seen.pauses) pause.lift(at)
     if (trouble === 'refused') seen.refused.extend(now, REFUSED_MS)
-    if (trouble === 'rate-limited') seen.limited.extend(now, RETRY_AFTER_MS)
-    if (trouble === 'rate-limited, no word how long') seen.limited.extend(now, SHORTEST_PAUSE_MS)
+    if (trouble === 'rate-limited' || trouble === 'rate-limited, no word how long') limit(seen, trouble, now)
     this.begun.delete(asked)
     if (trouble === null) this.left.delete(asked)
   }
@@ -134,4 +140,12 @@ export class Oracle implements Observer {
 function fail(seen: Seen, isProbe: boolean, now: number): void {
   if (!seen.open.isLifted && !isProbe) return
   if (++seen.inARow >= FAILURES_IN_A_ROW) seen.open.extend(now, OPEN_MS)
+}
+
+function limit(seen: Seen, trouble: Ailment, now: number): void {
+  if (seen.limited.isLifted) seen.steps = 0
+  // Those that were under way together are refused together.
+  if (!seen.limited.lasts(now)) seen.steps++
+  const step = STEPS_MS[Math.min(seen.steps, STEPS_MS.length) - 1]!
+  seen.limited.extend(now, trouble === 'rate-limited' ? RETRY_AFTER_MS : step)
 }
