@@ -134,7 +134,7 @@ async function openPlanes(
     requests,
     capture,
     sealStash,
-    pools: new UpstreamPools({ connectMs: settings.timeouts.connectMs }),
+    pools: new UpstreamPools(),
     ...openRoads(current, lab),
   }
   const active = new ActiveRequests()

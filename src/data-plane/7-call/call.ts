@@ -26,8 +26,11 @@ export async function call(
   report: Report,
 ): Promise<Answer> {
   if (parsed.operation === 'count') return countPrompt(gateway, exchange, parsed, plan, report)
-  if (parsed.stream && !parsed.asJsonArray)
-    exchange.keepAlive.start(gateway.settings.failureHandling.keepaliveIntervalMs, streamHeaders(exchange, false))
+  if (parsed.stream) {
+    const { keepaliveIntervalMs } = gateway.settings.failureHandling
+    const { asJsonArray } = parsed
+    exchange.keepAlive.start(keepaliveIntervalMs, streamHeaders(exchange, asJsonArray), asJsonArray)
+  }
   try {
     const asked = { gateway, caller, exchange, parsed, plan, hold, report }
     return await (plan.reasoning ? callLegs(asked, plan.reasoning) : new Failover(asked).run())
