@@ -52,7 +52,7 @@ export interface StartOptions {
   readonly flags: Readonly<Record<string, unknown>>
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
-  /** The clock of limits over time; default: the machine's. */
+  /** Milliseconds, for limits over time and the pauses of backends; default: the machine's clocks. */
   readonly now?: () => number
 }
 
@@ -132,7 +132,7 @@ async function openPlanes(
     requests,
     capture,
     sealStash,
-    pools: new UpstreamPools({ connectMs: settings.timeouts.connectMs }),
+    pools: new UpstreamPools(),
     ...openRoads(current, lab),
   })
   const active = new ActiveRequests()
@@ -190,7 +190,7 @@ const routingOf = (gateway: Gateway) => ({
 
 /** The catalog and what is known of its backends, which follow the configuration. */
 function watchCatalog(options: StartOptions, loaded: LoadedConfig, log: Logger, simulator: Simulator | null) {
-  const health = new TargetHealth()
+  const health = new TargetHealth(options.now)
   const catalog = createCatalogSource(catalogOf(loaded.settings, simulator))
   const reloader = watchConfig(options, loaded, log, (next) => {
     catalog.swap(catalogOf(next.settings, simulator))

@@ -17,6 +17,11 @@ const failing = (
   retryAfterMs: number | null = null,
 ): void => circuit.fail(circuit.begin(now), trouble, retryAfterMs, now)
 
+const succeeding = (circuit: Circuit, now: number): void => {
+  circuit.commit(circuit.begin(now), now)
+  circuit.finish()
+}
+
 test('so many failures in a row open the circuit, one fewer does not', () => {
   const circuit = new Circuit()
   for (let count = 1; count < FAILURES_MAX; count++) failing(circuit, 0)
@@ -32,8 +37,7 @@ test('a success in between starts the count anew', () => {
   const circuit = new Circuit()
   for (let round = 0; round < 3; round++) {
     for (let count = 1; count < FAILURES_MAX; count++) failing(circuit, 0)
-    circuit.begin(0)
-    circuit.succeed()
+    succeeding(circuit, 0)
   }
   assert.equal(circuit.state(0), 'closed')
 })
@@ -47,8 +51,7 @@ test('after the pause one probe goes through; it decides', () => {
   assert.equal(circuit.admits(OPEN_MS), false, 'a second probe')
   circuit.fail(isProbe, 'failed', null, OPEN_MS)
   assert.equal(circuit.admits(2 * OPEN_MS - 1), false)
-  circuit.begin(2 * OPEN_MS)
-  circuit.succeed()
+  succeeding(circuit, 2 * OPEN_MS)
   assert.equal(circuit.state(2 * OPEN_MS), 'closed')
   assert.equal(circuit.until, 0)
 })
@@ -68,6 +71,51 @@ test('what was under way when the circuit opened does not make its pause longer'
   assert.equal(circuit.admits(OPEN_MS), true)
 })
 
+test('nor does it close the circuit again', () => {
+  const circuit = new Circuit()
+  const early = circuit.begin(0)
+  for (let count = 0; count < FAILURES_MAX; count++) failing(circuit, 1)
+  circuit.commit(early, 0)
+  assert.equal(circuit.state(2), 'open')
+  succeeding(circuit, 2)
+  assert.equal(circuit.state(2), 'closed', 'tried for want of another one, and it works')
+})
+
+test('the end of a long answer does not hide that nothing new is answered', () => {
+  const circuit = new Circuit()
+  const old = Array.from({ length: FAILURES_MAX }, () => circuit.begin(0))
+  for (const isProbe of old) circuit.commit(isProbe, 0)
+  for (const _ of old) {
+    failing(circuit, 1)
+    circuit.finish()
+  }
+  assert.equal(circuit.state(1), 'open')
+})
+
+test('a probe that begins to answer lets the others through', () => {
+  const circuit = new Circuit()
+  for (let count = 0; count < FAILURES_MAX; count++) failing(circuit, 0)
+  circuit.commit(circuit.begin(OPEN_MS), OPEN_MS)
+  assert.equal(circuit.admits(OPEN_MS), true)
+})
+
+test('answers that always break in the middle open it, and after that the first one does', () => {
+  const circuit = new Circuit()
+  const breaking = (now: number): void => {
+    circuit.commit(circuit.begin(now), now)
+    circuit.breakOff(now)
+  }
+  for (let count = 1; count < FAILURES_MAX; count++) breaking(0)
+  assert.equal(circuit.state(0), 'closed')
+  breaking(0)
+  assert.equal(circuit.state(0), 'open')
+  breaking(OPEN_MS)
+  assert.equal(circuit.state(OPEN_MS), 'open')
+  succeeding(circuit, 2 * OPEN_MS)
+  breaking(2 * OPEN_MS)
+  assert.equal(circuit.state(2 * OPEN_MS), 'closed', 'a whole answer starts the count anew')
+})
+
 test('a rate limit pauses as long as it says, up to a bound', () => {
   const circuit = new Circuit()
   failing(circuit, 0, 'rate-limited', 7000)
@@ -85,7 +133,7 @@ test('rate limits that say nothing pause longer and longer, and one storm is one
     assert.equal(circuit.until, now + pauseMs)
     now = circuit.until
   }
-  circuit.succeed()
+  succeeding(circuit, now)
   failing(circuit, now, 'rate-limited')
   assert.equal(circuit.until, now + RATE_LIMIT_PAUSES_MS[0]!, 'a success starts the steps anew')
 })

@@ -22,11 +22,16 @@ export const REFUSED_MS = 5 * 60_000
 
 /**
  * The passive health of one thing that can fail: counts what happens and says whether to go on. Time is given by the
- * caller, in milliseconds of a monotonic clock.
+ * caller, in milliseconds of a monotonic clock. An attempt tells of the time since it began: one that began before a circuit
+ * opened neither closes it nor makes its pause longer.
  */
 export class Circuit {
+  /** In a row, before anything was said. */
   private failures = 0
+  /** In a row, in the middle of an answer: one that always breaks there does begin to answer every time. */
+  private breaks = 0
   private pauses = 0
+  private openedAt = 0
   private openUntil = 0
   private isProbed = false
   private reason: Trouble | null = null
@@ -51,20 +56,30 @@ export class Circuit {
     return this.reason
   }
 
-  /** An attempt begins; exactly one of `succeed`, `fail` and `release` follows, with what this returns: whether it is the probe. */
+  /**
+   * An attempt begins; `fail`, `release` or `commit` follows, with what this returns: whether it is the probe. After `commit`
+   * comes `finish`, `breakOff` or nothing.
+   */
   begin(now: number): boolean {
     if (this.isProbed || this.state(now) !== 'half-open') return false
     this.isProbed = true
     return true
   }
 
-  /** It was answered: everything before is forgotten. */
-  succeed(): void {
-    this.isProbed = false
+  /** It begins to answer, which may take long: others need not wait for its end. */
+  commit(isProbe: boolean, begunAt: number): void {
+    this.release(isProbe)
     this.failures = 0
+    if (this.openUntil === 0 || begunAt < this.openedAt) return
+    this.isProbed = false
     this.pauses = 0
     this.openUntil = 0
     this.reason = null
+  }
+
+  /** It has answered to the end. How long ago it began tells nothing of those that begin now. */
+  finish(): void {
+    this.breaks = 0
   }
 
   /** The attempt ended without a word about health: the client left. */
@@ -75,11 +90,20 @@ export class Circuit {
   /** `retryAfterMs` is what the upstream asked for, null when it asked for nothing. */
   fail(isProbe: boolean, trouble: Trouble, retryAfterMs: number | null, now: number): void {
     this.release(isProbe)
-    // What was under way before a circuit opened tells nothing of the time since.
     if (trouble === 'failed' && this.openUntil > 0 && !isProbe) return
     const pauseMs = this.pauseOf(trouble, retryAfterMs, now)
-    if (pauseMs === 0) return
+    if (pauseMs > 0) this.open(trouble, pauseMs, now)
+  }
+
+  /** It broke in the middle of its answer. */
+  breakOff(now: number): void {
+    this.breaks++
+    if (this.openUntil === 0 && this.breaks >= FAILURES_MAX) this.open('failed', OPEN_MS, now)
+  }
+
+  private open(trouble: Trouble, pauseMs: number, now: number): void {
     this.openUntil = Math.max(this.openUntil, now + pauseMs)
+    this.openedAt = now
     this.reason = trouble
   }
 

@@ -11,10 +11,15 @@ export interface HealthBackend {
   readonly credentials: readonly string[]
 }
 
-/** One attempt, from its beginning to the one word that ends it. Only the first word counts. */
+/**
+ * One attempt, from its beginning to the one word that ends it: only the first such word counts. A stream commits before, with
+ * its first content.
+ */
 export interface HealthWatch {
   /** Index of the credential to use; 0 when the backend has none. */
   readonly credential: number
+  /** It begins to answer: others need not wait for its end. */
+  commit(): void
   succeed(): void
   fail(trouble: Trouble, retryAfterMs: number | null): void
   /** It said nothing about health. */
@@ -120,8 +125,10 @@ export class TargetHealth {
     return this.quotas.size === 0 ? undefined : this.quotas.get(quotaKey(target, credential))
   }
 
-  dropQuota(target: HealthTarget, credential: number): void {
-    this.quotas.delete(quotaKey(target, credential))
+  /** Unless another one has taken its place meanwhile. */
+  dropQuota(target: HealthTarget, credential: number, quota: Circuit): void {
+    const key = quotaKey(target, credential)
+    if (this.quotas.get(key) === quota) this.quotas.delete(key)
   }
 
   clock(): number {
@@ -167,7 +174,9 @@ class Watch implements HealthWatch {
   private readonly backend: Circuit
   private readonly own: Circuit
   private readonly quota: Circuit | undefined
+  private readonly begunAt: number
   private readonly probes: readonly [boolean, boolean, boolean]
+  private isCommitted = false
   private isEnded = false
 
   constructor(health: TargetHealth, kept: Kept, target: HealthTarget, credential: number) {
@@ -177,21 +186,27 @@ class Watch implements HealthWatch {
     this.backend = kept.circuit
     this.own = kept.credentials[credential]!
     this.quota = health.findQuota(target, credential)
-    const now = health.clock()
+    const now = (this.begunAt = health.clock())
     this.probes = [this.backend.begin(now), this.own.begin(now), this.quota?.begin(now) ?? false]
   }
 
+  commit(): void {
+    if (this.isCommitted || this.isEnded) return
+    this.isCommitted = true
+    const { begunAt, quota } = this
+    this.backend.commit(this.probes[0], begunAt)
+    this.own.commit(this.probes[1], begunAt)
+    quota?.commit(this.probes[2], begunAt)
+    if (quota?.until === 0) this.health.dropQuota(this.target, this.credential, quota)
+  }
+
   succeed(): void {
-    if (!this.end()) return
-    this.backend.succeed()
-    this.own.succeed()
-    if (!this.quota) return
-    this.quota.succeed()
-    this.health.dropQuota(this.target, this.credential)
+    this.commit()
+    if (this.end()) this.backend.finish()
   }
 
   release(): void {
-    if (!this.end()) return
+    if (!this.end() || this.isCommitted) return
     this.backend.release(this.probes[0])
     this.own.release(this.probes[1])
     this.quota?.release(this.probes[2])
@@ -200,9 +215,13 @@ class Watch implements HealthWatch {
   fail(trouble: Trouble, retryAfterMs: number | null): void {
     if (!this.end()) return
     const now = this.health.clock()
+    if (this.isCommitted) {
+      this.backend.breakOff(now)
+      return
+    }
     // A backend that limits or refuses does work.
     if (trouble === 'failed') this.backend.fail(this.probes[0], trouble, retryAfterMs, now)
-    else this.backend.succeed()
+    else this.backend.commit(this.probes[0], this.begunAt)
     if (trouble === 'refused') this.own.fail(this.probes[1], trouble, retryAfterMs, now)
     else this.own.release(this.probes[1])
     if (trouble === 'rate-limited')

@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SPEEDS_MAX, TargetSpeeds } from './target-speed.ts'
+import { SPEED_AGE_MAX_MS, SPEEDS_MAX, TargetSpeeds } from './target-speed.ts'
 
 test('the first measurement counts whole, later ones by a fifth', () => {
   const speeds = new TargetSpeeds()
-  assert.deepEqual(speeds.speedOf('a'), { ttftMs: null, tokensPerSecond: null })
+  const read = (target: string) => {
+    const { ttftMs, tokensPerSecond } = speeds.speedOf(target)
+    return [ttftMs, tokensPerSecond]
+  }
+  assert.deepEqual(read('a'), [null, null])
   speeds.measured('a', 100, 50)
-  assert.deepEqual(speeds.speedOf('a'), { ttftMs: 100, tokensPerSecond: 50 })
+  assert.deepEqual(read('a'), [100, 50])
   speeds.measured('a', 200, 100)
-  assert.deepEqual(speeds.speedOf('a'), { ttftMs: 120, tokensPerSecond: 60 })
+  assert.deepEqual(read('a'), [120, 60])
   speeds.measured('b', 0, null)
-  assert.deepEqual(speeds.speedOf('b'), { ttftMs: 0, tokensPerSecond: null })
+  assert.deepEqual(read('b'), [0, null])
 })
 
 test('an answer too short to tell leaves the throughput as it is', () => {
@@ -27,6 +31,18 @@ test('a target that becomes slow is seen to be within some ten answers', () => {
   speeds.measured('a', 100, 50)
   for (let count = 0; count < 10; count++) speeds.measured('a', 1000, 5)
   assert.ok(speeds.speedOf('a').ttftMs! > 900)
+})
+
+test('a measurement is forgotten after its time', () => {
+  let now = 0
+  const speeds = new TargetSpeeds(() => now)
+  speeds.measured('a', 100, 50)
+  now = SPEED_AGE_MAX_MS
+  assert.equal(speeds.speedOf('a').ttftMs, 100)
+  now++
+  assert.deepEqual(speeds.speedOf('a'), { ttftMs: null, tokensPerSecond: null })
+  speeds.measured('a', 300, null)
+  assert.deepEqual([speeds.speedOf('a').ttftMs, speeds.speedOf('a').tokensPerSecond], [300, null])
 })
 
 test('picks are in order, and turns count by name', () => {

@@ -9,29 +9,49 @@ const SHARE = 0.2
 /** Targets that are remembered; the oldest go first. */
 export const SPEEDS_MAX = 10_000
 
+/** An older measurement is forgotten: what was slow once is asked again, or it would be slow for ever. */
+export const SPEED_AGE_MAX_MS = 10 * 60_000
+
 const UNMEASURED: Speed = { ttftMs: null, tokensPerSecond: null }
+
+interface Measured extends Speed {
+  readonly at: number
+}
 
 /** Moving means of first content and throughput per target, and whose turn it is, in memory of this process (R66). */
 export class TargetSpeeds {
-  private readonly speeds = new Map<string, Speed>()
+  private readonly speeds = new Map<string, Measured>()
   private readonly used = new Map<string, number>()
   private readonly turns = new Map<string, number>()
   private clock = 0
+  private readonly now: () => number
+
+  /** `now` is a monotonic clock in milliseconds. */
+  constructor(now: () => number = () => performance.now()) {
+    this.now = now
+  }
 
   /** A streamed answer has ended well. `tokensPerSecond` is null when it was too short to tell. */
   measured(target: string, ttftMs: number, tokensPerSecond: number | null): void {
-    const last = this.speeds.get(target)
+    const now = this.now()
+    const last = this.recent(target, now)
     const mean = (before: number | null | undefined, value: number): number =>
       before === null || before === undefined ? value : before + SHARE * (value - before)
     keep(this.speeds, target, {
       ttftMs: mean(last?.ttftMs, ttftMs),
       tokensPerSecond:
         tokensPerSecond === null ? (last?.tokensPerSecond ?? null) : mean(last?.tokensPerSecond, tokensPerSecond),
+      at: now,
     })
   }
 
   speedOf(target: string): Speed {
-    return this.speeds.get(target) ?? UNMEASURED
+    return this.recent(target, this.now()) ?? UNMEASURED
+  }
+
+  private recent(target: string, now: number): Speed | undefined {
+    const speed = this.speeds.get(target)
+    return speed && now - speed.at <= SPEED_AGE_MAX_MS ? speed : undefined
   }
 
   /** The target was picked. */

@@ -25,7 +25,7 @@ const server = createServer((request, response) => {
   request.resume()
   request.on('end', () => serve(response))
 })
-const pools = new UpstreamPools({ connectMs: 2000 })
+const pools = new UpstreamPools()
 let origin = ''
 
 before(async () => {
@@ -60,7 +60,7 @@ function start(options: { stream?: boolean; limits?: Partial<AttemptLimits> } = 
 }
 
 function dispatch(attempt: Attempt): Promise<AttemptOutcome> {
-  pools.for(origin).dispatch({ origin, path: '/', method: 'POST', headers: [], body: '{}' }, attempt)
+  pools.for(origin, 2000).dispatch({ origin, path: '/', method: 'POST', headers: [], body: '{}' }, attempt)
   return attempt.outcome
 }
 

@@ -7,7 +7,7 @@ import { AwsEventFramer } from '#wire/aws-event-stream.ts'
 import { EventFramer, EventTooLargeError, readEvent } from '#wire/sse.ts'
 import type { EventSink, EventSource } from './answer.ts'
 import type { RetryBudget } from '#health/retry-budget.ts'
-import type { Carried, Carrier, UpstreamPools } from './pools.ts'
+import type { Carried, Carrier, UpstreamCall, UpstreamPools } from './pools.ts'
 import { BodyDecoder } from './body-decoder.ts'
 import { endsWithoutContent } from './empty-answer.ts'
 import { Watchdog } from './watchdog.ts'
@@ -55,7 +55,7 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
   readonly outcome: Promise<AttemptOutcome>
   carrier: Carrier | null = null
   /** What is sent again over a fresh connection, and by whom; null: it is sent once. No closure: every request has one of these. */
-  private resent: ResentRequest | null = null
+  private resent: UpstreamCall | null = null
   private resender: Resender | null = null
   private settleOutcome!: (outcome: AttemptOutcome) => void
   private readonly reader: StreamReader | null
@@ -152,7 +152,7 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
   }
 
   /** Allows one more sending, should an idle connection lose the first (fault R14). Called before the request is dispatched. */
-  mayResend(request: ResentRequest, resender: Resender): void {
+  mayResend(request: UpstreamCall, resender: Resender): void {
     this.resent = request
     this.resender = resender
   }
@@ -161,7 +161,7 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
     const { resent, resender } = this
     this.resent = null
     if (!resent || !resender!.retryBudget.take(performance.now())) return false
-    resender!.pools.dispatchFresh(resent.origin, resent, this)
+    resender!.pools.dispatchFresh(resent, this)
     return true
   }
 
@@ -329,8 +329,6 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
     return null
   }
 }
-
-type ResentRequest = Dispatcher.DispatchOptions & { readonly origin: string }
 
 /** Who sends a request again. */
 interface Resender {

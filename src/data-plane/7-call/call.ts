@@ -28,13 +28,15 @@ export function call(
 ): Promise<Answer> {
   if (parsed.operation === 'count') return countPrompt(gateway, exchange, parsed, plan, report)
   const asked = { gateway, caller, exchange, parsed, plan, hold, report }
-  return parsed.stream && !parsed.asJsonArray ? keptAlive(asked) : answerTo(asked)
+  return parsed.stream ? keptAlive(asked) : answerTo(asked)
 }
 
 /** A stream's client hears something now and then until its answer begins. */
 async function keptAlive(asked: Asked): Promise<Answer> {
-  const { gateway, exchange } = asked
-  exchange.keepAlive.start(gateway.settings.failureHandling.keepaliveIntervalMs, streamHeaders(exchange, false))
+  const { gateway, exchange, parsed } = asked
+  const { keepaliveIntervalMs } = gateway.settings.failureHandling
+  const { asJsonArray } = parsed
+  exchange.keepAlive.start(keepaliveIntervalMs, streamHeaders(exchange, asJsonArray), asJsonArray)
   try {
     return await answerTo(asked)
   } finally {

@@ -1,4 +1,5 @@
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
+import { Departure } from '#data-plane/departure.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { AttemptOutcome } from './attempt.ts'
@@ -9,7 +10,7 @@ export const CALLS_AT_ONCE_MAX = 8
 
 /**
  * Sends one request as several whole calls (R4). The outcome's body is the JSON list of their answers, in the order of the
- * bodies; the first failure is that of all, and no further call begins.
+ * bodies; the first failure is that of all: no further call begins, and those under way are given up, as when the client leaves.
  */
 export async function dispatchAll(
   gateway: Gateway,
@@ -19,6 +20,9 @@ export async function dispatchAll(
   bodies: readonly Buffer[],
 ): Promise<AttemptOutcome> {
   const answers: Buffer[] = []
+  const running = new Set<Departure>()
+  const giveUp = (): void => running.forEach((departure) => departure.leave())
+  exchange.departure.onGone(giveUp)
   let failed: AttemptOutcome | null = null
   let next = 0
   let bytes = 0
@@ -26,14 +30,24 @@ export async function dispatchAll(
   const run = async (): Promise<void> => {
     while (next < bodies.length && !failed) {
       const index = next++
-      const outcome = await dispatch(gateway, exchange, target, { ...sending, body: bodies[index]! }, null)
+      // A listener of its own for each: one departure has room for one.
+      const departure = new Departure()
+      if (exchange.departure.gone) departure.leave()
+      running.add(departure)
+      const own = { ...exchange, departure }
+      const outcome = await dispatch(gateway, own, target, { ...sending, body: bodies[index]! }, null)
+      running.delete(departure)
       if (outcome.kind !== 'whole') {
         failed ??= outcome
+        giveUp()
         return
       }
       answers[index] = outcome.body
       bytes += outcome.body.length
-      if (bytes > gateway.settings.limits.upstreamBodyBytesMax) failed ??= TOO_LARGE
+      if (bytes > gateway.settings.limits.upstreamBodyBytesMax) {
+        failed ??= TOO_LARGE
+        giveUp()
+      }
       last = outcome
     }
   }

@@ -1,5 +1,5 @@
 import type { Operation } from '#base/protocols.ts'
-import type { Backend } from '#catalog/types.ts'
+import type { Backend, Timeouts } from '#catalog/types.ts'
 import type { StreamReader } from '#codecs/codec.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
@@ -92,9 +92,10 @@ function send(
   const { aws } = access
   const headers = aws ? [...request.headers, ...awsHeaders(aws, request, body)] : request.headers
   headers.push(...hopHeaders(route.backend, exchange))
-  const call = { origin, path, method: 'POST' as const, headers, body }
+  const { connectMs } = timeoutsOf(target)
+  const call = { origin, connectMs, path, method: 'POST' as const, headers, body }
   if (sending.mayResend) running.mayResend(call, gateway)
-  gateway.pools.for(origin).dispatch(call, running)
+  gateway.pools.for(origin, connectMs).dispatch(call, running)
   if (route.backend.access) void forgetRefused(running, route.backend, access)
   return running.outcome
 }
@@ -105,9 +106,10 @@ async function forgetRefused({ outcome }: Attempt, backend: Backend, access: Acc
   if (result.kind === 'failed' && result.failure.status === 401) renewableAccess(backend)?.forget(access)
 }
 
+const timeoutsOf = ({ route }: Target): Timeouts => route.timeouts ?? route.backend.timeouts
+
 function limitsOf(gateway: Gateway, target: Target, { stream, timeoutMs }: Sending): AttemptLimits {
-  const { route } = target
-  const timeouts = route.timeouts ?? route.backend.timeouts
+  const timeouts = timeoutsOf(target)
   const { limits } = gateway.settings
   return {
     bodyBytesMax: limits.upstreamBodyBytesMax,

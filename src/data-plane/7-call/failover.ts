@@ -5,6 +5,7 @@ import { UpstreamError } from '#data-plane/failures.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
 import type { Answer } from './answer.ts'
 import type { Asked } from './asked.ts'
+import { Candidates } from './candidates.ts'
 import { atAttempt } from './faulted.ts'
 import { type Answered, type Failed, type Tried, tryTarget } from './try-target.ts'
 import { errorOf, secondsOf } from './upstream-error.ts'
@@ -37,20 +38,18 @@ export class Failover {
     const { gateway, plan } = this.asked
     // Failures that were asked for are no sign of trouble, and take nobody's retries.
     if (plan.fault === undefined) gateway.retryBudget.offered(performance.now())
-    const admitted = plan.targets.filter(({ route }) => gateway.health.admits(route))
-    if (admitted.length === 0 && gateway.settings.routing.allUnhealthy === 'fail') throw this.allPaused()
-    // With everything paused, to try is better than to refuse (R71).
-    let rest: readonly Target[] = admitted.length > 0 ? admitted : plan.targets
-    while (rest.length > 0 && this.mayTry()) {
-      const [target, ...others] = rest as readonly [Target, ...Target[]]
+    const candidates = new Candidates(plan.targets, gateway.health)
+    if (candidates.isAllPaused && gateway.settings.routing.allUnhealthy === 'fail') throw this.allPaused()
+    while (!candidates.isEmpty && this.mayTry()) {
+      const target = candidates.next(this.attempts.length > 0)
       const tried = this.note(await this.attempt(target))
       if (tried.kind === 'whole' || tried.kind === 'stream') {
-        if (others.length === 0 || !tried.isEmpty) return this.take(tried)
+        if (candidates.isEmpty || !tried.isEmpty) return this.take(tried)
         this.setAside(tried)
       }
       const next = tried.kind === 'failed' ? tried.verdict.next : 'target'
-      rest = next === 'model' ? others.filter(isOtherModel(target)) : others
       if (next === 'stop') break
+      if (next === 'model') candidates.skipModel(target.route.model.id)
     }
     if (!this.spare) return this.askAgain()
     this.spare.restoreReport()
@@ -179,7 +178,3 @@ interface Spare {
 const EMPTY_CODE = 'empty_completion'
 
 const backendOf = ({ target }: Failed): string => target.route.backend.id
-const isOtherModel =
-  (tried: Target) =>
-  ({ route }: Target): boolean =>
-    route.model.id !== tried.route.model.id

@@ -16,50 +16,53 @@ export interface Carried {
   carrier: Carrier | null
 }
 
-/** One pool of keep-alive connections per origin; they live as long as the gateway. */
+/** One pool of keep-alive connections per origin and limit of its connecting (R76); they live as long as the gateway. */
 export class UpstreamPools {
-  private readonly pools = new Map<string, Pool>()
+  private readonly pools = new Map<number, Map<string, Pool>>()
   private readonly single = new Set<Client>()
-  private readonly connectMs: number
 
-  constructor(options: { connectMs: number }) {
-    this.connectMs = options.connectMs
-  }
-
-  for(origin: string): Dispatcher {
-    let pool = this.pools.get(origin)
+  /** A connection has `connectMs` to be made; 0: as long as it takes. */
+  for(origin: string, connectMs: number): Dispatcher {
+    let ofLimit = this.pools.get(connectMs)
+    if (!ofLimit) this.pools.set(connectMs, (ofLimit = new Map()))
+    let pool = ofLimit.get(origin)
     if (!pool) {
       const factory = (url: URL, options: object): Dispatcher => new ToldClient(url, options as ClientOptions)
-      pool = new Pool(origin, { ...this.options(), connections: null, factory })
-      this.pools.set(origin, pool)
+      pool = new Pool(origin, { ...optionsFor(connectMs), connections: null, factory })
+      ofLimit.set(origin, pool)
     }
     return pool
   }
 
   /** Sends one request over a connection that nothing was sent over before, and that ends with it. */
-  dispatchFresh(origin: string, request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
-    const client = new Client(origin, this.options())
+  dispatchFresh(request: UpstreamCall, handler: Dispatcher.DispatchHandler): void {
+    const client = new Client(request.origin, optionsFor(request.connectMs))
     this.single.add(client)
     client.dispatch(request, handler)
     void client.close().finally(() => this.single.delete(client))
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.pools.values(), ...this.single].map((each) => each.destroy()))
+    const pools = [...this.pools.values()].flatMap((ofLimit) => [...ofLimit.values()])
+    await Promise.all([...pools, ...this.single].map((each) => each.destroy()))
   }
+}
 
-  private options(): Client.Options {
-    return {
-      // Requests to a model are long and not idempotent: never two on one connection.
-      pipelining: 1,
-      keepAliveTimeout: IDLE_SOCKET_MS,
-      connect: { timeout: this.connectMs },
-      // Our own limits have names and count content; undici's would cut long reasoning silences.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      allowH2: false,
-    }
-  }
+const optionsFor = (connectMs: number): Client.Options => ({
+  // Requests to a model are long and not idempotent: never two on one connection.
+  pipelining: 1,
+  keepAliveTimeout: IDLE_SOCKET_MS,
+  connect: { timeout: connectMs },
+  // Our own limits have names and count content; undici's would cut long reasoning silences.
+  headersTimeout: 0,
+  bodyTimeout: 0,
+  allowH2: false,
+})
+
+/** A request that can be sent again, wherever it went. */
+export interface UpstreamCall extends Dispatcher.DispatchOptions {
+  readonly origin: string
+  readonly connectMs: number
 }
 
 /** What a pool gives the clients it makes. */

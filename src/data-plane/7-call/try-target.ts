@@ -48,8 +48,8 @@ export type Answered = Answer & {
 }
 
 /**
- * Makes one attempt at one target. Health hears of a failure and of a whole answer here; of a stream, when it has ended.
- * `attempts` are those of the whole request: the caller adds the record of this one.
+ * Makes one attempt at one target. Health hears of a failure, of a whole answer and of the beginning of a stream here; of its
+ * end, when it has ended. `attempts` are those of the whole request: the caller adds the record of this one.
  */
 export async function tryTarget(asked: Asked, target: Target, attempts: readonly AttemptRecord[]): Promise<Tried> {
   const { gateway, exchange, parsed, report } = asked
@@ -86,6 +86,7 @@ export async function tryTarget(asked: Asked, target: Target, attempts: readonly
   }
   if (outcome.kind === 'stream') {
     const isEmpty = reader!.complete && !reader!.failure && isEmptyAnswer(reader!)
+    if (!isEmpty) watch.commit()
     return { ...base, ...streamOf(outcome, reader!), translated, isEmpty }
   }
   const { facts, render } = readWhole(parsed, translator, outcome.body)
@@ -95,7 +96,7 @@ export async function tryTarget(asked: Asked, target: Target, attempts: readonly
   return { ...base, kind: 'whole', body: outcome.body, facts, render, isEmpty }
 }
 
-const UNWATCHED: HealthWatch = { credential: 0, succeed() {}, fail() {}, release() {} }
+const UNWATCHED: HealthWatch = { credential: 0, commit() {}, succeed() {}, fail() {}, release() {} }
 
 interface Prepared {
   readonly translator: Translation | null
@@ -149,7 +150,8 @@ function streamOf(
   return { kind: 'stream', reader, events, firstContentAt }
 }
 
-function tellHealth(watch: HealthWatch, failure: Failure, verdict: Verdict, retryAfter: string | null): void {
+/** What a failed attempt means for the health of where it was made. */
+export function tellHealth(watch: HealthWatch, failure: Failure, verdict: Verdict, retryAfter: string | null): void {
   const seconds = secondsOf(retryAfter)
   if (verdict.trouble) watch.fail(verdict.trouble, seconds === undefined ? null : seconds * 1000)
   else if (failure.code === 'client_closed_request') watch.release()

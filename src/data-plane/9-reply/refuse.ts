@@ -5,6 +5,7 @@ import { PASSTHROUGH } from '#codecs/index.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { baseHeaders } from '#data-plane/head.ts'
+import { JsonArrayFrames } from './json-array-frames.ts'
 import { openRouterFailureEvents } from './openrouter-shape.ts'
 
 /** Writes an error in the client's dialect. After the head went out there is no such way: the connection is cut. */
@@ -33,12 +34,15 @@ export function refuse(gateway: Gateway, exchange: Exchange, error: GatewayError
 }
 
 /** The error of a stream that was kept alive before its first content. */
-function failureEventsOf({ endpoint, openRouter }: Exchange, error: GatewayError): string {
+function failureEventsOf({ endpoint, openRouter, keepAlive }: Exchange, error: GatewayError): string {
   const { status, code, message } = error
   const failure = { status, code, message }
-  return openRouter
+  const events = openRouter
     ? openRouterFailureEvents(endpoint.surface, failure)
     : PASSTHROUGH[endpoint.surface].failureEvents(failure)
+  if (!keepAlive.isJsonArray) return events
+  const frames = new JsonArrayFrames()
+  return Buffer.concat([frames.elements(Buffer.from(events)), frames.end()]).toString('utf8')
 }
 
 /** An unread body up to this size is drained for the sake of the connection; a larger one is not worth its bytes (S16). */
