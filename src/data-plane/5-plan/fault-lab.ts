@@ -1,3 +1,4 @@
+import type { Caller } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { Backend, Price } from '#catalog/types.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
@@ -13,16 +14,22 @@ export const FAULT_CHARACTERS_MAX = 256
 export const FAULT_IGNORED: Loss = {
   path: '/x-fault',
   action: 'dropped',
-  reason: 'only in single-user mode or on test models',
+  reason: 'only for test keys, in single-user mode or on test models',
   isSevere: false,
 }
 
 /**
  * The plan with the faults that the client asked for by `X-Fault` (B12), or by a model's name. On the simulator's models they
- * are passed on to it; in single-user mode the simulator takes the place of a real upstream. What it plays costs nothing.
+ * are passed on to it; for keys of the environment `test` and in single-user mode the simulator takes the place of a real upstream. What it plays costs nothing.
  * Anyone else's are ignored with a warning. Which faults there are is the simulator's to know. Throws 400.
  */
-export function planFaults(gateway: Gateway, exchange: Exchange, parsed: Parsed, plan: Plan): Plan | Promise<Plan> {
+export function planFaults(
+  gateway: Gateway,
+  { key }: Caller,
+  exchange: Exchange,
+  parsed: Parsed,
+  plan: Plan,
+): Plan | Promise<Plan> {
   const { headers } = exchange.request
   const asked = headers['x-fault'] ?? headers['x-simulate-fault']
   if (asked === undefined) {
@@ -34,7 +41,7 @@ export function planFaults(gateway: Gateway, exchange: Exchange, parsed: Parsed,
   }
   const wanted = { asked, attempt: attemptOf(headers['x-fault-attempt']) }
   if (everyTarget(plan).every(isSimulated)) return faulted(plan, (target) => played(target, wanted))
-  if (gateway.localCaller === null) {
+  if (key !== null && key.environment !== 'test') {
     const ignored = { ...plan, losses: [FAULT_IGNORED] }
     if (!everyTarget(plan).some(isSimulated)) return ignored
     return faulted(ignored, (target) => (isSimulated(target) ? played(target, wanted) : target))
