@@ -1,5 +1,6 @@
 import { GatewayError } from '#base/errors.ts'
 import { ObjectScan } from '#wire/json-scan.ts'
+import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Found } from './selection.ts'
 
 /** Models that a key is restricted to (R18), as its owner wrote them; null: it is not restricted. */
@@ -20,11 +21,22 @@ export function notAllowed(id: string, param = 'model'): GatewayError {
   return new GatewayError('model_not_allowed', message, { param })
 }
 
-/** Members of a body by which an upstream may take another model than the one in `model`. */
-const CHOOSING = ['model', 'models', 'fallbacks', 'fallback_model', 'preset']
+/** Members that the gateway follows itself, and takes out of what it sends. */
+const FOLLOWED = ['models', 'fallbacks']
+/** Members by which an upstream may take another model than the one in `model`. */
+const CHOOSING = [
+  ...FOLLOWED,
+  'model',
+  'fallback_model',
+  'preset',
+  'context_window_fallbacks',
+  'content_policy_fallbacks',
+]
 /** Members in which whatever is called a model is one that would run. */
-const HOLDING = ['tools', 'plugins', 'provider', 'extra_body', 'providerOptions', 'provider_options']
-const WATCHED = new Map([...CHOOSING, ...HOLDING].map((name) => [name.toLowerCase(), name]))
+const HOLDING = ['tools', 'plugins', 'provider', 'extra_body', 'providerOptions', 'provider_options', 'compound_custom']
+/** Where Gemini's requests repeat the model of their path. */
+const NESTED = ['generateContentRequest', 'requests']
+const WATCHED = new Map([...CHOOSING, ...HOLDING, ...NESTED].map((name) => [name.toLowerCase(), name]))
 const SCAN = new ObjectScan([...WATCHED.values()])
 /** A tool or a plugin that runs a model of its own choice unless it is told one. */
 const RUNS_MODELS = /image_generation|advisor|subagent|fusion|router/i
@@ -34,24 +46,32 @@ const NAMES_MODEL = /(?:^|_)models?$/i
 const SEARCH_DEPTH_MAX = 12
 
 /**
- * Every model that a body names besides the one that was looked up, for a key that is restricted (fault S34): some upstreams follow
- * members that the gateway has no part in. Throws 400 for a spelling that the gateway and an upstream might read differently, and 403 for
- * what runs a model without naming it. The body is known to be JSON.
+ * Every model that a body names besides the one that was looked up and those that the gateway itself goes through, for a key that is
+ * restricted (fault S34): some upstreams follow members that the gateway has no part in. Throws 400 for a spelling that the gateway and an
+ * upstream might read differently, and 403 for what runs a model without naming it. The body is known to be JSON.
  */
-export function modelsNamedIn(body: Buffer): readonly string[] {
+export function modelsNamedIn({
+  body,
+  surface,
+  wishes,
+}: Pick<Parsed, 'body' | 'surface' | 'wishes'>): readonly string[] {
   SCAN.scan(body)
   const repeated = SCAN.count.findIndex((count) => count > 1)
   if (repeated >= 0) throw twice([...WATCHED.values()][repeated]!)
   const fields = JSON.parse(body.toString('utf8')) as Readonly<Record<string, unknown>>
+  const followed = wishes?.models ?? []
   const found: string[] = []
   for (const [name, value] of Object.entries(fields)) {
     const watched = WATCHED.get(name.toLowerCase())
     if (watched === undefined) continue
     // There are servers to which `Model` is `model` (Go's JSON reader).
     if (watched !== name) throw twice(watched)
-    if (name === 'preset') found.push(...textsOf(value).map((slug) => `@preset/${slug}`))
+    // One of those that may not be used is passed over like any that is not there (R68).
+    if (FOLLOWED.includes(name)) found.push(...textsOf(value).filter((each) => !followed.includes(each)))
+    else if (name === 'preset') found.push(...textsOf(value).map((slug) => `@preset/${slug}`))
     else if (HOLDING.includes(name)) search(name, value, found, 0)
-    else if (name !== 'model') found.push(...textsOf(value))
+    else if (surface === 'gemini') found.push(...textsOf(value).map((model) => model.replace(/^models\//, '')))
+    else if (name !== 'model' && !NESTED.includes(name)) found.push(...textsOf(value))
   }
   return found
 }

@@ -33,7 +33,7 @@ const NO_MODELS: readonly string[] = []
 
 /** As `resolve`, in a scope that is known. Pure. Throws 403 model_not_allowed for any model of the request that its key may not use (R18). */
 export function resolveRequest(gateway: Gateway, scope: Scope, parsed: Parsed): Selection {
-  if (scope.allowed !== null) for (const name of modelsNamedIn(parsed.body)) refuseForeign(scope, name)
+  if (scope.allowed !== null) for (const name of modelsNamedIn(parsed)) refuseForeign(scope, name)
   return resolveModel(gateway, scope, parsed.model, {
     isEmbedding: parsed.operation === 'embed',
     alternatives: parsed.wishes?.models ?? NO_MODELS,
@@ -122,6 +122,7 @@ function lookUp(scope: Scope, text: string, trace: TraceStep[]): Looked {
     thinking: found.thinking ?? false,
     sort: found.sort ?? null,
     isPinned: found.isPinned ?? false,
+    isRestricted: scope.allowed !== null,
     fault: found.fault ?? null,
     faults,
     warnings:

@@ -14,7 +14,7 @@ export const FAULT_CHARACTERS_MAX = 256
 export const FAULT_IGNORED: Loss = {
   path: '/x-fault',
   action: 'dropped',
-  reason: 'only for test keys, in single-user mode or on test models',
+  reason: 'only with a test key or in single-user mode or on test models',
   isSevere: false,
 }
 
