@@ -54,6 +54,8 @@ type KeyColumn =
   | 'reset'
   | 'expires'
   | 'rates'
+  | 'policy'
+  | 'environment'
   | 'now'
 
 const insertKey = statement<KeyColumn>()((db, param) =>
@@ -74,6 +76,8 @@ const insertKey = statement<KeyColumn>()((db, param) =>
     updated_ms: param('now'),
     removed_ms: null,
     rate_limits: param('rates'),
+    policy: param('policy'),
+    environment: param('environment'),
   }),
 )
 
@@ -89,20 +93,33 @@ const findKey = statement<'hash'>()((db, param) =>
   db.selectFrom('api_keys').selectAll().where('hash', '=', param('hash')).where('removed_ms', 'is', null),
 )
 
-const changeKey = statement<'hash' | 'name' | 'groups' | 'disabled' | 'limit' | 'reset' | 'rates' | 'now'>()(
-  (db, param) =>
-    db
-      .updateTable('api_keys')
-      .set({
-        name: param('name'),
-        group_ids: param('groups'),
-        disabled: param('disabled'),
-        limit_nano: param('limit'),
-        limit_reset: param('reset'),
-        rate_limits: param('rates'),
-        updated_ms: param('now'),
-      })
-      .where('hash', '=', param('hash')),
+type ChangedColumn =
+  | 'hash'
+  | 'name'
+  | 'groups'
+  | 'disabled'
+  | 'limit'
+  | 'reset'
+  | 'rates'
+  | 'policy'
+  | 'environment'
+  | 'now'
+
+const changeKey = statement<ChangedColumn>()((db, param) =>
+  db
+    .updateTable('api_keys')
+    .set({
+      name: param('name'),
+      group_ids: param('groups'),
+      disabled: param('disabled'),
+      limit_nano: param('limit'),
+      limit_reset: param('reset'),
+      rate_limits: param('rates'),
+      policy: param('policy'),
+      environment: param('environment'),
+      updated_ms: param('now'),
+    })
+    .where('hash', '=', param('hash')),
 )
 
 const markRemoved = statement<'hash' | 'now'>()((db, param) =>
@@ -166,10 +183,9 @@ export const createKey: Command<Omit<ApiKeyTable, 'disabled' | 'removed_ms'>, vo
     if (owners.length === 0) throw new GatewayError('not_found', `There is no account ${key.account_id}.`)
     const { id, hash, label, name, kind, system, account_id: account, limit_nano: limit, limit_reset: reset } = key
     const { group_ids: groups, expires_ms: expires, created_ms: now, rate_limits: rates } = key
-    yield* runAll([
-      step(insertKey, { id, hash, label, account, name, kind, system, groups, limit, reset, expires, rates, now }),
-      step(insertKeyUsage, { id }),
-    ])
+    const { policy, environment } = key
+    const own = { id, hash, label, account, name, kind, system, groups, limit, reset, expires, rates, now }
+    yield* runAll([step(insertKey, { ...own, policy, environment }), step(insertKeyUsage, { id })])
   },
   accounts: (key) => [key.account_id],
   repeatable: false,
@@ -183,12 +199,14 @@ export interface KeyChange {
   readonly limitNano?: bigint | null
   readonly limitReset?: ApiKeyTable['limit_reset']
   readonly rateLimits?: ApiKeyTable['rate_limits']
+  readonly policy?: ApiKeyTable['policy']
+  readonly environment?: ApiKeyTable['environment']
   readonly nowMs: number
 }
 
 /** Changes what is named and keeps the rest. Undefined when there is no such key. */
 export const updateKey: Command<KeyChange, ApiKeyTable | undefined> = {
-  *work({ hash, name, groups, disabled, limitNano, limitReset, rateLimits, nowMs }) {
+  *work({ hash, name, groups, disabled, limitNano, limitReset, rateLimits, policy, environment, nowMs }) {
     const { rows } = yield* run(findKey, { hash })
     const key = rows[0]
     if (!key) return undefined
@@ -200,11 +218,14 @@ export const updateKey: Command<KeyChange, ApiKeyTable | undefined> = {
       limit_nano: limitNano === undefined ? key.limit_nano : limitNano,
       limit_reset: limitReset === undefined ? key.limit_reset : limitReset,
       rate_limits: rateLimits === undefined ? key.rate_limits : rateLimits,
+      policy: policy === undefined ? key.policy : policy,
+      environment: environment ?? key.environment,
       updated_ms: nowMs,
     }
     const { name: text, group_ids: inGroups, disabled: isOff } = next
     const { limit_nano: limit, limit_reset: reset, rate_limits: rates } = next
-    yield* run(changeKey, { hash, name: text, groups: inGroups, disabled: isOff, limit, reset, rates, now: nowMs })
+    const changed = { hash, name: text, groups: inGroups, disabled: isOff, limit, reset, rates, now: nowMs }
+    yield* run(changeKey, { ...changed, policy: next.policy, environment: next.environment })
     return next
   },
   accounts: () => [],

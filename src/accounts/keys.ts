@@ -7,6 +7,7 @@ import { AMOUNT_NANO_MAX } from '#store/request-columns.ts'
 import type { ApiKeyTable } from '#store/schema.ts'
 import type { Store } from '#store/store.ts'
 import { keyDigest, keyLabel, newKeyText } from './key-text.ts'
+import { policyOf, policyText } from './key-policy.ts'
 import type { ApiKey, KeyRing, Keys, NewKey } from './types.ts'
 
 const NAME_LENGTH_MAX = 100
@@ -50,7 +51,7 @@ export function createKeys(
       return found.map(keyOf)
     },
     async update(hash, change) {
-      const { name, groups, disabled, limitNano, limitReset, rateLimits } = change
+      const { name, groups, disabled, limitNano, limitReset, rateLimits, policy, environment } = change
       if (name !== undefined) checkName(name)
       if (limitNano !== undefined) checkLimitAmount(limitNano)
       const row = await store.execute('updateKey', {
@@ -61,6 +62,8 @@ export function createKeys(
         ...(limitNano === undefined ? {} : { limitNano }),
         ...(limitReset === undefined ? {} : { limitReset }),
         ...(rateLimits === undefined ? {} : { rateLimits: limitsText(rateLimits) }),
+        ...(policy === undefined ? {} : { policy: policyText(policy) }),
+        ...(environment === undefined ? {} : { environment }),
         nowMs: now(),
       })
       if (!row) throw missing()
@@ -94,7 +97,7 @@ async function createKey(
   nowMs: number,
 ): Promise<{ key: ApiKey; plaintext: string }> {
   const { name, accountId, kind = 'inference', system = null, limitNano, limitReset, expiresMs = null } = input
-  const { groups = DEFAULT_GROUPS } = input
+  const { groups = DEFAULT_GROUPS, policy = null, environment = 'production' } = input
   const text = newKeyText()
   const stored: Omit<ApiKeyTable, 'disabled' | 'removed_ms'> = {
     id: newId('key'),
@@ -108,6 +111,8 @@ async function createKey(
     limit_nano: checkLimitAmount(limitNano ?? null),
     limit_reset: limitReset ?? null,
     rate_limits: limitsText(input.rateLimits ?? null),
+    policy: policyText(policy),
+    environment,
     expires_ms: checkExpiry(expiresMs, nowMs),
     created_ms: nowMs,
     updated_ms: nowMs,
@@ -131,6 +136,8 @@ export function keyOf(row: ApiKeyTable): ApiKey {
     limitNano: row.limit_nano,
     limitReset: row.limit_reset,
     rateLimits: limitsOf(row.rate_limits),
+    policy: policyOf(row.policy),
+    environment: row.environment,
     expiresMs: row.expires_ms,
     createdMs: row.created_ms,
     updatedMs: row.updated_ms,

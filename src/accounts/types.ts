@@ -20,6 +20,21 @@ export interface Account {
   readonly createdMs: number
 }
 
+/** What a key demands of where its requests go, besides its groups (R18, R65). */
+export interface KeyPolicy {
+  /** The only models that its requests may be answered by; empty: all of its groups. */
+  readonly models: readonly string[]
+  /** Backends elsewhere do not serve it; empty: any region. */
+  readonly regions: readonly string[]
+  /** What a backend must promise about data. */
+  readonly dataPolicy: readonly string[]
+  /** Whether no other model may answer than the one that is asked for (C24). */
+  readonly strictModel: boolean
+}
+
+/** `test`: faults may be played with real models (B12), and log rows are labelled. */
+export type KeyEnvironment = 'production' | 'test'
+
 /** What is stored of a key. The plaintext is shown once at its creation and exists nowhere else (R15). */
 export interface ApiKey {
   readonly id: string
@@ -38,6 +53,9 @@ export interface ApiKey {
   readonly limitReset: LimitReset | null
   /** Null: no limit over time. */
   readonly rateLimits: LimitSet | null
+  /** Null: it demands nothing. */
+  readonly policy: KeyPolicy | null
+  readonly environment: KeyEnvironment
   readonly expiresMs: number | null
   readonly createdMs: number
   readonly updatedMs: number
@@ -121,6 +139,8 @@ export interface NewKey {
   readonly limitNano?: NanoUsd | null
   readonly limitReset?: LimitReset | null
   readonly rateLimits?: LimitSet | null
+  readonly policy?: KeyPolicy | null
+  readonly environment?: KeyEnvironment
   readonly expiresMs?: number | null
 }
 
@@ -143,6 +163,8 @@ export interface Keys {
       limitNano?: NanoUsd | null
       limitReset?: LimitReset | null
       rateLimits?: LimitSet | null
+      policy?: KeyPolicy | null
+      environment?: KeyEnvironment
     },
   ): Promise<ApiKey>
   remove(hash: string): Promise<void>

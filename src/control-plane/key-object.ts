@@ -1,6 +1,7 @@
 import type { ApiKey, KeyUsage } from '#accounts/types.ts'
 import { usdNumber, usdNumberOrNull } from '#base/exact-json.ts'
 import type { NanoUsd } from '#base/money.ts'
+import { policyFields } from './key-demands.ts'
 
 /** OpenRouter's key object with all its required keys (openrouter-api.md section 3), and our own fields. */
 export function keyObject(key: ApiKey, usage: KeyUsage): Record<string, unknown> {
@@ -23,6 +24,8 @@ export function keyObject(key: ApiKey, usage: KeyUsage): Record<string, unknown>
     kind: key.kind,
     system: key.system,
     groups: key.groups,
+    ...policyFields(key.policy),
+    environment: key.environment,
   }
 }
 

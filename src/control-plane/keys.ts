@@ -3,6 +3,7 @@ import { DEFAULT_GROUPS } from '#accounts/keys.ts'
 import { type ApiKey, OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { Answer, Call, KeyActor, MasterActor } from './call.ts'
+import { changedPolicy, DEMAND_FIELDS } from './key-demands.ts'
 import { keyObject } from './key-object.ts'
 import { changedLimits, RATE_FIELDS } from './key-limits.ts'
 import { isoTime, queryFlag, queryInteger, usdLimit, validate } from './validate.ts'
@@ -31,6 +32,7 @@ const NEW_KEY = z.object({
   expires_at: isoTime.nullable().optional(),
   system: z.string().trim().max(SYSTEM_LENGTH_MAX).nullable().optional(),
   ...RATE_FIELDS,
+  ...DEMAND_FIELDS,
   groups: groups.optional(),
 })
 
@@ -41,6 +43,7 @@ const KEY_CHANGE = z.object({
   limit: usdLimit.nullable().optional(),
   limit_reset: limitReset.optional(),
   ...RATE_FIELDS,
+  ...DEMAND_FIELDS,
 })
 
 const KEY_QUERY = z.object({
@@ -71,6 +74,8 @@ export async function createKey(call: Call<KeyAdministrator>): Promise<Answer> {
     limitReset: input.limit_reset ?? null,
     expiresMs: input.expires_at ?? null,
     rateLimits: changedLimits(input, null) ?? null,
+    policy: changedPolicy(input, null) ?? null,
+    environment: input.environment ?? 'production',
   })
   return { status: 201, body: { data: await present(call, key), key: plaintext } }
 }
@@ -98,6 +103,7 @@ export async function changeKey(call: Call<KeyAdministrator>): Promise<Answer> {
   const input = validate(KEY_CHANGE, call.body ?? {})
   const key = await ownKey(call)
   const rateLimits = changedLimits(input, key.rateLimits)
+  const policy = changedPolicy(input, key.policy)
   const changed = await call.deps.keys.update(key.hash, {
     ...(input.name === undefined ? {} : { name: input.name }),
     ...(input.groups === undefined ? {} : { groups: groupsFor(call, input.groups) }),
@@ -105,6 +111,8 @@ export async function changeKey(call: Call<KeyAdministrator>): Promise<Answer> {
     ...(input.limit === undefined ? {} : { limitNano: input.limit }),
     ...(input.limit_reset === undefined ? {} : { limitReset: input.limit_reset }),
     ...(rateLimits === undefined ? {} : { rateLimits }),
+    ...(policy === undefined ? {} : { policy }),
+    ...(input.environment === undefined ? {} : { environment: input.environment }),
   })
   call.deps.keyRing.forget(key.id)
   return { body: { data: await present(call, changed) } }

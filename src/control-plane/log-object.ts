@@ -59,6 +59,7 @@ export function logObject(row: RequestRow, { showBackends, currency }: LogView):
     tool_calls_count: row.tool_calls_count,
     cache_decision: row.cache_decision,
     fault: row.fault,
+    environment: row.environment ?? (row.key_id === null ? null : 'production'),
   }
 }
 

@@ -97,7 +97,16 @@ function filterOf(call: Call): ListingFilter {
     groups: groupsOf(call),
     publicOnly: call.actor.kind === 'nobody',
     kind: parseKind(call.query['kind']),
+    ...permittedTo(call),
   }
+}
+
+/** The allow-list of the key (R18). */
+function permittedTo({ actor }: Call): Pick<ListingFilter, 'permits'> {
+  const models = actor.kind === 'key' ? (actor.caller.key?.policy?.models ?? []) : []
+  if (models.length === 0) return {}
+  const allowed = new Set(models)
+  return { permits: (id) => allowed.has(id) }
 }
 
 /** Those of the key, and of them those that the query names (R54, R63). */

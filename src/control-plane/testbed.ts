@@ -188,6 +188,7 @@ export function requestRow(change: Partial<RequestRow> & Pick<RequestRow, 'reque
     warnings_more: 0,
     tool_calls_count: 0,
     cache_decision: null,
+    environment: null,
     fault: null,
     ...change,
   }

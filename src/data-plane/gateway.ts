@@ -41,7 +41,7 @@ export interface Gateway {
   /** Loads what clients name by its address. */
   readonly outbound: Outbound
   readonly log: Logger
-  /** The simulator as a backend, started when it is first asked for; only in single-user mode (B12). */
+  /** The simulator as a backend, started when it is first asked for; only in single-user mode and for test keys (B12). */
   simulated(): Promise<Backend>
   /** Who calls when client authentication is off (R16); null: everyone needs a key. */
   readonly localCaller: Caller | null

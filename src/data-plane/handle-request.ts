@@ -35,7 +35,7 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const parsed = (seen.parsed = await parse(gateway, exchange))
     const selection = (seen.selection = resolve(gateway, caller, parsed, exchange))
     const routed = planLegs(gateway, caller, parsed, selection, exchange)
-    const plan = (seen.plan = await planFaults(gateway, exchange, parsed, routed))
+    const plan = (seen.plan = await planFaults(gateway, caller, exchange, parsed, routed))
     seen.admission = await admit(gateway, caller, exchange, parsed, plan, address)
     const hold = (seen.hold = await reserve(gateway, caller, exchange, plan))
     const report = (seen.report = new Report(plan.losses))

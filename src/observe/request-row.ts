@@ -89,6 +89,8 @@ export interface RequestRow {
   readonly tool_calls_count: number
   /** Null: nothing was cached for this conversation, or there was nothing to decide. */
   readonly cache_decision: CacheDecisionRecord | null
+  /** Of the key; null: production, or no key. */
+  readonly environment: 'test' | null
   /** What the client asked to go wrong (B12); such a row is no real traffic. */
   readonly fault: string | null
 }

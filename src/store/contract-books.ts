@@ -140,6 +140,7 @@ export function sampleRow(change: Partial<RequestRow> & Pick<RequestRow, 'reques
     warnings_more: 0,
     tool_calls_count: 0,
     cache_decision: null,
+    environment: null,
     fault: null,
     ...change,
   }

@@ -63,6 +63,7 @@ const FULL: RequestRow = {
   ],
   warnings_more: 3,
   tool_calls_count: 0,
+  environment: 'test',
   cache_decision: { decision: 'kept', reason: 'cache_is_cheaper', cache_break_cost: '0.001' },
   fault: '429',
 }

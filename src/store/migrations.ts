@@ -236,4 +236,12 @@ export const MIGRATIONS: readonly Migration[] = [
     name: 'groups of keys',
     statements: () => [`alter table api_keys add column group_ids text not null default '["default"]'`],
   },
+  {
+    id: 9,
+    name: 'demands and environment of keys',
+    statements: () => [
+      'alter table api_keys add column policy text',
+      `alter table api_keys add column environment text not null default 'production'`,
+    ],
+  },
 ]

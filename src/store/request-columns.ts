@@ -72,6 +72,7 @@ const DETAIL_DEFAULTS: Readonly<Record<DetailKey, unknown>> = {
   warnings_more: 0,
   tool_calls_count: 0,
   cache_decision: null,
+  environment: null,
   fault: null,
 }
 
@@ -216,6 +217,7 @@ function detailOf(row: RequestRow): string {
     warnings_more: row.warnings_more === 0 ? undefined : row.warnings_more,
     tool_calls_count: row.tool_calls_count === 0 ? undefined : row.tool_calls_count,
     cache_decision: row.cache_decision ?? undefined,
+    environment: row.environment ?? undefined,
     fault: row.fault ?? undefined,
   }
   return JSON.stringify(detail)

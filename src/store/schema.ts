@@ -55,6 +55,9 @@ export interface ApiKeyTable {
   removed_ms: number | null
   /** Time-based limits (R78) as JSON; null: none. */
   rate_limits: string | null
+  /** What it demands of models and backends (R18, R65) as JSON; null: nothing. */
+  policy: string | null
+  environment: 'production' | 'test'
 }
 
 /** The hot counters of a key, apart from its settings. A period's sum counts only while its start is the current one. */

@@ -78,6 +78,7 @@ export function rowOf(seen: Seen, outcome: Outcome | undefined, usage: Usage | n
     price_version: tally?.price?.version ?? null,
     attempts: attemptsOf(seen),
     fault: plan?.fault ?? null,
+    environment: caller?.key?.environment === 'test' ? 'test' : null,
     warnings: kept?.warnings ?? [],
     warnings_more: kept?.warnings_more ?? 0,
     tool_calls_count: tally?.toolCallsCount() ?? 0,

@@ -7,6 +7,7 @@ import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { escapePointer, type Loss } from '#ir/extensions.ts'
 import { rewriteAlias } from './aliases.ts'
+import { isAllowed, modelsNamedIn, notAllowed } from './allow-list.ts'
 import { foreignGroup, LOOKUPS } from './lookups.ts'
 import { DEFAULT_GROUP, everyGroup, groupOf, type Scope } from './scope.ts'
 import type { Found, Selection, TraceStep } from './selection.ts'
@@ -22,16 +23,29 @@ const SUGGESTIONS_MAX = 3
  */
 export function resolve(gateway: Gateway, caller: Caller, parsed: Parsed, exchange: Heading): Selection {
   const scope = scopeOf(gateway, caller, exchange.request.headers['x-gateway-group'])
-  const selection = resolveModel(gateway, scope, parsed.model, {
-    isEmbedding: parsed.operation === 'embed',
-    alternatives: parsed.wishes?.models ?? NO_MODELS,
-  })
+  const selection = resolveRequest(gateway, scope, parsed)
   for (const { name, reason, isError } of selection.faults)
     gateway.log[isError ? 'error' : 'warn']({ requestId: exchange.id }, `${name}: ${reason}`)
   return selection
 }
 
 const NO_MODELS: readonly string[] = []
+
+/** As `resolve`, in a scope that is known. Pure. Throws 403 model_not_allowed for any model of the request that its key may not use (R18). */
+export function resolveRequest(gateway: Gateway, scope: Scope, parsed: Parsed): Selection {
+  if (scope.allowed !== null) for (const name of modelsNamedIn(parsed)) refuseForeign(scope, name)
+  return resolveModel(gateway, scope, parsed.model, {
+    isEmbedding: parsed.operation === 'embed',
+    alternatives: parsed.wishes?.models ?? NO_MODELS,
+  })
+}
+
+/** A name that means nothing here may mean something to an upstream. */
+function refuseForeign(scope: Scope, name: string): void {
+  if (scope.allowed?.includes(name)) return
+  const { id } = readParameters(name)
+  if (!findFirst(scope, id, [])) throw notAllowed(name)
+}
 
 /** What a lookup looks at of a request besides its model. */
 export type Heading = Pick<Exchange, 'id' | 'openRouter'> & {
@@ -45,7 +59,8 @@ export function scopeOf(gateway: Gateway, caller: Caller, wanted?: string | stri
   const groups = caller.key?.groups ?? everyGroup(catalog)
   const group = typeof wanted === 'string' && wanted !== '' ? wanted : (groups[0] ?? DEFAULT_GROUP)
   if (group !== groups[0] && !groups.includes(group)) throw foreignGroup(group)
-  return { catalog, routing: gateway.settings.routing, groups, group }
+  const models = caller.key?.policy?.models ?? NO_MODELS
+  return { catalog, routing: gateway.settings.routing, groups, group, allowed: models.length > 0 ? models : null }
 }
 
 export interface Wanted {
@@ -107,6 +122,7 @@ function lookUp(scope: Scope, text: string, trace: TraceStep[]): Looked {
     thinking: found.thinking ?? false,
     sort: found.sort ?? null,
     isPinned: found.isPinned ?? false,
+    isRestricted: scope.allowed !== null,
     fault: found.fault ?? null,
     faults,
     warnings:
@@ -118,6 +134,7 @@ function findFirst(scope: Scope, id: string, trace: TraceStep[]): Found | null {
   for (const [step, lookup] of LOOKUPS) {
     const found = lookup(scope, id)
     if (!found) continue
+    if (!isAllowed(scope.allowed, found, id)) throw notAllowed(id)
     stepped(trace, step, id, found.model.id)
     return found
   }
@@ -210,8 +227,9 @@ function unknown(scope: Scope, requested: string): GatewayError {
 const MALFORMED = /\s|^[:/]|[:/]$|^$|\/\//
 
 /** Ids with an active route in one of the key's groups. */
-function callableIds({ catalog, groups }: Scope): readonly string[] {
+function callableIds({ catalog, groups, allowed }: Scope): readonly string[] {
   const ids: string[] = []
-  for (const [id, routes] of catalog.routes) if (routes.some(({ group }) => groups.includes(group))) ids.push(id)
+  for (const [id, routes] of catalog.routes)
+    if (routes.some(({ group }) => groups.includes(group)) && (allowed?.includes(id) ?? true)) ids.push(id)
   return ids
 }

@@ -1,6 +1,7 @@
 import { GatewayError } from '#base/errors.ts'
 import type { Backend, Catalog, Group, Model, Route } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
+import type { AllowList } from './allow-list.ts'
 
 /** The conventional first group, of every key that has no other. */
 export const DEFAULT_GROUP = 'default'
@@ -13,6 +14,8 @@ export interface Scope {
   readonly groups: readonly string[]
   /** The one that this request is in. */
   readonly group: string
+  /** What the key is restricted to. */
+  readonly allowed: AllowList
 }
 
 /** Routes of a model that its group may use. Throws 403 model_not_allowed, 503 no_available_backend. */

@@ -21,6 +21,8 @@ export interface Selection {
   readonly sort: Sort | null
   /** Whether the client named the backend itself: then only its keys and instances are tried (R29). */
   readonly isPinned: boolean
+  /** Whether its key may use some models only (R18): no upstream is left to choose another one. */
+  readonly isRestricted?: boolean
   /** What is tried when no backend of this model answers, in this order (R68). */
   readonly fallbacks: readonly Selection[]
   /** What is looked at when the prompt does not fit into this model's window (R73). */

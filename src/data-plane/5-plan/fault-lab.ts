@@ -1,3 +1,4 @@
+import type { Caller } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { Backend, Price } from '#catalog/types.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
@@ -13,39 +14,57 @@ export const FAULT_CHARACTERS_MAX = 256
 export const FAULT_IGNORED: Loss = {
   path: '/x-fault',
   action: 'dropped',
-  reason: 'only in single-user mode or on test models',
+  reason: 'only with a test key or in single-user mode or on test models',
   isSevere: false,
 }
 
 /**
  * The plan with the faults that the client asked for by `X-Fault` (B12), or by a model's name. On the simulator's models they
- * are passed on to it; in single-user mode the simulator takes the place of a real upstream. What it plays costs nothing.
- * Anyone else's are ignored with a warning. Which faults there are is the simulator's to know. Throws 400.
+ * are passed on to it; in single-user mode the simulator takes the place of a real upstream where a fault is asked for, and for a key of
+ * the environment `test` at every attempt, so that such a key never reaches a provider. What it plays costs nothing. Anyone else's faults
+ * are ignored with a warning. Which faults there are is the simulator's to know. Throws 400.
  */
-export function planFaults(gateway: Gateway, exchange: Exchange, parsed: Parsed, plan: Plan): Plan | Promise<Plan> {
+export function planFaults(
+  gateway: Gateway,
+  { key }: Caller,
+  exchange: Exchange,
+  parsed: Parsed,
+  plan: Plan,
+): Plan | Promise<Plan> {
   const { headers } = exchange.request
   const asked = headers['x-fault'] ?? headers['x-simulate-fault']
+  const isTest = key !== null && key.environment === 'test'
   if (asked === undefined) {
     const { fault } = plan.targets[0].selection
-    return fault === null ? plan : { ...plan, fault }
+    const named = fault === null ? plan : { ...plan, fault }
+    return isTest ? withoutProviders(gateway, parsed, named, '') : named
   }
   if (typeof asked !== 'string' || asked.length > FAULT_CHARACTERS_MAX || !/^[\x20-\x7e]*$/.test(asked)) {
     throw invalid('x-fault', `at most ${FAULT_CHARACTERS_MAX} printable characters`)
   }
   const wanted = { asked, attempt: attemptOf(headers['x-fault-attempt']) }
-  if (everyTarget(plan).every(isSimulated)) return faulted(plan, (target) => played(target, wanted))
-  if (gateway.localCaller === null) {
+  const play = (target: Target): Target => played(target, wanted)
+  if (everyTarget(plan).every(isSimulated)) return faulted(plan, play)
+  if (isTest) return withoutProviders(gateway, parsed, plan, asked).then((moved) => faulted(moved, play))
+  if (key !== null) {
     const ignored = { ...plan, losses: [FAULT_IGNORED] }
     if (!everyTarget(plan).some(isSimulated)) return ignored
-    return faulted(ignored, (target) => (isSimulated(target) ? played(target, wanted) : target))
+    return faulted(ignored, (target) => (isSimulated(target) ? play(target) : target))
   }
   return gateway
     .simulated()
     .then((backend) =>
-      faulted(plan, (target) =>
-        isSimulated(target) ? played(target, wanted) : replaced(target, backend, parsed, wanted),
-      ),
+      faulted(plan, (target) => (isSimulated(target) ? play(target) : replaced(target, backend, parsed, wanted))),
     )
+}
+
+/** The plan of a key that is for tests: the simulator takes every provider's place. */
+async function withoutProviders(gateway: Gateway, parsed: Parsed, plan: Plan, asked: string): Promise<Plan> {
+  const backend = await gateway.simulated()
+  const { caching: _, ...rest } = faulted(plan, (target) =>
+    isSimulated(target) ? target : { ...target, ...simulated(target, backend, parsed, asked) },
+  )
+  return rest
 }
 
 type Wanted = Pick<TargetFault, 'asked' | 'attempt'>
@@ -78,13 +97,21 @@ function played(target: Target, wanted: Wanted): Target {
   return { ...target, route, fault: { ...wanted, route, protocol: target.protocol } }
 }
 
-/** A real target whose place the simulator takes. */
+/** A real target whose place the simulator takes where a fault is asked for. */
 function replaced(target: Target, backend: Backend, parsed: Parsed, wanted: Wanted): Target {
+  return { ...target, fault: { ...wanted, ...simulated(target, backend, parsed, wanted.asked) } }
+}
+
+function simulated(
+  target: Target,
+  backend: Backend,
+  parsed: Parsed,
+  asked: string,
+): Pick<Target, 'route' | 'protocol'> {
   // The one protocol that the simulator does not speak.
   const protocol = target.protocol === 'bedrock-converse' ? parsed.surface : target.protocol
-  const upstreamModel = parsed.operation === 'embed' ? 'sim/embed' : modelFor(wanted.asked)
-  const route = { ...target.route, backend, upstreamModel, price: unpaid(target.route.price) }
-  return { ...target, fault: { ...wanted, route, protocol } }
+  const upstreamModel = parsed.operation === 'embed' ? 'sim/embed' : modelFor(asked)
+  return { route: { ...target.route, backend, upstreamModel, price: unpaid(target.route.price) }, protocol }
 }
 
 function unpaid(price: Price | null): Price | null {

@@ -35,7 +35,7 @@ export function noTarget(
   }
   const isUnwanted = reasons.has('policy') || reasons.has('price') || reasons.has('whitelist')
   if (isUnwanted) {
-    const message = `No backend of "${model.id}" meets what the request or its group asks of one.`
+    const message = `No backend of "${model.id}" meets what the request, its key or its group asks of one.`
     const availability = availabilityOf(own)
     const requestedModels = [requested.slice(0, 100)]
     return new GatewayError('no_backend_meets_policy', message, { param: 'provider', requestedModels, availability })

@@ -119,6 +119,7 @@ export function planTargets(
     exchange.openRouter || parsed.wishes === null ? wished : knownPreferences(wished, serving(selection))
   const isAlone = exchange.request.headers['x-gateway-no-fallback'] === 'true'
   const staysPut = !preferences.allowsFallbacks || isAlone
+  const isStrict = staysPut || caller.key?.policy?.strictModel === true
   const caching = new Map<string, Caching>()
   const select = (each: Selection): readonly Target[] => {
     const ordered = targetsOf(gateway, caller, parsed, each, preferences, excluded)
@@ -127,11 +128,11 @@ export function planTargets(
     if (cached.caching) caching.set(each.model.id, cached.caching)
     return cached.targets
   }
-  const chain = staysPut ? [selection] : inTurn(gateway, selection)
+  const chain = isStrict ? [selection] : inTurn(gateway, selection)
   let targets: readonly Target[] = chain.flatMap(select)
   const reroutedFrom = targets.length === 0 && excluded.some(isTooSmall) ? selection.model.id : null
   // The prompt does not fit: only then the larger models are looked at, unless the client wants no other (R73, C24).
-  if (reroutedFrom !== null && !staysPut) targets = selection.larger.flatMap(select)
+  if (reroutedFrom !== null && !isStrict) targets = selection.larger.flatMap(select)
   // Another model that cannot be billed is a second choice that is not there.
   const billable = targets.filter(({ route }) => route.price !== null || !isOther(route, selection))
   if (caller.billing !== 'off' && billable.length > 0) targets = billable
@@ -180,7 +181,7 @@ function targetsOf(
   let eligible: Target[] = []
   for (const route of routes) {
     const protocol = protocolFor(parsed, route)
-    const against = exclusionOf(gateway, parsed, selection, route, protocol, preferences)
+    const against = exclusionOf(gateway, caller, parsed, selection, route, protocol, preferences)
     if (against !== null) excluded.push(against)
     else eligible.push(targetOf(parsed, selection, route, protocol!, preferences))
   }
@@ -243,6 +244,7 @@ function preferred(targets: readonly Target[], order: readonly string[]): readon
 /** Everything that speaks against a route, which a client may want to know at once; null: nothing does. */
 function exclusionOf(
   gateway: Gateway,
+  { key }: Caller,
   parsed: Parsed,
   selection: Selection,
   route: Route,
@@ -252,7 +254,7 @@ function exclusionOf(
   const reasons: Exclusion[] = protocol === null ? ['protocol'] : []
   const by: string[] = []
   const group = gateway.catalog.current.groups.get(selection.group)
-  const policy = group ? brokenPolicy(route, group) : null
+  const policy = (group && brokenPolicy(route, group)) ?? (key?.policy ? brokenPolicy(route, key.policy) : null)
   if (policy) {
     reasons.push('policy')
     by.push(policy)
@@ -277,7 +279,10 @@ const runsPlugins = ({ backend }: Route, isFollowed: boolean): boolean =>
   backend.type === 'openrouter' ? isFollowed : TAKES_ANYTHING.has(backend.type)
 
 /** What a backend does not promise it does not keep (R65). */
-function brokenPolicy({ backend }: Route, { regions, dataPolicy }: Group): string | null {
+function brokenPolicy(
+  { backend }: Route,
+  { regions, dataPolicy }: Pick<Group, 'regions' | 'dataPolicy'>,
+): string | null {
   if (regions.length > 0 && (backend.region === null || !regions.includes(backend.region))) return 'data_region'
   const missed = dataPolicy.find((policy) => !backend.dataPolicy.includes(policy))
   if (missed === undefined) return null

@@ -64,6 +64,15 @@ export function adaptBody(asked: Adapting, target: Target, body: Buffer): Adapte
   return { body: Buffer.from(JSON.stringify(fields)), losses: losses.list }
 }
 
+/** A body for a counter, which has no use for what says where a request may go, and may refuse it. */
+export function withoutHeard({ wishes }: Adapting['parsed'], body: Buffer): Buffer {
+  if (wishes === null || wishes.spans.length === 0) return body
+  const fields = fieldsIn(parseFaithfulJson(body.toString('utf8')))
+  if (!fields) return body
+  for (const name of FOREIGN_MEMBERS) delete fields[name]
+  return Buffer.from(JSON.stringify(fields))
+}
+
 /** What is taken out of the body: a vendor's own API would refuse it, and what was done here is not to be done again. */
 function heardMembers({ parsed, plan, hold }: Adapting, target: Target): readonly string[] {
   const { wishes } = parsed
@@ -71,8 +80,9 @@ function heardMembers({ parsed, plan, hold }: Adapting, target: Target): readonl
   const { type } = target.route.backend
   const isOpenRouter = type === 'openrouter'
   if (isOpenRouter ? !target.followsWishes : !TAKES_ANYTHING.has(type)) return FOREIGN_MEMBERS
-  // A model that OpenRouter chose by itself would be billed at the price of another one.
-  const isChosenHere = plan.targets.some(isOfChain(plan.model.id)) || (isOpenRouter && hold.metered)
+  // A model that OpenRouter chose by itself would be billed at the price of another one, or be one that the key may not use.
+  const isOthers = target.selection.isRestricted === true || (isOpenRouter && hold.metered)
+  const isChosenHere = isOthers || plan.targets.some(isOfChain(plan.model.id))
   if (isChosenHere && wishes.models.length > 0) return CHAIN_MEMBERS
   return wishes.contextTokens === null ? NO_MEMBERS : OWN_MEMBERS
 }

@@ -13,6 +13,7 @@ import type { ChatRequest } from '#ir/chat-request.ts'
 import { countOf, fieldsOf } from '#ir/counts.ts'
 import { Losses } from '#ir/extensions.ts'
 import { countTokens } from '#tokens/count-tokens.ts'
+import { withoutHeard } from './adapt-body.ts'
 import type { WholeAnswer } from './answer.ts'
 import { dispatch } from './dispatch.ts'
 import { atAttempt } from './faulted.ts'
@@ -66,7 +67,8 @@ async function askOwnSurface(
   if (target.protocol !== parsed.surface || !hasCounter(target)) return null
   const startedAt = performance.now()
   const model = target.route.upstreamModel
-  const body = PASSTHROUGH[parsed.surface].writeRequest(parsed.body, parsed.facts, { model })
+  const renamed = PASSTHROUGH[parsed.surface].writeRequest(parsed.body, parsed.facts, { model })
+  const body = withoutHeard(parsed, renamed)
   const sending = {
     body,
     operation: 'count',

@@ -3,7 +3,7 @@ import { GatewayError } from '#base/errors.ts'
 import { formatUsd } from '#base/money.ts'
 import { adapterOf } from '#base/protocols.ts'
 import { parseBody, type Parsed } from '#data-plane/3-parse/parse.ts'
-import { type Heading, resolveModel, scopeOf } from '#data-plane/4-resolve/resolve.ts'
+import { type Heading, resolveModel, resolveRequest, scopeOf } from '#data-plane/4-resolve/resolve.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
 import { planLegs } from '#data-plane/5-plan/legs.ts'
 import type { Excluded, Plan, Target } from '#data-plane/5-plan/plan.ts'
@@ -94,10 +94,7 @@ async function explain(gateway: Gateway, asker: Asker, asked: Buffer): Promise<R
   const heading: Heading = { id: EXPLAINED, openRouter, request: { headers } }
   const parsed = parseBody(addressed, question.body, jsonDepthMax, { reportsLosses: false, timeoutMs: null })
   const scope = scopeOf(gateway, caller, headers['x-gateway-group'])
-  const selection = resolveModel(gateway, scope, parsed.model, {
-    isEmbedding: parsed.operation === 'embed',
-    alternatives: parsed.wishes?.models ?? [],
-  })
+  const selection = resolveRequest(gateway, scope, parsed)
   const excluded: Excluded[] = []
   const plan = planOrError(() => planLegs(gateway, caller, parsed, selection, heading, excluded))
   const base = {

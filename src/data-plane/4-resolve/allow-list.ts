@@ -1,0 +1,118 @@
+import { GatewayError } from '#base/errors.ts'
+import { ObjectScan } from '#wire/json-scan.ts'
+import type { Parsed } from '#data-plane/3-parse/parse.ts'
+import type { Found } from './selection.ts'
+
+/** Models that a key is restricted to (R18), as its owner wrote them; null: it is not restricted. */
+export type AllowList = readonly string[] | null
+
+/**
+ * Whether a key may be answered by what was found. It is the model that would answer which counts, whatever it was called, or the id
+ * that was looked up, letter by letter: nothing that stands before the lookup, such as an alias, leads around the list.
+ */
+export const isAllowed = (allowed: AllowList, found: Pick<Found, 'model'>, id: string): boolean =>
+  allowed === null || allowed.includes(found.model.id) || allowed.includes(id)
+
+const SHOWN_CHARACTERS_MAX = 100
+
+/** A 403 that names what was asked for. */
+export function notAllowed(id: string, param = 'model'): GatewayError {
+  const message = `This API key may not use the model "${id.slice(0, SHOWN_CHARACTERS_MAX)}".`
+  return new GatewayError('model_not_allowed', message, { param })
+}
+
+/** Members that the gateway follows itself, and takes out of what it sends. */
+const FOLLOWED = ['models', 'fallbacks']
+/** Members by which an upstream may take another model than the one in `model`. */
+const CHOOSING = [
+  ...FOLLOWED,
+  'model',
+  'fallback_model',
+  'preset',
+  'context_window_fallbacks',
+  'content_policy_fallbacks',
+]
+/** Members in which whatever is called a model is one that would run. */
+const HOLDING = ['tools', 'plugins', 'provider', 'extra_body', 'providerOptions', 'provider_options', 'compound_custom']
+/** Where Gemini's requests repeat the model of their path. */
+const NESTED = ['generateContentRequest', 'requests']
+const WATCHED = new Map([...CHOOSING, ...HOLDING, ...NESTED].map((name) => [name.toLowerCase(), name]))
+const SCAN = new ObjectScan([...WATCHED.values()])
+/** A tool or a plugin that runs a model of its own choice unless it is told one. */
+const RUNS_MODELS = /image_generation|advisor|subagent|fusion|router/i
+/** A member that names a model, or several. */
+const NAMES_MODEL = /(?:^|_)models?$/i
+/** What is nested deeper than this in a tool or a plugin is refused rather than searched. */
+const SEARCH_DEPTH_MAX = 12
+
+/**
+ * Every model that a body names besides the one that was looked up and those that the gateway itself goes through, for a key that is
+ * restricted (fault S34): some upstreams follow members that the gateway has no part in. Throws 400 for a spelling that the gateway and an
+ * upstream might read differently, and 403 for what runs a model without naming it. The body is known to be JSON.
+ */
+export function modelsNamedIn({
+  body,
+  surface,
+  wishes,
+}: Pick<Parsed, 'body' | 'surface' | 'wishes'>): readonly string[] {
+  SCAN.scan(body)
+  const repeated = SCAN.count.findIndex((count) => count > 1)
+  if (repeated >= 0) throw twice([...WATCHED.values()][repeated]!)
+  const fields = JSON.parse(body.toString('utf8')) as Readonly<Record<string, unknown>>
+  const followed = wishes?.models ?? []
+  const found: string[] = []
+  for (const [name, value] of Object.entries(fields)) {
+    const watched = WATCHED.get(name.toLowerCase())
+    if (watched === undefined) continue
+    // There are servers to which `Model` is `model` (Go's JSON reader).
+    if (watched !== name) throw twice(watched)
+    // One of those that may not be used is passed over like any that is not there (R68).
+    if (FOLLOWED.includes(name)) found.push(...textsOf(value).filter((each) => !followed.includes(each)))
+    else if (name === 'preset') found.push(...textsOf(value).map((slug) => `@preset/${slug}`))
+    else if (HOLDING.includes(name)) search(name, value, found, 0)
+    else if (surface === 'gemini') found.push(...textsOf(value).map((model) => model.replace(/^models\//, '')))
+    else if (name !== 'model' && !NESTED.includes(name)) found.push(...textsOf(value))
+  }
+  return found
+}
+
+/** A member that a parser may read in two ways. */
+const twice = (name: string): GatewayError =>
+  new GatewayError('invalid_request', `The member "${name}" occurs more than once, or is spelt in another way.`, {
+    param: name,
+  })
+
+/** Names, or objects with a `model`. */
+function textsOf(value: unknown): readonly string[] {
+  const all: readonly unknown[] = Array.isArray(value) ? value : [value]
+  return all.flatMap((each) => {
+    const name = typeof each === 'object' && each !== null ? (each as { model?: unknown }).model : each
+    return typeof name === 'string' ? [name] : []
+  })
+}
+
+function search(param: string, value: unknown, found: string[], depth: number): void {
+  if (typeof value !== 'object' || value === null) return
+  if (depth > SEARCH_DEPTH_MAX) throw notAllowed('nested too deeply to be seen', param)
+  if (Array.isArray(value)) {
+    for (const each of value) search(param, each, found, depth + 1)
+    return
+  }
+  const fields = value as Readonly<Record<string, unknown>>
+  const before = found.length
+  for (const [name, member] of Object.entries(fields)) {
+    if (isClientsOwn(name, fields)) continue
+    if (NAMES_MODEL.test(name)) found.push(...textsOf(member))
+    search(param, member, found, depth + 1)
+  }
+  const kind = [fields['type'], fields['id']].find((each) => typeof each === 'string' && RUNS_MODELS.test(each))
+  if (kind !== undefined && fields['enabled'] !== false && found.length === before)
+    throw notAllowed(`of "${String(kind).slice(0, 64)}"`, param)
+}
+
+/** Functions are the client's own: what they call a model is an argument. */
+function isClientsOwn(name: string, fields: Readonly<Record<string, unknown>>): boolean {
+  if (name === 'input_schema' || name === 'function' || name === 'functionDeclarations') return true
+  if (name === 'function_declarations') return true
+  return name === 'parameters' && (fields['type'] === 'function' || fields['type'] === undefined)
+}
