@@ -43,6 +43,7 @@ export function buildModel(settings: ModelSettings, fallback: PriceNumbers | nul
     strategy: settings.strategy,
     thinking: settings.thinking,
     ...(settings.inputModalities === null ? {} : { knowsInputs: true as const }),
+    ...(settings.capabilities === null ? {} : { knowsCapabilities: true as const }),
     ...(settings.deprecation === null ? {} : { deprecation: settings.deprecation }),
     ...(settings.paramRules.length === 0 ? {} : { paramRules: settings.paramRules }),
   }

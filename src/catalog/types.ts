@@ -53,6 +53,8 @@ export interface Model {
   readonly thinking: Readonly<Record<string, unknown>> | null
   /** Whether the modalities are said by somebody and not only guessed from the name (R74); absent: guessed. */
   readonly knowsInputs?: true
+  /** The same of the capabilities. */
+  readonly knowsCapabilities?: true
   /** When the id was called outdated, and until when it works at least (R44); absent: it is not. */
   readonly deprecation?: Deprecation
   /** The operator's rules for its parameters; absent when there are none. */
@@ -170,6 +172,8 @@ export interface Group {
   readonly vendorPrefixPolicy: 'strip' | 'reject' | null
   /** Backends that its keys may name; null: see the lookups of step 4. */
   readonly backends: readonly string[] | null
+  /** What a request means that names no model; absent: it is refused. */
+  readonly defaultModel?: string | null
   /** Selectors that are tried when no backend of a model answers (R68). */
   readonly fallbacks: readonly string[]
   /** Backends elsewhere do not serve it; empty: any region (R65). */

@@ -3,13 +3,17 @@ import { parsePriceEach } from '#base/money.ts'
 import { findReference } from '#catalog/reference.ts'
 import { checkAliases, selectorFaults, type Known } from './aliases.ts'
 import type { Findings } from './backends.ts'
+import { readModelRules } from './model-rules.ts'
 import type { HybridSettings, PortalSettings, RoutingSettings } from './routing-types.ts'
 import type { ConfigFile } from './schema.ts'
 import type { Settings } from './types.ts'
 
 /** The blocks about routing, limits and the portal in our units. Defaults come from the table of options. */
 
-type Features = Pick<Settings, 'routing' | 'failureHandling' | 'failoverRoutes' | 'hybrid' | 'thinking' | 'portal'>
+type Features = Pick<
+  Settings,
+  'routing' | 'failureHandling' | 'modelRules' | 'failoverRoutes' | 'hybrid' | 'thinking' | 'portal'
+>
 
 const ms = (seconds: number | undefined): number => Math.round((seconds ?? 0) * 1000)
 
@@ -28,6 +32,7 @@ export function readFeatures(file: ConfigFile, disableAuth: boolean): Features {
       maxFailoverHops: failure?.max_failover_hops ?? 0,
       minRetryWaitMs: ms(failure?.min_retry_wait),
     },
+    modelRules: readModelRules(file.model_rules ?? []),
     failoverRoutes: Object.fromEntries(
       Object.entries(file.failover_routes ?? {}).map(([name, { policy, elements }]) => [
         name,
@@ -101,6 +106,7 @@ export function checkSelectors(file: ConfigFile, catalog: CatalogSettings, findi
   }
   if (file.force_model !== undefined) check('force_model', file.force_model)
   if (file.static_route !== undefined) checkStaticRoute(file.static_route, known, findings)
+  for (const [index, rule] of (file.model_rules ?? []).entries()) check(`model_rules[${index}].model`, rule.model)
   for (const [name, { elements }] of Object.entries(file.failover_routes ?? {})) {
     for (const [index, element] of elements.entries()) check(`failover_routes.${name}.elements[${index}]`, element)
   }
@@ -108,6 +114,7 @@ export function checkSelectors(file: ConfigFile, catalog: CatalogSettings, findi
     for (const selector of [...fallbacks, ...larger]) check(`models[${index}].fallbacks`, selector)
   }
   for (const [name, group] of Object.entries(file.groups ?? {})) {
+    if (group.default_model !== undefined) check(`groups.${name}.default_model`, group.default_model)
     for (const backend of [...(group.backends ?? []), ...(group.default_backend?.split(':').slice(0, 1) ?? [])]) {
       if (!known.backends.includes(backend)) {
         findings.errors.push(`groups.${name}: unknown backend "${backend}"; configured: ${known.backends.join(', ')}`)

@@ -26,7 +26,6 @@ export const PENDING: readonly string[] = [
   'backends.*.rpm',
   'backends.*.concurrency',
   'backends.*.cost_factor',
-  'groups.*.default_model',
 ]
 
 const PATTERNS = PENDING.map((path) => {

@@ -96,6 +96,8 @@ function filterOf(call: Call): ListingFilter {
   return {
     groups: groupsOf(call),
     publicOnly: call.actor.kind === 'nobody',
+    // The public catalog has one id for each model (C3).
+    vendorForms: call.actor.kind === 'key',
     kind: parseKind(call.query['kind']),
   }
 }

@@ -10,10 +10,10 @@ import type { Caching } from '#data-plane/cache-decision.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Heading } from '#data-plane/4-resolve/resolve.ts'
+import { lackOf } from '#data-plane/needs.ts'
 import { speedKeyOf } from '#data-plane/speed-key.ts'
 import { TAKES_ANYTHING } from '#data-plane/takes-anything.ts'
 import { byCache } from './cached-route.ts'
-import { hasImage, isBlind } from './inputs.ts'
 import { noTarget } from './no-target.ts'
 import { orderTargets, sortTargets } from './order.ts'
 import {
@@ -263,7 +263,7 @@ function exclusionOf(
     if (!reasons.includes(unwanted.reason)) reasons.push(unwanted.reason)
     by.push(unwanted.by)
   }
-  const isUnable = isBlind(route.model) && hasImage(parsed)
+  const isUnable = lackOf(route.model, parsed) !== null
   if (isUnable || (parsed.wishes?.plugins?.length && !runsPlugins(route, isFollowed))) reasons.push('capability')
   if (!isWithinWindow(gateway, parsed, route)) {
     reasons.push('context')
