@@ -346,5 +346,15 @@ test('R75: rules: their conditions, and what is no rule', () => {
     [{ when: { task: 'x' }, model: 'nosuch:gpt-x' }, /model_rules\[0\]\.model.*nosuch/],
     [{ when: { prompt_tokens_below: 0 }, model: 'gpt-x' }, /positive/],
   ] as const)
-    (console.log(JSON.stringify(wrong)), assert.match(refusal(rules([wrong])).join('\n'), fault))
+    assert.match(refusal(rules([wrong])).join('\n'), fault)
+})
+
+test('R45: a tier that models ask for has to be there', () => {
+  const tiers = [{ name: 'free' }, { name: 'pro' }]
+  const { catalog } = load({ file: { tiers, ...model({ min_tier: 'pro' }) } }).settings
+  assert.deepEqual([catalog.tiers, catalog.models[0]?.minTier], [['free', 'pro'], 'pro'])
+  const fault = /min_tier of "gpt-x": unknown tier "gold"; configured: free, pro/
+  assert.match(refusal({ file: { tiers, ...model({ min_tier: 'gold' }) } }).join(), fault)
+  const routes = [{ model: 'gpt-x', backend: 'openai', min_tier: 'gold' }]
+  assert.match(refusal({ file: { tiers, routes } }).join(), fault)
 })

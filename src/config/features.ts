@@ -113,6 +113,7 @@ export function checkSelectors(file: ConfigFile, catalog: CatalogSettings, findi
   for (const [index, { fallbacks = [], context_fallbacks: larger = [] }] of (file.models ?? []).entries()) {
     for (const selector of [...fallbacks, ...larger]) check(`models[${index}].fallbacks`, selector)
   }
+  checkTiers(catalog, findings)
   for (const [name, group] of Object.entries(file.groups ?? {})) {
     if (group.default_model !== undefined) check(`groups.${name}.default_model`, group.default_model)
     for (const backend of [...(group.backends ?? []), ...(group.default_backend?.split(':').slice(0, 1) ?? [])]) {
@@ -130,5 +131,17 @@ function checkStaticRoute(selector: string, { backends }: Known, { errors }: Fin
   if (colon <= 0 || colon === selector.length - 1) errors.push('static_route: expected backend:model')
   else if (!backends.includes(backend)) {
     errors.push(`static_route: unknown backend "${backend}"; configured: ${backends.join(', ')}`)
+  }
+}
+
+/** A tier that is not there would close its models to everybody. */
+function checkTiers({ tiers = [], models, routes }: CatalogSettings, { errors }: Findings): void {
+  const named = [
+    ...models.map(({ id, minTier }) => [id, minTier] as const),
+    ...routes.map(({ model, minTier }) => [model, minTier] as const),
+  ]
+  for (const [model, wanted] of named) {
+    if (wanted === null || tiers.includes(wanted)) continue
+    errors.push(`min_tier of "${model}": unknown tier "${wanted}"; configured: ${tiers.join(', ') || 'none'}`)
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { type Json, PRICE, startTestGateway, type TestGateway, type Told } from './gateway.ts'
 
-/** What a model cannot do, and for whom a cheaper one is enough (R74, R75). */
+/** What a model cannot do, for whom a cheaper one is enough, and who may not have it (R45, R74, R75). */
 
 const messages = [{ role: 'user', content: 'hi' }]
 const model = (id: string, rest: object = {}) => ({
@@ -192,4 +192,47 @@ suite('R75: rules that send requests to another model', () => {
     await using forced = await start(models, { model_rules: [small] }, { flags: { 'force-model': 'gpt-5' } })
     assert.equal((await chat(forced)).json.model, 'gpt-5')
   })
+})
+
+test('R45: what needs a higher tier is a 403 that names it, is in no list, and is passed by in a chain', async () => {
+  const models = [model('gpt-4o'), model('gpt-5', { min_tier: 'pro' }), model('acme-1')]
+  const routes = [
+    ...routed(models)['routes'].slice(0, 2),
+    { model: 'acme-1', backend: 'compatible', upstream_model: 'slow' },
+    { model: 'acme-1', backend: 'compatible', upstream_model: 'fast', min_tier: 'team', priority: -1 },
+  ]
+  const tiers = [{ name: 'free' }, { name: 'pro' }, { name: 'team' }]
+  await using gateway = await start(models, { routes, tiers })
+  const { key, accountId } = await gateway.fund()
+  const chat = (id: string, rest: object = {}) =>
+    gateway.ask('/v1/chat/completions', { key, body: { model: id, messages, ...rest } })
+  const ours = async () => {
+    const { json } = await gateway.ask('/v1/models', { key })
+    return models.map(({ id }) => id).filter((id) => json.data.some((listed: Json) => listed.id === id))
+  }
+  for (const id of ['gpt-5', 'compatible:gpt-5', 'openai/gpt-5', 'gpt-5?top_p=1']) {
+    const told = await chat(id)
+    assert.deepEqual([told.status, told.json.error.code, told.json.error.param], [403, 'tier_required', 'model'], id)
+    assert.match(told.json.error.message, /"pro"/)
+  }
+  assert.equal(gateway.upstream.count(), 0)
+  assert.deepEqual(await ours(), ['gpt-4o', 'acme-1'])
+  assert.equal((await chat('gpt-5|gpt-4o')).status, 403)
+  assert.equal((await chat('gpt-4o', { models: ['gpt-5'] })).status, 200)
+  assert.equal((await chat('acme-1')).status, 200)
+  assert.equal(gateway.upstream.received.at(-1)!.fields['model'], 'slow')
+  for (const [tier, name] of [
+    ['pro', 'slow'],
+    ['team', 'fast'],
+  ]) {
+    await gateway.admin('PATCH', `/api/admin/accounts/${accountId}`, { tier })
+    assert.deepEqual(await ours(), ['gpt-4o', 'gpt-5', 'acme-1'])
+    assert.equal((await chat('gpt-5')).status, 200)
+    assert.equal((await chat('acme-1')).status, 200)
+    assert.equal(gateway.upstream.received.at(-1)!.fields['model'], name)
+  }
+  const free = await gateway.fund()
+  const body = { model: 'gpt-5', max_tokens: 9, messages }
+  const claude = await gateway.ask('/v1/messages', { key: free.key, body })
+  assert.deepEqual([claude.status, claude.json.error.type], [403, 'permission_error'])
 })

@@ -1,4 +1,5 @@
 import { GatewayError } from '#base/errors.ts'
+import { reachesTier } from '#base/tiers.ts'
 import type { Catalog, Model, Price, Route } from '#catalog/types.ts'
 
 export const MODEL_KINDS = ['all', 'llm', 'image', 'audio', 'embedding'] as const
@@ -13,6 +14,8 @@ export interface ListingFilter {
   readonly kind?: ModelKind
   /** Allow-list of a key. */
   readonly permits?: (modelId: string) => boolean
+  /** Tier of the viewer's account (R22); absent: nothing is above it. */
+  readonly tier?: string
   /** Whether what OpenRouter serves is listed under OpenRouter's own names too, besides ours (R28, R54). */
   readonly vendorForms?: boolean
 }
@@ -73,7 +76,9 @@ function findOwn(catalog: Catalog, id: string, filter: ListingFilter): ListedMod
   const model = catalog.models.get(id)
   if (model === undefined || !isKind(model, filter.kind ?? 'all') || filter.permits?.(id) === false) return undefined
   const groups = filter.groups === null || filter.groups === undefined ? null : lowerCased(filter.groups)
-  const routes = (catalog.routes.get(id) ?? []).filter(({ group }) => {
+  const { tier } = filter
+  const routes = (catalog.routes.get(id) ?? []).filter(({ group, minTier }) => {
+    if (tier !== undefined && minTier !== undefined && !reachesTier(catalog.tiers ?? [], tier, minTier)) return false
     if (filter.publicOnly && catalog.groups.get(group)?.public === false) return false
     return groups === null || groups.has(group.toLowerCase())
   })

@@ -10,7 +10,7 @@ import { escapePointer, type Loss } from '#ir/extensions.ts'
 import { rewriteAlias } from './aliases.ts'
 import { foreignGroup, LOOKUPS } from './lookups.ts'
 import { ruleFor } from './rules.ts'
-import { DEFAULT_GROUP, everyGroup, groupOf, type Scope } from './scope.ts'
+import { DEFAULT_GROUP, everyGroup, groupOf, type Scope, withinTier } from './scope.ts'
 import type { Found, Selection, TraceStep } from './selection.ts'
 import { CHAIN_ELEMENTS_MAX, type HybridLegs, readHybrid, splitChain } from './selectors.ts'
 import { type Fault, readParameters } from './uri-parameters.ts'
@@ -48,7 +48,8 @@ export function scopeOf(gateway: Gateway, caller: Caller, wanted?: string | stri
   const groups = caller.key?.groups ?? everyGroup(catalog)
   const group = typeof wanted === 'string' && wanted !== '' ? wanted : (groups[0] ?? DEFAULT_GROUP)
   if (group !== groups[0] && !groups.includes(group)) throw foreignGroup(group)
-  return { catalog, routing: gateway.settings.routing, groups, group }
+  const tier = caller.key === null ? null : caller.account.tier
+  return { catalog, routing: gateway.settings.routing, groups, group, tier }
 }
 
 export interface Wanted {
@@ -170,7 +171,7 @@ function findFirst(scope: Scope, id: string, trace: TraceStep[]): Found | null {
     const found = lookup(scope, id)
     if (!found) continue
     stepped(trace, step, id, found.model.id)
-    return found
+    return withinTier(scope, found)
   }
   return null
 }

@@ -81,9 +81,14 @@ export interface Plan {
   readonly reroutedFrom: string | null
   readonly excluded: readonly Excluded[]
   /** Of the model that reasons first, with its own bound (R40). */
-  readonly reasoning?: Plan
+  readonly reasoning?: LegPlan
   /** By model, where a conversation may be cached at one of several targets; absent: nowhere. */
   readonly caching?: ReadonlyMap<string, Caching>
+}
+
+/** Of a leg of its own, with the request as it is put to it. */
+export interface LegPlan extends Plan {
+  readonly asked: Parsed
 }
 
 /** The worst case in tokens. */
