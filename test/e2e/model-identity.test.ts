@@ -181,6 +181,45 @@ suite('vendor prefixes', () => {
   })
 })
 
+test('R34: thinking.budget: what the suffix asks for of models that take a number', async () => {
+  const reasons = { capabilities: ['thinking'] }
+  await using gateway = await startTestGateway({
+    config: (url) => ({
+      thinking: { budget: 3000 } as Json,
+      models: [
+        model('claude-sonnet-4-5', { vendor: 'anthropic', ...reasons }),
+        model('gemini-2.5-pro', { vendor: 'google', ...reasons }),
+        model('gpt-5', reasons),
+        model('or/reasoner', reasons),
+      ] as Json,
+      routes: [
+        { model: 'claude-sonnet-4-5', backend: 'anthropic' },
+        { model: 'gemini-2.5-pro', backend: 'gemini' },
+        { model: 'gpt-5', backend: 'openai' },
+        { model: 'or/reasoner', backend: 'openrouter' },
+      ] as Json,
+      backends: { openrouter: openrouter(url) },
+    }),
+  })
+  const claude = async (id: string, limit: number) => {
+    const body = { model: id, max_tokens: limit, messages }
+    assert.equal((await gateway.ask('/v1/messages', { body })).status, 200)
+    const { max_tokens: sent, thinking } = last(gateway).fields as Json
+    return [sent, thinking.budget_tokens]
+  }
+  assert.deepEqual(await claude('claude-sonnet-4-5-thinking', 8000), [8000, 3000])
+  assert.deepEqual(await claude('claude-sonnet-4-5-thinking', 2000), [2000, 1744])
+  assert.deepEqual(await claude('claude-sonnet-4-5-thinking', 9), [1280, 1024])
+  assert.deepEqual(await claude('claude-sonnet-4-5-thinking?reasoning_effort=medium', 8000), [8000, 4000])
+  const body = { contents: [{ parts: [{ text: 'hi' }] }] }
+  await gateway.ask('/v1beta/models/gemini-2.5-pro-thinking:generateContent', { body })
+  assert.equal((last(gateway).fields as Json).generationConfig.thinkingConfig.thinkingBudget, 3000)
+  await chat(gateway, 'or/reasoner-thinking')
+  assert.deepEqual(last(gateway).fields['reasoning'], { max_tokens: 3000 })
+  await chat(gateway, 'gpt-5-thinking')
+  assert.deepEqual([last(gateway).fields['reasoning_effort'], last(gateway).fields['reasoning']], ['high', undefined])
+})
+
 test('R35: reasoning is output, counted once and billed once', async () => {
   await using gateway = await startTestGateway()
   const text = { role: 'model', parts: [{ text: 'hello' }] }

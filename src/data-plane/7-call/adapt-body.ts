@@ -189,8 +189,8 @@ function reason(asked: Adapting, target: Target, fields: Fields, traits: TargetT
   const style =
     typeof thinking?.['style'] === 'string' ? (thinking['style'] as TargetTraits['reasoning']) : traits.reasoning
   if (style === 'none') return losses.dropped('/model/reasoning_effort', 'the model does not reason')
-  const { defaultEffort } = asked.gateway.settings.thinking
-  const wish = { effort, defaultEffort: defaultEffort === '' ? 'high' : defaultEffort }
+  const { defaultEffort, budget } = asked.gateway.settings.thinking
+  const wish = { effort, defaultEffort: defaultEffort === '' ? 'high' : defaultEffort, defaultBudget: budget }
   for (const name of askToReason(fields, protocol, style, wish, traits.outputTokensMax))
     losses.dropped(`/${name}`, 'the model takes none while it reasons')
 }
