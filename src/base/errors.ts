@@ -94,6 +94,7 @@ export const ERRORS = {
   model_not_allowed: forbidden,
   backend_not_allowed: forbidden,
   group_not_allowed: forbidden,
+  tier_required: forbidden,
   model_unpriced: forbidden,
   permission_denied: forbidden,
   model_not_found: missing,

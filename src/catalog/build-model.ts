@@ -42,7 +42,9 @@ export function buildModel(settings: ModelSettings, fallback: PriceNumbers | nul
     larger: settings.larger,
     strategy: settings.strategy,
     thinking: settings.thinking,
+    ...(settings.minTier === null ? {} : { minTier: settings.minTier }),
     ...(settings.inputModalities === null ? {} : { knowsInputs: true as const }),
+    ...(settings.capabilities === null ? {} : { knowsCapabilities: true as const }),
     ...(settings.deprecation === null ? {} : { deprecation: settings.deprecation }),
     ...(settings.paramRules.length === 0 ? {} : { paramRules: settings.paramRules }),
   }

@@ -38,7 +38,8 @@ export function buildCatalog(settings: BuildSettings, { simulatorUrl, nowMs }: C
   for (const model of catalog.models) draft.models.set(model.id, buildModel(model, catalog.fallbackPrice, nowMs))
   for (const route of catalog.routes) draft.addConfigured(route)
   draft.addOffered()
-  return { generatedMs: nowMs, models: draft.models, backends, groups, routes: draft.sortedRoutes() }
+  const { tiers = [] } = catalog
+  return { generatedMs: nowMs, models: draft.models, backends, groups, tiers, routes: draft.sortedRoutes() }
 }
 
 /** Collects models and routes while a catalog is built. */
@@ -115,6 +116,7 @@ class Draft {
     const protocols = protocolsOf(model, settings, backend)
     if (!settings.active || !backend.enabled || protocols.length === 0) return
     const limits = this.timeouts.get(model.id)
+    const minTier = settings.minTier ?? model.minTier
     const list = this.routes.get(model.id) ?? []
     this.routes.set(model.id, list)
     list.push({
@@ -129,6 +131,7 @@ class Draft {
       price,
       defaultParams: settings.defaultParams,
       maxContext: settings.maxContext,
+      ...(minTier === undefined ? {} : { minTier }),
       ...(limits && { timeouts: { ...this.globalTimeouts, ...backend.timeouts, ...limits } }),
     })
   }

@@ -9,6 +9,8 @@ export interface CatalogSettings {
   readonly models: readonly ModelSettings[]
   readonly routes: readonly RouteSettings[]
   readonly groups: Readonly<Record<string, GroupSettings>>
+  /** Names of the tiers of accounts, the lowest first. */
+  readonly tiers?: readonly string[]
   /** What an unpriced model costs, when the operator says so (R92). */
   readonly fallbackPrice: PriceNumbers | null
 }

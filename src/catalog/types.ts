@@ -53,8 +53,12 @@ export interface Model {
   readonly thinking: Readonly<Record<string, unknown>> | null
   /** Whether the modalities are said by somebody and not only guessed from the name (R74); absent: guessed. */
   readonly knowsInputs?: true
+  /** The same of the capabilities. */
+  readonly knowsCapabilities?: true
   /** When the id was called outdated, and until when it works at least (R44); absent: it is not. */
   readonly deprecation?: Deprecation
+  /** Of all its routes that say nothing else. */
+  readonly minTier?: string
   /** The operator's rules for its parameters; absent when there are none. */
   readonly paramRules?: readonly ParamRule[]
   /** How prompts are cached: `explicit` where a request has to mark them; absent: by what is known of its name. */
@@ -170,6 +174,8 @@ export interface Group {
   readonly vendorPrefixPolicy: 'strip' | 'reject' | null
   /** Backends that its keys may name; null: see the lookups of step 4. */
   readonly backends: readonly string[] | null
+  /** What a request means that names no model; absent: it is refused. */
+  readonly defaultModel?: string | null
   /** Selectors that are tried when no backend of a model answers (R68). */
   readonly fallbacks: readonly string[]
   /** Backends elsewhere do not serve it; empty: any region (R65). */
@@ -193,6 +199,8 @@ export interface Route {
   readonly price: Price | null
   /** Members laid under the client's body (R64). */
   readonly defaultParams: Readonly<Record<string, unknown>>
+  /** Accounts below this tier may not use it (R45); absent: all may. */
+  readonly minTier?: string
   /** Tokens that this route takes, where it takes fewer than the model. */
   readonly maxContext: number | null
   /** Present when the model has time limits of its own; replaces those of the backend (R76). */
@@ -205,6 +213,8 @@ export interface Catalog {
   readonly models: ReadonlyMap<string, Model>
   readonly backends: ReadonlyMap<string, Backend>
   readonly groups: ReadonlyMap<string, Group>
+  /** Names of the tiers of accounts, the lowest first; absent: there are none. */
+  readonly tiers?: readonly string[]
   /** Active routes on enabled backends, by model id, in priority order. */
   readonly routes: ReadonlyMap<string, readonly Route[]>
 }

@@ -46,6 +46,7 @@ export function readCatalog(
     models: all,
     routes,
     groups: readGroups(file, routes),
+    tiers: (file.tiers ?? []).map(({ name }) => name),
     fallbackPrice: unpriced ? readPrice(unpriced, 'unpriced.price', findings.errors) : null,
   }
 }

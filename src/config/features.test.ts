@@ -328,3 +328,33 @@ test('identity: values that could start another header, and sources that are pri
   const { warnings } = load({ file: { identity: { referer: { mode: 'override' } } } })
   assert.deepEqual(warnings, ['identity.referer: mode override without override_value; our own name is sent'])
 })
+
+test('R75: rules: their conditions, and what is no rule', () => {
+  const rules = (model_rules: unknown) => ({ file: { model_rules } })
+  const when = { prompt_tokens_below: 500, tools: false }
+  const [short, other] = load(
+    rules([
+      { name: 'short', when, model: 'gpt-x' },
+      { when: { task: 'simple' }, model: 'openrouter:a/b?top_p=0.5' },
+    ]),
+  ).settings.modelRules
+  assert.deepEqual([short?.name, short?.promptTokensBelow, short?.tools, short?.models], ['short', 500, false, null])
+  assert.deepEqual([other?.name, other?.task, other?.tools], ['model_rules[1]', 'simple', null])
+  for (const [wrong, fault] of [
+    // A name that nobody knows is told and left out, and then nothing is asked for.
+    [{ when: { mood: 'bad' }, model: 'gpt-x' }, /model_rules\[0\]\.when.*condition/],
+    [{ when: { task: 'x' }, model: 'nosuch:gpt-x' }, /model_rules\[0\]\.model.*nosuch/],
+    [{ when: { prompt_tokens_below: 0 }, model: 'gpt-x' }, /positive/],
+  ] as const)
+    assert.match(refusal(rules([wrong])).join('\n'), fault)
+})
+
+test('R45: a tier that models ask for has to be there', () => {
+  const tiers = [{ name: 'free' }, { name: 'pro' }]
+  const { catalog } = load({ file: { tiers, ...model({ min_tier: 'pro' }) } }).settings
+  assert.deepEqual([catalog.tiers, catalog.models[0]?.minTier], [['free', 'pro'], 'pro'])
+  const fault = /min_tier of "gpt-x": unknown tier "gold"; configured: free, pro/
+  assert.match(refusal({ file: { tiers, ...model({ min_tier: 'gold' }) } }).join(), fault)
+  const routes = [{ model: 'gpt-x', backend: 'openai', min_tier: 'gold' }]
+  assert.match(refusal({ file: { tiers, routes } }).join(), fault)
+})

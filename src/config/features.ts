@@ -3,13 +3,17 @@ import { parsePriceEach } from '#base/money.ts'
 import { findReference } from '#catalog/reference.ts'
 import { checkAliases, selectorFaults, type Known } from './aliases.ts'
 import type { Findings } from './backends.ts'
+import { readModelRules } from './model-rules.ts'
 import type { HybridSettings, PortalSettings, RoutingSettings } from './routing-types.ts'
 import type { ConfigFile } from './schema.ts'
 import type { Settings } from './types.ts'
 
 /** The blocks about routing, limits and the portal in our units. Defaults come from the table of options. */
 
-type Features = Pick<Settings, 'routing' | 'failureHandling' | 'failoverRoutes' | 'hybrid' | 'thinking' | 'portal'>
+type Features = Pick<
+  Settings,
+  'routing' | 'failureHandling' | 'modelRules' | 'failoverRoutes' | 'hybrid' | 'thinking' | 'portal'
+>
 
 const ms = (seconds: number | undefined): number => Math.round((seconds ?? 0) * 1000)
 
@@ -28,6 +32,7 @@ export function readFeatures(file: ConfigFile, disableAuth: boolean): Features {
       maxFailoverHops: failure?.max_failover_hops ?? 0,
       minRetryWaitMs: ms(failure?.min_retry_wait),
     },
+    modelRules: readModelRules(file.model_rules ?? []),
     failoverRoutes: Object.fromEntries(
       Object.entries(file.failover_routes ?? {}).map(([name, { policy, elements }]) => [
         name,
@@ -101,13 +106,16 @@ export function checkSelectors(file: ConfigFile, catalog: CatalogSettings, findi
   }
   if (file.force_model !== undefined) check('force_model', file.force_model)
   if (file.static_route !== undefined) checkStaticRoute(file.static_route, known, findings)
+  for (const [index, rule] of (file.model_rules ?? []).entries()) check(`model_rules[${index}].model`, rule.model)
   for (const [name, { elements }] of Object.entries(file.failover_routes ?? {})) {
     for (const [index, element] of elements.entries()) check(`failover_routes.${name}.elements[${index}]`, element)
   }
   for (const [index, { fallbacks = [], context_fallbacks: larger = [] }] of (file.models ?? []).entries()) {
     for (const selector of [...fallbacks, ...larger]) check(`models[${index}].fallbacks`, selector)
   }
+  checkTiers(catalog, findings)
   for (const [name, group] of Object.entries(file.groups ?? {})) {
+    if (group.default_model !== undefined) check(`groups.${name}.default_model`, group.default_model)
     for (const backend of [...(group.backends ?? []), ...(group.default_backend?.split(':').slice(0, 1) ?? [])]) {
       if (!known.backends.includes(backend)) {
         findings.errors.push(`groups.${name}: unknown backend "${backend}"; configured: ${known.backends.join(', ')}`)
@@ -123,5 +131,17 @@ function checkStaticRoute(selector: string, { backends }: Known, { errors }: Fin
   if (colon <= 0 || colon === selector.length - 1) errors.push('static_route: expected backend:model')
   else if (!backends.includes(backend)) {
     errors.push(`static_route: unknown backend "${backend}"; configured: ${backends.join(', ')}`)
+  }
+}
+
+/** A tier that is not there would close its models to everybody. */
+function checkTiers({ tiers = [], models, routes }: CatalogSettings, { errors }: Findings): void {
+  const named = [
+    ...models.map(({ id, minTier }) => [id, minTier] as const),
+    ...routes.map(({ model, minTier }) => [model, minTier] as const),
+  ]
+  for (const [model, wanted] of named) {
+    if (wanted === null || tiers.includes(wanted)) continue
+    errors.push(`min_tier of "${model}": unknown tier "${wanted}"; configured: ${tiers.join(', ') || 'none'}`)
   }
 }

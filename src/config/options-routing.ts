@@ -152,7 +152,7 @@ export const ROUTING_OPTIONS: readonly Option[] = [
     env: 'THINKING_BUDGET',
     flag: 'thinking-budget',
     type: 'integer',
-    description: 'Reasoning tokens where the client asks for reasoning and names no amount.',
+    description: 'Reasoning tokens that the -thinking suffix asks for of models that take a number.',
   },
   {
     path: 'thinking.default_effort',

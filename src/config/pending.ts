@@ -5,8 +5,6 @@ import { leaves, type Merged } from './merge.ts'
  * start that is given one says so. A place in the file, with all below it; `[]` and `*` stand for any entry.
  */
 export const PENDING: readonly string[] = [
-  'routing.hybrid_backend_repeat_messages',
-  'thinking.budget',
   'tiers[].min_lifetime_credits',
   'budgets',
   'alerts',
@@ -18,15 +16,12 @@ export const PENDING: readonly string[] = [
   'usage_tracking.flush_interval_seconds',
   'usage_tracking.max_records_in_memory',
   'cors.allowed_origins',
-  'models[].min_tier',
   'models[].free_tier',
-  'routes[].min_tier',
   'routes[].factor',
   'backends.*.billing_domain',
   'backends.*.rpm',
   'backends.*.concurrency',
   'backends.*.cost_factor',
-  'groups.*.default_model',
 ]
 
 const PATTERNS = PENDING.map((path) => {

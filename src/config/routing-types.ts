@@ -35,6 +35,24 @@ export interface AliasRule {
   readonly replacement: string
 }
 
+/** A class of requests, and the model that is enough for it (R75). A condition that is null asks nothing; all others must hold. */
+export interface ModelRule {
+  readonly name: string
+  /** Ids as clients write them, or beginnings with a star behind. */
+  readonly models: readonly string[] | null
+  /** Names of keys. */
+  readonly keys: readonly string[] | null
+  /** Systems of keys. */
+  readonly systems: readonly string[] | null
+  /** Of the header x-gateway-task. */
+  readonly task: string | null
+  /** Tokens, estimated. */
+  readonly promptTokensBelow: number | null
+  readonly tools: boolean | null
+  /** Any selector. */
+  readonly model: string
+}
+
 /** Second tries and other backends (R67, R70). */
 export interface FailureHandlingSettings {
   readonly enabled: boolean

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { parseNetwork } from '#base/addresses.ts'
 import { PROTOCOLS } from '#base/protocols.ts'
 import * as feature from './feature-schema.ts'
+import { modelRules } from './model-rules.ts'
 import { paramRule } from './param-rules.ts'
 import { nearest } from './suggest.ts'
 
@@ -223,6 +224,7 @@ export const fileSchema = z.strictObject({
   force_model: filled.optional(),
   static_route: filled.optional(),
   model_aliases: feature.aliasRules.optional(),
+  model_rules: modelRules.optional(),
   failover_routes: feature.failoverRoutes.optional(),
   identity: feature.identity.optional(),
   tiers: feature.tiers.optional(),

@@ -6,6 +6,7 @@ import type {
   FailoverRoute,
   FailureHandlingSettings,
   HybridSettings,
+  ModelRule,
   PortalSettings,
   RoutingSettings,
   ThinkingSettings,
@@ -63,6 +64,7 @@ export interface Settings {
   readonly accounting: boolean
   readonly routing: RoutingSettings
   readonly failureHandling: FailureHandlingSettings
+  readonly modelRules: readonly ModelRule[]
   readonly failoverRoutes: Readonly<Record<string, FailoverRoute>>
   readonly hybrid: HybridSettings
   readonly thinking: ThinkingSettings

@@ -29,6 +29,7 @@ export function logObject(row: RequestRow, { showBackends, currency }: LogView):
     stream: row.stream,
     requested_model: row.requested_model,
     alias_rule: row.alias_rule,
+    rule: row.rule,
     resolved_model: row.resolved_model,
     model_id: row.model_id,
     upstream_model: showBackends ? row.upstream_model : null,

@@ -93,11 +93,15 @@ export function listProviders(call: Call): Answer {
 
 /** Without a key only what is public. */
 function filterOf(call: Call): ListingFilter {
+  const { actor } = call
   return {
     groups: groupsOf(call),
     publicOnly: call.actor.kind === 'nobody',
+    // The public catalog has one id for each model (C3).
+    vendorForms: call.actor.kind === 'key',
     kind: parseKind(call.query['kind']),
     ...permittedTo(call),
+    ...(actor.kind === 'key' && actor.caller.key !== null ? { tier: actor.caller.account.tier } : {}),
   }
 }
 

@@ -155,6 +155,7 @@ export function requestRow(change: Partial<RequestRow> & Pick<RequestRow, 'reque
     stream: false,
     requested_model: 'gpt-4o',
     alias_rule: null,
+    rule: null,
     resolved_model: 'gpt-4o',
     model_id: 'gpt-4o',
     upstream_model: 'gpt-4o-2024',

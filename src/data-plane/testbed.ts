@@ -153,6 +153,7 @@ export function gatewayOf(catalog: Catalog, told: Told = {}): Gateway {
     reservation: { minOutputTokens: 256, defaultMaxOutput: 4096 },
     failureHandling: { enabled: true, maxFailoverHops: 5 },
     routing: { ...ROUTING, ...told.routing },
+    modelRules: [],
     failoverRoutes: told.failoverRoutes ?? {},
     hybrid: { enabled: true, ...told.hybrid },
   }

@@ -53,6 +53,8 @@ export interface RequestRow {
   readonly stream: boolean
   readonly requested_model: string | null
   readonly alias_rule: number | null
+  /** The operator's rule that chose the model (R75). */
+  readonly rule: string | null
   readonly resolved_model: string | null
   readonly model_id: string | null
   readonly upstream_model: string | null

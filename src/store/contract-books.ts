@@ -107,6 +107,7 @@ export function sampleRow(change: Partial<RequestRow> & Pick<RequestRow, 'reques
     stream: false,
     requested_model: null,
     alias_rule: null,
+    rule: null,
     resolved_model: null,
     model_id: null,
     upstream_model: null,

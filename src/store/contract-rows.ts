@@ -28,6 +28,7 @@ const FULL: RequestRow = {
   stream: true,
   requested_model: 'fast',
   alias_rule: 0,
+  rule: 'short questions',
   resolved_model: 'vendor/model',
   model_id: 'vendor/model',
   upstream_model: 'model-1',

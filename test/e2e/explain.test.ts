@@ -54,6 +54,7 @@ suite('R43: /api/resolve', () => {
       thinking: true,
       parameters: { top_p: 0.5 },
       alias_rule: 0,
+      rule: null,
       pinned: false,
       sort: null,
       fallbacks: ['other'],

@@ -204,14 +204,12 @@ suite('a model of two legs', () => {
     assert.match(told.headers.get('x-gateway-warnings')!, /param=model.temperature;action=drop/)
   })
 
-  test('what is no pair of models, and other paths, are refused', async () => {
+  test('what is no pair of models is refused', async () => {
     for (const wrong of ['hybrid:[mind:thinker]', 'hybrid:[,hand:doer]', 'hybrid:thinker,doer']) {
       const { status, json } = await ask({ model: wrong })
       assert.deepEqual([status, json.error.param], [400, 'model'])
       assert.match(json.error.message, /hybrid:\[<reasoning model>,<execution model>\]/)
     }
-    const body = { model: HYBRID, max_tokens: 9, messages: [messages[1]] }
-    assert.equal((await rig.gateway.ask('/v1/messages', { body })).status, 400)
   })
 })
 

@@ -85,8 +85,10 @@ test('R37, R39: an alias is applied to the raw string, and the row says which on
   )
   assert.deepEqual(codeOf(await chat(gateway, 'my-gpt-4o')), [404, 'model_not_found'])
   const { json } = await gateway.ask('/v1/models')
-  const shown = json.data.filter((each: Json) => each.alias).map((each: Json) => [each.id, each.alias_of])
-  assert.deepEqual(shown, [['fast', 'claude']])
+  const shown = json.data
+    .filter((each: Json) => each.alias_of)
+    .map(({ id, alias, alias_of }: Json) => [id, alias, alias_of])
+  assert.deepEqual(shown, [['fast', true, 'claude']])
   assert.equal((await chat(gateway, 'fast')).json.model, 'claude')
 })
 

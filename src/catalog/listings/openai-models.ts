@@ -4,6 +4,7 @@ import {
   createdSeconds,
   findModel,
   listModels,
+  movingFlag,
   supportsThinking,
   vendorSlug,
   type ListedModel,
@@ -26,6 +27,8 @@ export interface OpenAiModel {
   readonly supports_vision: boolean
   readonly supports_json_schema: boolean
   readonly supports_thinking: boolean
+  /** Present where the id does not always mean the same model (R44). */
+  readonly alias?: true
 }
 
 export interface OpenAiModelList {
@@ -60,5 +63,6 @@ function openaiItem({ model, price }: ListedModel): OpenAiModel {
     supports_vision: model.capabilities.has('vision'),
     supports_json_schema: model.capabilities.has('json_schema'),
     supports_thinking: supportsThinking(model),
+    ...movingFlag(model),
   }
 }

@@ -5,6 +5,7 @@ import {
   createdSeconds,
   findModel,
   listModels,
+  movingFlag,
   supportsThinking,
   vendorSlug,
   type ListedModel,
@@ -45,6 +46,8 @@ export interface OpenRouterModel {
   readonly default_parameters: null
   readonly supported_voices: null
   readonly links: { readonly details: string }
+  /** Present where the id does not always mean the same model (R44). */
+  readonly alias?: true
 }
 
 /** Strings in USD per token; `image` and `request` in USD each. */
@@ -175,6 +178,7 @@ function openrouterItem({ model, price }: ListedModel): OpenRouterModel {
     default_parameters: null,
     supported_voices: null,
     links: { details: `/api/v1/models/${slug.split('/').map(encodeURIComponent).join('/')}/endpoints` },
+    ...movingFlag(model),
   }
 }
 

@@ -1,4 +1,5 @@
 import { GatewayError } from '#base/errors.ts'
+import { reachesTier } from '#base/tiers.ts'
 import type { Catalog, Model, Price, Route } from '#catalog/types.ts'
 
 export const MODEL_KINDS = ['all', 'llm', 'image', 'audio', 'embedding'] as const
@@ -13,6 +14,10 @@ export interface ListingFilter {
   readonly kind?: ModelKind
   /** Allow-list of a key. */
   readonly permits?: (modelId: string) => boolean
+  /** Tier of the viewer's account (R22); absent: nothing is above it. */
+  readonly tier?: string
+  /** Whether what OpenRouter serves is listed under OpenRouter's own names too, besides ours (R28, R54). */
+  readonly vendorForms?: boolean
 }
 
 /** A model with the active routes that the viewer may use; there is at least one. */
@@ -44,15 +49,36 @@ export function listModels(catalog: Catalog, filter: ListingFilter = {}): Listed
     const found = findModel(catalog, id, filter)
     if (found !== undefined) listed.push(found)
   }
-  return listed
+  return filter.vendorForms ? [...listed, ...vendorForms(catalog, listed)] : listed
 }
 
 /** One model by its exact id, if the filter lets it through. */
 export function findModel(catalog: Catalog, id: string, filter: ListingFilter = {}): ListedModel | undefined {
+  const own = findOwn(catalog, id, filter)
+  if (own !== undefined || !filter.vendorForms || !id.includes('/')) return own
+  return listModels(catalog, filter).find(({ model }) => model.id === id)
+}
+
+/** `vendor/model` for each route to an OpenRouter backend: there this name is accepted as well (R27). */
+function vendorForms(catalog: Catalog, listed: readonly ListedModel[]): readonly ListedModel[] {
+  const forms = new Map<string, ListedModel>()
+  for (const { model, routes } of listed) {
+    for (const route of routes) {
+      const name = route.upstreamModel
+      if (route.backend.type !== 'openrouter' || !name.includes('/') || catalog.models.has(name)) continue
+      if (!forms.has(name)) forms.set(name, { model: { ...model, id: name }, routes: [route], price: route.price })
+    }
+  }
+  return [...forms.values()]
+}
+
+function findOwn(catalog: Catalog, id: string, filter: ListingFilter): ListedModel | undefined {
   const model = catalog.models.get(id)
   if (model === undefined || !isKind(model, filter.kind ?? 'all') || filter.permits?.(id) === false) return undefined
   const groups = filter.groups === null || filter.groups === undefined ? null : lowerCased(filter.groups)
-  const routes = (catalog.routes.get(id) ?? []).filter(({ group }) => {
+  const { tier } = filter
+  const routes = (catalog.routes.get(id) ?? []).filter(({ group, minTier }) => {
+    if (tier !== undefined && minTier !== undefined && !reachesTier(catalog.tiers ?? [], tier, minTier)) return false
     if (filter.publicOnly && catalog.groups.get(group)?.public === false) return false
     return groups === null || groups.has(group.toLowerCase())
   })
@@ -92,6 +118,12 @@ export const vendorSlug = (model: Model): string => model.vendor || 'other'
 /** R36: whether the model can be asked to think. */
 export const supportsThinking = (model: Model): boolean =>
   model.capabilities.has('thinking') || model.capabilities.has('reasoning')
+
+/** Names by which a vendor means whatever is newest (R44): `x-latest`, `x:latest`, and what OpenRouter chooses by itself. */
+const MOVING = /[-:@]latest$|^~|^openrouter\/(?:auto|free)$/
+
+/** The flag of an id that does not always mean the same model. */
+export const movingFlag = ({ id }: Model): { readonly alias?: true } => (MOVING.test(id) ? { alias: true } : {})
 
 /** Release date in whole seconds; 0 where the protocol wants a number and the date is not known. */
 export const createdSeconds = (model: Model): number =>

@@ -12,7 +12,7 @@ import type { Gateway } from '#data-plane/gateway.ts'
 export interface Parsed {
   readonly surface: Surface
   readonly operation: Operation
-  /** The model as written. */
+  /** The model as written; empty where none is: the operator may have said what that means (R42). */
   readonly model: string
   readonly stream: boolean
   /** A Gemini stream without `alt=sse` is one JSON array (R6). */
@@ -49,8 +49,7 @@ export function parseBody(
   if (body.length === 0) throw new GatewayError('invalid_json', 'The body is empty; a JSON object is expected.')
   if (!isUtf8(body)) throw new GatewayError('invalid_json', 'The body is not valid UTF-8.')
   const facts = PASSTHROUGH[endpoint.surface].readRequest(body, jsonDepthMax)
-  const model = pathModel ?? facts.model
-  if (!model) throw new GatewayError('missing_model', 'The request names no model.', { param: 'model' })
+  const model = pathModel ?? facts.model ?? ''
   const isGeminiStream = endpoint.action === 'streamGenerateContent'
   return {
     surface: endpoint.surface,

@@ -64,6 +64,7 @@ function unlistedAt(catalog: Catalog, backend: Backend, name: string, group: str
     price: known?.price ?? (backend.type === 'openrouter' ? REPORTED_PRICE : null),
     defaultParams: {},
     maxContext: null,
+    ...(known?.minTier === undefined ? {} : { minTier: known.minTier }),
   }
   return { model, routes: [route] }
 }

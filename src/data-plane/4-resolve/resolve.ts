@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Caller } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
 import { nearest } from '#base/nearest.ts'
+import type { ModelRule } from '#config/routing-types.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
@@ -9,7 +10,8 @@ import { escapePointer, type Loss } from '#ir/extensions.ts'
 import { rewriteAlias } from './aliases.ts'
 import { isAllowed, modelsNamedIn, notAllowed } from './allow-list.ts'
 import { foreignGroup, LOOKUPS } from './lookups.ts'
-import { DEFAULT_GROUP, everyGroup, groupOf, type Scope } from './scope.ts'
+import { ruleFor } from './rules.ts'
+import { DEFAULT_GROUP, everyGroup, groupOf, type Scope, withinTier } from './scope.ts'
 import type { Found, Selection, TraceStep } from './selection.ts'
 import { CHAIN_ELEMENTS_MAX, type HybridLegs, readHybrid, splitChain } from './selectors.ts'
 import { type Fault, readParameters } from './uri-parameters.ts'
@@ -18,12 +20,12 @@ import { type Fault, readParameters } from './uri-parameters.ts'
 const SUGGESTIONS_MAX = 3
 
 /**
- * Finds what a model string means, in the one order of R43: forced model, alias, chain, parameters, then the lookups. What is left
+ * Finds what a model string means, in the one order of R43: forced model, rule, alias, chain, parameters, then the lookups. What is left
  * out of the string is logged (R31). Throws 400, 403, 404, 503 as the lookups do.
  */
 export function resolve(gateway: Gateway, caller: Caller, parsed: Parsed, exchange: Heading): Selection {
   const scope = scopeOf(gateway, caller, exchange.request.headers['x-gateway-group'])
-  const selection = resolveRequest(gateway, scope, parsed)
+  const selection = resolveRequest(gateway, scope, parsed, ruleFor(gateway, caller, parsed, exchange))
   for (const { name, reason, isError } of selection.faults)
     gateway.log[isError ? 'error' : 'warn']({ requestId: exchange.id }, `${name}: ${reason}`)
   return selection
@@ -32,11 +34,12 @@ export function resolve(gateway: Gateway, caller: Caller, parsed: Parsed, exchan
 const NO_MODELS: readonly string[] = []
 
 /** As `resolve`, in a scope that is known. Pure. Throws 403 model_not_allowed for any model of the request that its key may not use (R18). */
-export function resolveRequest(gateway: Gateway, scope: Scope, parsed: Parsed): Selection {
+export function resolveRequest(gateway: Gateway, scope: Scope, parsed: Parsed, rule: ModelRule | null): Selection {
   if (scope.allowed !== null) for (const name of modelsNamedIn(parsed)) refuseForeign(scope, name)
   return resolveModel(gateway, scope, parsed.model, {
     isEmbedding: parsed.operation === 'embed',
     alternatives: parsed.wishes?.models ?? NO_MODELS,
+    rule,
   })
 }
 
@@ -60,7 +63,9 @@ export function scopeOf(gateway: Gateway, caller: Caller, wanted?: string | stri
   const group = typeof wanted === 'string' && wanted !== '' ? wanted : (groups[0] ?? DEFAULT_GROUP)
   if (group !== groups[0] && !groups.includes(group)) throw foreignGroup(group)
   const models = caller.key?.policy?.models ?? NO_MODELS
-  return { catalog, routing: gateway.settings.routing, groups, group, allowed: models.length > 0 ? models : null }
+  const allowed = models.length > 0 ? models : null
+  const tier = caller.key === null ? null : caller.account.tier
+  return { catalog, routing: gateway.settings.routing, groups, group, allowed, tier }
 }
 
 export interface Wanted {
@@ -68,22 +73,63 @@ export interface Wanted {
   readonly isEmbedding: boolean
   /** What the request itself names besides its model (`models`, `fallbacks`). */
   readonly alternatives: readonly string[]
+  /** The operator's rule that the request falls under (R75); absent or null: none. */
+  readonly rule?: ModelRule | null
 }
 
 /** As `resolve`, for a model string by itself. Pure. */
 export function resolveModel(gateway: Gateway, scope: Scope, requested: string, wanted: Wanted): Selection {
-  const trace: TraceStep[] = []
-  const { routing, failoverRoutes } = gateway.settings
+  const { routing } = gateway.settings
   const forced = wanted.isEmbedding ? null : (routing.staticRoute ?? routing.forceModel)
+  const { rule } = wanted
+  if (!rule || forced !== null) return resolveText(gateway, scope, requested, forced, wanted)
+  const trace: TraceStep[] = []
+  try {
+    const text = stepped(trace, `rule ${rule.name}`, requested, withQueryOf(requested, rule.model))
+    const found = resolveSelector(gateway, scope, text, wanted, { requested, aliasRule: null, trace })
+    return { ...found, rule: rule.name }
+  } catch (error) {
+    // A model that this key may not call, or that is not there, is no cheaper one.
+    if (error instanceof GatewayError) return resolveText(gateway, scope, requested, null, wanted)
+    throw error
+  }
+}
+
+/** What the client says of its parameters it says of the other model too, where that is a plain one without its own. */
+function withQueryOf(requested: string, model: string): string {
+  const query = requested.indexOf('?')
+  return query < 0 || /[?|]|^hybrid:/.test(model) ? model : model + requested.slice(query)
+}
+
+type About = Pick<Selection, 'requested' | 'aliasRule' | 'trace'>
+
+function resolveText(
+  gateway: Gateway,
+  scope: Scope,
+  requested: string,
+  forced: string | null,
+  wanted: Wanted,
+): Selection {
+  const { routing } = gateway.settings
+  const trace: TraceStep[] = []
   let text = requested
+  if (text === '' && forced === null) text = stepped(trace, 'no model', text, modelForNone(scope, wanted))
   if (forced !== null)
     text = stepped(trace, routing.staticRoute === null ? 'forced model' : 'static route', text, forced)
   // A forced model beats aliases (R39).
   const alias = forced === null ? rewriteAlias(routing.modelAliases, text) : null
   if (alias) text = stepped(trace, `alias ${alias.rule}`, text, alias.text)
+  return resolveSelector(gateway, scope, text, wanted, { requested, aliasRule: alias?.rule ?? null, trace })
+}
+
+/** Two legs, a chain, or one model. */
+function resolveSelector(gateway: Gateway, scope: Scope, text: string, wanted: Wanted, about: About): Selection {
+  const { failoverRoutes } = gateway.settings
+  const { requested } = about
+  const trace = about.trace as TraceStep[]
   const hybrid = readHybrid(text)
   if (hybrid === 'malformed') throw malformed()
-  if (hybrid !== null) return resolveLegs(gateway, scope, hybrid, { requested, aliasRule: alias?.rule ?? null, trace })
+  if (hybrid !== null) return resolveLegs(gateway, scope, hybrid, about)
   const named = Object.hasOwn(failoverRoutes, text) ? failoverRoutes[text]! : null
   const [first, ...others] = named ? named.elements : splitChain(text)
   if (others.length > 0 || named) stepped(trace, 'chain', text, [first, ...others].join(' | '))
@@ -91,13 +137,20 @@ export function resolveModel(gateway: Gateway, scope: Scope, requested: string, 
   const fallbacks = [...others, ...wanted.alternatives, ...configured(scope, primary)]
   return {
     ...primary,
-    requested,
-    aliasRule: alias?.rule ?? null,
+    ...about,
     fallbacks: resolveAll(scope, fallbacks, requested),
     larger: resolveAll(scope, largerOf(primary), requested),
     rotation: named?.policy === 'round-robin' ? text : null,
-    trace,
   }
+}
+
+/** What a request means that names no model (R42): the group's own word, else the model of the default backend. Throws 400 missing_model. */
+function modelForNone(scope: Scope, { isEmbedding }: Wanted): string {
+  const { defaultModel, defaultBackend, allowDefaultBackend } = groupOf(scope)
+  const named = allowDefaultBackend ? (defaultBackend ?? scope.routing.defaultBackend) : null
+  const model = defaultModel ?? (named?.includes(':') ? named : null)
+  if (model !== null && !isEmbedding) return model
+  throw new GatewayError('missing_model', 'The request names no model.', { param: 'model' })
 }
 
 type Looked = Omit<Selection, 'requested' | 'aliasRule' | 'fallbacks' | 'larger' | 'rotation' | 'trace'>
@@ -136,7 +189,7 @@ function findFirst(scope: Scope, id: string, trace: TraceStep[]): Found | null {
     if (!found) continue
     if (!isAllowed(scope.allowed, found, id)) throw notAllowed(id)
     stepped(trace, step, id, found.model.id)
-    return found
+    return withinTier(scope, found)
   }
   return null
 }
@@ -180,12 +233,7 @@ const malformed = (): GatewayError =>
   new GatewayError('invalid_parameter', 'Expected hybrid:[<reasoning model>,<execution model>].', { param: 'model' })
 
 /** The execution leg with the reasoning leg beside it (R40). Throws 400 hybrid_disabled. */
-function resolveLegs(
-  gateway: Gateway,
-  scope: Scope,
-  { reasoning, execution }: HybridLegs,
-  about: Pick<Selection, 'requested' | 'aliasRule' | 'trace'>,
-): Selection {
+function resolveLegs(gateway: Gateway, scope: Scope, { reasoning, execution }: HybridLegs, about: About): Selection {
   if (!gateway.settings.hybrid.enabled)
     throw new GatewayError('hybrid_disabled', 'Models of two legs are switched off.', { param: 'model' })
   const rest = { ...about, fallbacks: [], larger: [], rotation: null }

@@ -1,7 +1,9 @@
 import { GatewayError } from '#base/errors.ts'
+import { reachesTier } from '#base/tiers.ts'
 import type { Backend, Catalog, Group, Model, Route } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
 import type { AllowList } from './allow-list.ts'
+import type { Found } from './selection.ts'
 
 /** The conventional first group, of every key that has no other. */
 export const DEFAULT_GROUP = 'default'
@@ -16,6 +18,8 @@ export interface Scope {
   readonly group: string
   /** What the key is restricted to. */
   readonly allowed: AllowList
+  /** That of the account; null: whoever asks is the operator. */
+  readonly tier: string | null
 }
 
 /** Routes of a model that its group may use. Throws 403 model_not_allowed, 503 no_available_backend. */
@@ -29,6 +33,19 @@ export function routesOf({ catalog, group }: Scope, model: Model): readonly Rout
   throw new GatewayError('no_available_backend', `No backend can serve "${model.id}" at the moment.`, {
     param: 'model',
   })
+}
+
+/** What the account's tier reaches of what was found. Throws 403 tier_required where that is nothing. */
+export function withinTier({ catalog, tier }: Scope, found: Found): Found {
+  const { tiers = [] } = catalog
+  const isOut = ({ minTier }: Route): boolean => minTier !== undefined && !reachesTier(tiers, tier!, minTier)
+  if (tier === null || !found.routes.some(isOut)) return found
+  const routes = found.routes.filter((route) => !isOut(route))
+  if (routes.length > 0) return { ...found, routes }
+  const wanted = new Set(found.routes.map(({ minTier }) => minTier))
+  const lowest = tiers.find((name) => wanted.has(name)) ?? [...wanted][0]!
+  const message = `"${found.model.id}" needs the tier "${lowest}"; this account's is "${tier}".`
+  throw new GatewayError('tier_required', message, { param: 'model' })
 }
 
 const NO_GROUP: Omit<Group, 'id'> = {

@@ -13,6 +13,8 @@ export interface Selection {
   readonly resolved: string
   /** Index of the alias that rewrote the string (R39). */
   readonly aliasRule: number | null
+  /** The operator's rule that sent the request here (R75); absent: none did. */
+  readonly rule?: string
   /** Of the string's `?query` (R30). */
   readonly parameters: UriParameters
   /** Whether reasoning was asked for by the `-thinking` suffix (R33). */

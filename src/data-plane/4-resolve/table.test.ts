@@ -85,7 +85,7 @@ function outcome(
   groups: readonly string[] = ['default', 'free'],
 ): string {
   const gateway = gatewayOf(catalog, { routing })
-  const scope = { catalog, routing: gateway.settings.routing, groups, group: groups[0]!, allowed: null }
+  const scope = { catalog, routing: gateway.settings.routing, groups, group: groups[0]!, allowed: null, tier: null }
   try {
     const found = resolveModel(gateway, scope, text, { isEmbedding: false, alternatives: [] })
     const [route] = found.routes
@@ -346,7 +346,14 @@ suite('R43: one string, one outcome', () => {
 test('R45: what is unknown is told by its case, with what this key may call', () => {
   const messageOf = (text: string, groups = ['default'], routing: Routing = {}): string => {
     const gateway = gatewayOf(PLAIN, { routing })
-    const scope = { catalog: PLAIN, routing: gateway.settings.routing, groups, group: groups[0]!, allowed: null }
+    const scope = {
+      catalog: PLAIN,
+      routing: gateway.settings.routing,
+      groups,
+      group: groups[0]!,
+      allowed: null,
+      tier: null,
+    }
     try {
       resolveModel(gateway, scope, text, { isEmbedding: false, alternatives: [] })
     } catch (error) {
@@ -373,7 +380,7 @@ test('a backend before a colon gives no price of another group', () => {
   const catalog = catalogOf(routes)
   const gateway = gatewayOf(catalog)
   const find = (text: string, group: string) => {
-    const scope = { catalog, routing: gateway.settings.routing, groups: [group], group, allowed: null }
+    const scope = { catalog, routing: gateway.settings.routing, groups: [group], group, allowed: null, tier: null }
     return resolveModel(gateway, scope, text, { isEmbedding: false, alternatives: [] }).routes[0]!
   }
   const shown = (text: string, group: string) => {

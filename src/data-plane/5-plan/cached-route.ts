@@ -7,7 +7,7 @@ import { TTL_MS } from '#health/prompt-caches.ts'
 import { conversationOf } from './conversation.ts'
 import { rankOf } from './order.ts'
 import type { Target } from './plan.ts'
-import { promptEstimate } from './window.ts'
+import { promptEstimate } from '#data-plane/prompt-estimate.ts'
 
 export interface Cached {
   readonly targets: readonly Target[]

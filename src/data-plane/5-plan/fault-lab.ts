@@ -87,7 +87,7 @@ function faulted(plan: Plan, change: (target: Target) => Target): Plan {
     targets,
     bound: plan.bound && repriced(plan.bound, routes),
     ...(fault !== undefined && { fault }),
-    ...(plan.reasoning && { reasoning: faulted(plan.reasoning, change) }),
+    ...(plan.reasoning && { reasoning: { ...faulted(plan.reasoning, change), asked: plan.reasoning.asked } }),
   }
 }
 

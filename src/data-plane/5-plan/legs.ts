@@ -1,8 +1,8 @@
 import type { Caller } from '#accounts/types.ts'
-import { GatewayError } from '#base/errors.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Heading } from '#data-plane/4-resolve/resolve.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
+import { asChat } from '#data-plane/as-chat.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { REASONING_BYTES_MAX } from '#data-plane/reasoning-leg.ts'
 import { type Excluded, type Plan, planTargets, type Target } from './plan.ts'
@@ -17,16 +17,14 @@ export function planLegs(
   excluded: Excluded[] = [],
 ): Plan {
   const plan = planTargets(gateway, caller, parsed, selection, exchange, excluded)
-  if (!selection.reasoning) return plan
-  if (parsed.surface !== 'openai-chat') {
-    const message = 'Models of two legs are served at /v1/chat/completions only.'
-    throw new GatewayError('unsupported_parameter', message, { param: 'model' })
-  }
+  // Only the second one's prompt is counted.
+  if (!selection.reasoning || parsed.operation !== 'generate') return plan
+  const asked = asChat(parsed, gateway.settings.limits.jsonDepthMax)
   // The client's limit is about the answer; how long is thought about it is the model's own.
-  const facts = { ...parsed.facts, outputTokensMax: null, candidates: 1 }
-  const leg = planTargets(gateway, caller, { ...parsed, facts, stream: true }, selection.reasoning, exchange, excluded)
+  const facts = { ...asked.facts, outputTokensMax: null, candidates: 1 }
+  const leg = planTargets(gateway, caller, { ...asked, facts, stream: true }, selection.reasoning, exchange, excluded)
   const [first, ...others] = leg.targets
-  const reasoning = { ...leg, targets: [reasonsMost(first), ...others.map(reasonsMost)] as const }
+  const reasoning = { ...leg, asked, targets: [reasonsMost(first), ...others.map(reasonsMost)] as const }
   const { bound } = plan
   const timeoutMs = gateway.settings.hybrid.executionModelTimeoutMs
   const [main, ...rest] = plan.targets

@@ -3,9 +3,10 @@ import type { Protocol, Surface } from '#base/protocols.ts'
 import type { Model, Route } from '#catalog/types.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
-import { hasImage, isBlind } from './inputs.ts'
+import { lackOf, type Need } from '#data-plane/needs.ts'
+import { promptEstimate } from '#data-plane/prompt-estimate.ts'
 import type { Excluded } from './plan.ts'
-import { promptEstimate, windowOf } from './window.ts'
+import { windowOf } from './window.ts'
 
 const PATH_OF: Readonly<Partial<Record<Protocol, string>>> = {
   'openai-chat': '/v1/chat/completions',
@@ -13,6 +14,14 @@ const PATH_OF: Readonly<Partial<Record<Protocol, string>>> = {
   'openai-embeddings': '/v1/embeddings',
   'anthropic-messages': '/v1/messages',
   gemini: '/v1beta/models/{model}:generateContent',
+}
+
+/** How it is told that a model lacks what the request needs (R74). */
+const LACKS: Readonly<Record<Need, { readonly what: string; readonly param: string }>> = {
+  vision: { what: 'has no vision: it takes no images', param: 'messages' },
+  audio: { what: 'takes no audio', param: 'messages' },
+  files: { what: 'takes no files', param: 'messages' },
+  tools: { what: 'has no tools: it calls no functions', param: 'tools' },
 }
 
 /** Why there is no target, told by what stood in the way of the most. */
@@ -24,9 +33,10 @@ export function noTarget(
   // Those of the model that was asked for: its fallbacks are second choices.
   const own = excluded.filter(({ route }) => route.model.id === model.id)
   const reasons = new Set(own.flatMap((each) => each.reasons))
-  if (isBlind(model) && reasons.has('capability') && hasImage(parsed)) {
-    const message = `"${model.id}" has no vision: it takes no images.`
-    return new GatewayError('unsupported_capability', message, { param: 'messages' })
+  const lack = reasons.has('capability') ? lackOf(model, parsed) : null
+  if (lack !== null) {
+    const { what, param } = LACKS[lack]
+    return new GatewayError('unsupported_capability', `"${model.id}" ${what}.`, { param })
   }
   if (reasons.has('context')) {
     const window = Math.max(...routes.map(windowOf))

@@ -10,10 +10,10 @@ import type { Caching } from '#data-plane/cache-decision.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Heading } from '#data-plane/4-resolve/resolve.ts'
+import { lackOf } from '#data-plane/needs.ts'
 import { speedKeyOf } from '#data-plane/speed-key.ts'
 import { TAKES_ANYTHING } from '#data-plane/takes-anything.ts'
 import { byCache } from './cached-route.ts'
-import { hasImage, isBlind } from './inputs.ts'
 import { noTarget } from './no-target.ts'
 import { orderTargets, sortTargets } from './order.ts'
 import {
@@ -81,9 +81,14 @@ export interface Plan {
   readonly reroutedFrom: string | null
   readonly excluded: readonly Excluded[]
   /** Of the model that reasons first, with its own bound (R40). */
-  readonly reasoning?: Plan
+  readonly reasoning?: LegPlan
   /** By model, where a conversation may be cached at one of several targets; absent: nowhere. */
   readonly caching?: ReadonlyMap<string, Caching>
+}
+
+/** Of a leg of its own, with the request as it is put to it. */
+export interface LegPlan extends Plan {
+  readonly asked: Parsed
 }
 
 /** The worst case in tokens. */
@@ -265,7 +270,7 @@ function exclusionOf(
     if (!reasons.includes(unwanted.reason)) reasons.push(unwanted.reason)
     by.push(unwanted.by)
   }
-  const isUnable = isBlind(route.model) && hasImage(parsed)
+  const isUnable = lackOf(route.model, parsed) !== null
   if (isUnable || (parsed.wishes?.plugins?.length && !runsPlugins(route, isFollowed))) reasons.push('capability')
   if (!isWithinWindow(gateway, parsed, route)) {
     reasons.push('context')

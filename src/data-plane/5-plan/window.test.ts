@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { Settings } from '#config/types.ts'
 import type { RoutingWishes } from '#data-plane/3-parse/routing-wishes.ts'
+import { promptEstimate } from '#data-plane/prompt-estimate.ts'
 import { type Asked, backendOf, catalogOf, gatewayOf, modelOf, parsedOf, routeOf } from '#data-plane/testbed.ts'
-import { isWithinWindow, promptEstimate, windowOf } from './window.ts'
+import { isWithinWindow, windowOf } from './window.ts'
 
 const wishing = (contextTokens: number | null): RoutingWishes => ({
   models: [],

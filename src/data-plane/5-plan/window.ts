@@ -1,9 +1,8 @@
 import type { Route } from '#catalog/types.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
+import { promptEstimate } from '#data-plane/prompt-estimate.ts'
 
-/** Bytes of a body per token of its prompt: a rule of thumb for prose and JSON, which errs towards letting a prompt through. */
-const BYTES_PER_TOKEN = 4
 /** A prompt that seems this much too long is still let through: it is only an estimate (R73). */
 const TOLERANCE = 1.05
 /** Media within the body: its bytes say nothing about tokens. */
@@ -13,11 +12,6 @@ const INLINE = [
   Buffer.from('"inline_data"'),
   Buffer.from('"base64"'),
 ]
-
-/** Tokens that the request's prompt has, as the client says or as its bytes suggest. */
-export function promptEstimate({ wishes, body }: Parsed): number {
-  return wishes?.contextTokens ?? Math.ceil(body.length / BYTES_PER_TOKEN)
-}
 
 /** Tokens that a route takes; a window that nobody knows is no limit. */
 export function windowOf({ maxContext, model }: Route): number {

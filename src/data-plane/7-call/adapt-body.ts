@@ -8,6 +8,7 @@ import { type Loss, Losses } from '#ir/extensions.ts'
 import { askToReason } from './ask-to-reason.ts'
 import type { Asked } from './asked.ts'
 import { childOf, type Fields, fieldsIn } from './fields.ts'
+import { type Override, Overrides } from './overrides.ts'
 import { LIMIT_MEMBERS, placeOf } from './parameter-places.ts'
 import { traitsFor } from './translator.ts'
 
@@ -34,6 +35,8 @@ export type Adapting = Pick<Asked, 'gateway' | 'parsed' | 'plan' | 'hold'>
 export interface Adapted {
   readonly body: Buffer
   readonly losses: readonly Loss[]
+  /** What was set by two, for the log. */
+  readonly overridden: readonly Override[]
 }
 
 /**
@@ -47,21 +50,22 @@ export function adaptBody(asked: Adapting, target: Target, body: Buffer): Adapte
   const { force } = route.backend
   const isPlain =
     !selection.thinking && isEmpty(selection.parameters) && isEmpty(route.defaultParams) && force === undefined
-  if (isPlain && heard.length === 0) return { body, losses: [] }
+  if (isPlain && heard.length === 0) return { body, losses: [], overridden: [] }
   const fields = fieldsIn(parseFaithfulJson(body.toString('utf8')))
-  if (!fields) return { body, losses: [] }
+  if (!fields) return { body, losses: [], overridden: [] }
   const losses = new Losses()
+  const overrides = new Overrides()
   const traits = traitsFor(target, asked.gateway.settings.anthropicUpstreamVersion)
   for (const name of heard) {
     if (OPENROUTER_MEMBERS.includes(name) && name in fields) losses.dropped(`/${name}`, 'only OpenRouter follows it')
     delete fields[name]
   }
   if (heard.includes(CONTEXT_MEMBER)) withoutContext(fields)
-  layUnder(fields, route.defaultParams)
-  applyParameters(asked, target, fields, traits, losses)
+  layUnder(fields, route.defaultParams, overrides)
+  applyParameters(asked, target, fields, traits, { losses, overrides })
   reason(asked, target, fields, traits, losses)
-  if (force) enforce(fields, force, asked.plan.bound?.outputTokensMax ?? null)
-  return { body: Buffer.from(JSON.stringify(fields)), losses: losses.list }
+  if (force) enforce(fields, force, asked.plan.bound?.outputTokensMax ?? null, overrides)
+  return { body: Buffer.from(JSON.stringify(fields)), losses: losses.list, overridden: overrides.list }
 }
 
 /** A body for a counter, which has no use for what says where a request may go, and may refuse it. */
@@ -103,13 +107,23 @@ const isOfChain =
 const isEmpty = (members: object): boolean => Object.keys(members).length === 0
 
 /** The client's members win, object by object. Limits of the answer are no matter of defaults: money is held for them. */
-function layUnder(fields: Fields, defaults: Readonly<Record<string, unknown>>): void {
+function layUnder(
+  fields: Fields,
+  defaults: Readonly<Record<string, unknown>>,
+  overrides: Overrides | null,
+  at = '',
+): void {
   for (const [name, value] of Object.entries(defaults)) {
     if (LIMIT_MEMBERS.includes(name) || name === 'maxOutputTokens' || name === 'maxTokens') continue
     const own = fieldsIn(fields[name])
     const under = fieldsIn(value)
-    if (own && under) layUnder(own, under)
-    else if (fields[name] === undefined) fields[name] = structuredClone(value)
+    const path = at + name
+    if (own && under) layUnder(own, under, overrides, `${path}.`)
+    else if (fields[name] !== undefined) overrides?.note(path, 'body', 'default')
+    else {
+      fields[name] = structuredClone(value)
+      overrides?.lay(path)
+    }
   }
 }
 
@@ -117,16 +131,28 @@ function layUnder(fields: Fields, defaults: Readonly<Record<string, unknown>>): 
 const UNFORCED: ReadonlySet<string> = new Set(['model', 'stream'])
 
 /** The operator's members replace all others (R32); a limit never goes beyond what money is held for. */
-function enforce(fields: Fields, force: Readonly<Record<string, unknown>>, outputTokensMax: number | null): void {
+function enforce(
+  fields: Fields,
+  force: Readonly<Record<string, unknown>>,
+  outputTokensMax: number | null,
+  overrides: Overrides,
+): void {
   for (const [name, value] of Object.entries(force)) {
     if (UNFORCED.has(name)) continue
+    if (fields[name] !== undefined) overrides.note(name, 'backend', 'request')
     const isLimit = LIMIT_MEMBERS.includes(name) && typeof value === 'number'
     const held = typeof fields[name] === 'number' ? fields[name] : (outputTokensMax ?? Infinity)
     fields[name] = isLimit ? Math.min(value, held) : structuredClone(value)
   }
 }
 
-function applyParameters(asked: Adapting, target: Target, fields: Fields, traits: TargetTraits, losses: Losses): void {
+function applyParameters(
+  asked: Adapting,
+  target: Target,
+  fields: Fields,
+  traits: TargetTraits,
+  { losses, overrides }: { readonly losses: Losses; readonly overrides: Overrides },
+): void {
   const { protocol, route, selection } = target
   const limit = asked.hold.outputTokensMax
   for (const [name, value] of Object.entries(selection.parameters) as [keyof UriParameters, number | string][]) {
@@ -136,9 +162,13 @@ function applyParameters(asked: Adapting, target: Target, fields: Fields, traits
       losses.dropped(`/model/${name}`, place.without)
       continue
     }
-    if (name === 'max_tokens') for (const other of LIMIT_MEMBERS) delete fields[other]
     const holder = place.slice(0, -1).reduce(childOf, fields)
-    holder[place.at(-1)!] = bounded(name, value, protocol, limit, losses)
+    const last = place.at(-1)!
+    // A limit may stand there that is not the client's but what money is held for.
+    const isSet = name === 'max_tokens' ? asked.parsed.facts.outputTokensMax !== null : holder[last] !== undefined
+    if (isSet) overrides.note(place.join('.'), 'model string')
+    if (name === 'max_tokens') for (const other of LIMIT_MEMBERS) delete fields[other]
+    holder[last] = bounded(name, value, protocol, limit, losses)
   }
 }
 
@@ -165,12 +195,12 @@ function reason(asked: Adapting, target: Target, fields: Fields, traits: TargetT
   const { thinking } = route.model
   // A style of the operator's own is laid under what the client says, as any default (DeepSeek-like hosts).
   const own = fieldsIn(thinking?.['param'])
-  if (own) return layUnder(fields, own)
+  if (own) return layUnder(fields, own, null)
   const style =
     typeof thinking?.['style'] === 'string' ? (thinking['style'] as TargetTraits['reasoning']) : traits.reasoning
   if (style === 'none') return losses.dropped('/model/reasoning_effort', 'the model does not reason')
-  const { defaultEffort } = asked.gateway.settings.thinking
-  const wish = { effort, defaultEffort: defaultEffort === '' ? 'high' : defaultEffort }
+  const { defaultEffort, budget } = asked.gateway.settings.thinking
+  const wish = { effort, defaultEffort: defaultEffort === '' ? 'high' : defaultEffort, defaultBudget: budget }
   for (const name of askToReason(fields, protocol, style, wish, traits.outputTokensMax))
     losses.dropped(`/${name}`, 'the model takes none while it reasons')
 }

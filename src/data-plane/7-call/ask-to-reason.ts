@@ -10,6 +10,8 @@ export interface ReasoningWish {
   readonly effort: string | null
   /** What the suffix means where nothing else is said. */
   readonly defaultEffort: string
+  /** Tokens that the suffix asks for of models that take a number; null: a share of the output limit, or as many as they like. */
+  readonly defaultBudget: number | null
 }
 
 /** Sampling values that Claude refuses while it reasons. */
@@ -59,7 +61,8 @@ function askChat(body: Fields, style: TargetTraits['reasoning'], wish: Reasoning
   const isSaid = body['reasoning'] !== undefined || body['reasoning_effort'] !== undefined
   if (wish.effort === null && isSaid) return
   if (style !== 'openrouter') body['reasoning_effort'] = effortOf(wish)
-  else if (wish.effort === null) body['reasoning'] = { enabled: true }
+  else if (wish.effort === null)
+    body['reasoning'] = wish.defaultBudget === null ? { enabled: true } : { max_tokens: wish.defaultBudget }
   else {
     delete body['reasoning_effort']
     body['reasoning'] = { ...(body['reasoning'] as object | undefined), effort: wish.effort }
@@ -91,7 +94,9 @@ function askClaude(
     const raised = Math.max(limit, BUDGET_TOKENS_MIN + ANSWER_TOKENS_MIN)
     limits[limitName] = raised
     const share = shareOfEffort(effortOf(wish)) ?? 0.8
-    holder['thinking'] = { type: 'enabled', budget_tokens: Math.max(BUDGET_TOKENS_MIN, Math.floor(share * raised)) }
+    const isNamed = wish.effort === null && wish.defaultBudget !== null
+    const budget = isNamed ? Math.min(wish.defaultBudget, raised - ANSWER_TOKENS_MIN) : Math.floor(share * raised)
+    holder['thinking'] = { type: 'enabled', budget_tokens: Math.max(BUDGET_TOKENS_MIN, budget) }
   }
   return WITHOUT_SAMPLING.filter((name) => {
     const at = limits[name] === undefined ? holder : limits
@@ -121,9 +126,13 @@ function askGemini(
 
 const levelOf = (effort: string): string => (effort === 'xhigh' || effort === 'max' ? 'high' : effort)
 
-/** The model decides (-1), unless the string names an effort: then a share of the output limit. */
-function budgetOf({ effort }: ReasoningWish, config: Fields, outputTokensDefault: number | null): number {
-  if (effort === null) return -1
+/** The model decides (-1) where the operator does not, unless the string names an effort: then a share of the output limit. */
+function budgetOf(
+  { effort, defaultBudget }: ReasoningWish,
+  config: Fields,
+  outputTokensDefault: number | null,
+): number {
+  if (effort === null) return defaultBudget ?? -1
   if (effort === 'none') return 0
   const given = config['maxOutputTokens']
   const limit = typeof given === 'number' ? given : outputTokensDefault

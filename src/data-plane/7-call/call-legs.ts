@@ -4,7 +4,7 @@ import { PASSTHROUGH } from '#codecs/index.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import { Departure } from '#data-plane/departure.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
-import type { Plan } from '#data-plane/5-plan/plan.ts'
+import type { LegPlan } from '#data-plane/5-plan/plan.ts'
 import { REASONING_BYTES_MAX } from '#data-plane/reasoning-leg.ts'
 import { Report } from '#data-plane/report.ts'
 import type { Loss } from '#ir/extensions.ts'
@@ -15,6 +15,7 @@ import type { Asked } from './asked.ts'
 import { Failover } from './failover.ts'
 import { type Fields, fieldsIn } from './fields.ts'
 import { Thought } from './thought.ts'
+import { addThought, withoutReasoning } from './with-thought.ts'
 
 const UNREASONED: Loss = {
   path: '/model',
@@ -28,9 +29,9 @@ const UNREASONED: Loss = {
  * answer is the client's. Without the first the second answers all the same, with a warning. Throws GatewayError as the
  * second leg does.
  */
-export async function callLegs(asked: Asked, plan: Plan): Promise<Answer> {
+export async function callLegs(asked: Asked, plan: LegPlan): Promise<Answer> {
   const attempts: AttemptRecord[] = []
-  const leg = isReasonedFirst(asked) ? await reason(asked, plan, attempts) : null
+  const leg = isReasonedFirst(asked, plan) ? await reason(asked, plan, attempts) : null
   if (leg) attempts.push(...leg.answer.attempts)
   const parsed = executed(asked, leg?.text ?? '')
   const answer = await new Failover({ ...asked, parsed }).run().catch((error: unknown) => {
@@ -41,14 +42,14 @@ export async function callLegs(asked: Asked, plan: Plan): Promise<Answer> {
 }
 
 /** The first turns of a conversation always, later ones by lot. */
-function isReasonedFirst({ gateway, parsed }: Asked): boolean {
+function isReasonedFirst({ gateway }: Asked, { asked }: LegPlan): boolean {
   const { reasoningForceInitialTurns, reasoningInjectionProbability } = gateway.settings.hybrid
-  const turns = messagesOf(fieldsOf(parsed)).filter((message) => fieldsIn(message)?.['role'] === 'user').length
+  const turns = messagesOf(fieldsOf(asked)).filter((message) => fieldsIn(message)?.['role'] === 'user').length
   return turns <= reasoningForceInitialTurns || gateway.random() < reasoningInjectionProbability
 }
 
 /** Null when the leg fails, is late, or has nothing to say; a client that left ends the request in the second leg. */
-async function reason(asked: Asked, plan: Plan, attempts: AttemptRecord[]): Promise<ReasoningLeg | null> {
+async function reason(asked: Asked, plan: LegPlan, attempts: AttemptRecord[]): Promise<ReasoningLeg | null> {
   const { gateway, exchange, parsed, hold, report } = asked
   const { reasoningModelTimeoutMs } = gateway.settings.hybrid
   const departure = new Departure()
@@ -58,7 +59,7 @@ async function reason(asked: Asked, plan: Plan, attempts: AttemptRecord[]): Prom
   const own: Asked = {
     ...asked,
     exchange: { ...exchange, departure } satisfies Exchange,
-    parsed: reasoningParsed(asked),
+    parsed: reasoningParsed(asked, plan),
     plan,
     hold: { ...hold, outputTokensMax: limit },
     report: new Report(),
@@ -82,28 +83,20 @@ async function reason(asked: Asked, plan: Plan, attempts: AttemptRecord[]): Prom
 
 /** Members that are about the answer and not about thinking. */
 const ANSWER_MEMBERS = ['max_tokens', 'max_completion_tokens', 'n', 'response_format', 'stream_options']
-/** Members that ask for reasoning. */
-const REASONING_MEMBERS = ['reasoning', 'reasoning_effort', 'thinking', 'enable_thinking', 'include_reasoning']
 
-function reasoningParsed({ gateway, parsed }: Asked): Parsed {
-  const fields = fieldsOf(parsed)
-  for (const name of [...ANSWER_MEMBERS, ...REASONING_MEMBERS]) delete fields[name]
+function reasoningParsed({ gateway }: Asked, { asked }: LegPlan): Parsed {
+  const fields = fieldsOf(asked)
+  for (const name of ANSWER_MEMBERS) delete fields[name]
+  withoutReasoning(asked.surface, fields)
   fields['stream'] = true
-  return { ...rewritten(gateway, parsed, fields), stream: true, asJsonArray: false, reportsLosses: false }
+  return { ...rewritten(gateway, asked, fields), stream: true, reportsLosses: false }
 }
 
 /** The client's request with what was thought about it, and without a wish to think again. */
 function executed({ gateway, parsed }: Asked, text: string): Parsed {
   const fields = fieldsOf(parsed)
-  for (const name of REASONING_MEMBERS) delete fields[name]
-  if (text !== '') {
-    const messages = messagesOf(fields)
-    const isSystem = (message: unknown): boolean =>
-      ['system', 'developer'].includes(String(fieldsIn(message)?.['role']))
-    const at = messages.findIndex((message) => !isSystem(message))
-    const content = `Reasoning about the request, done beforehand:\n<reasoning>\n${text}\n</reasoning>`
-    fields['messages'] = messages.toSpliced(at < 0 ? messages.length : at, 0, { role: 'system', content })
-  }
+  withoutReasoning(parsed.surface, fields)
+  if (text !== '') addThought(parsed.surface, fields, text, gateway.settings.hybrid.repeatMessages)
   return rewritten(gateway, parsed, fields)
 }
 

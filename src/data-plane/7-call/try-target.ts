@@ -135,6 +135,8 @@ function finish(asked: Asked, target: Target, translator: Translation | null, wa
   const plain = sendingOf(asked, target, translator, watch.credential)
   const sending = withCaching(gateway, exchange, target, plain)
   const adapted = adaptBody(asked, target, sending.body)
+  const { overridden } = adapted
+  if (overridden.length > 0) gateway.log.debug({ requestId: exchange.id, overridden }, 'parameters overridden')
   const ruled = applyParamRules(paramRulesOf(target), adapted.body, translator?.paths ?? {})
   const marked = sending === plain ? [] : [MARKED]
   report.rule(target.protocol, [...target.selection.warnings, ...marked, ...adapted.losses, ...ruled.losses])

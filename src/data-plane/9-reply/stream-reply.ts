@@ -69,8 +69,8 @@ export class StreamReply implements EventSink {
     this.arrayFrames = parsed.asJsonArray ? new JsonArrayFrames() : null
     this.showsUsage = exchange.openRouter ? parsed.facts.showsUsage !== false : parsed.facts.showsUsage === true
     this.reports = parsed.reportsLosses && hasReportMember(parsed.surface)
-    const thought = reasoningChunk(exchange, answer)
-    if (thought) this.output.push(thought)
+    const thought = reasoningChunk(exchange, parsed.surface, answer)
+    if (thought) this.output.push(this.frame(thought))
     // A keep-alive has sent the head already, without what was not known then.
     if (exchange.keepAlive.hasOpened) return
     const headers = streamHeaders(exchange, parsed.asJsonArray)

@@ -2,7 +2,7 @@ import { parseFaithfulJson } from '#base/exact-json.ts'
 import { CLIENT_CODECS } from '#codecs/index.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
-import { promptEstimate } from '#data-plane/5-plan/window.ts'
+import { promptEstimate } from '#data-plane/prompt-estimate.ts'
 import { countTokens } from '#tokens/count-tokens.ts'
 
 /** Tokens of a prompt; `method` says how they were found, `errorBoundPercent` how far off they may be. */

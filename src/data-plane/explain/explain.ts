@@ -4,6 +4,7 @@ import { formatUsd } from '#base/money.ts'
 import { adapterOf } from '#base/protocols.ts'
 import { parseBody, type Parsed } from '#data-plane/3-parse/parse.ts'
 import { type Heading, resolveModel, resolveRequest, scopeOf } from '#data-plane/4-resolve/resolve.ts'
+import { ruleFor } from '#data-plane/4-resolve/rules.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
 import { planLegs } from '#data-plane/5-plan/legs.ts'
 import type { Excluded, Plan, Target } from '#data-plane/5-plan/plan.ts'
@@ -73,6 +74,7 @@ function told(selection: Selection, seesBackends: boolean): Readonly<Record<stri
     thinking: selection.thinking,
     parameters: selection.parameters,
     alias_rule: selection.aliasRule,
+    rule: selection.rule ?? null,
     pinned: selection.isPinned,
     sort: selection.sort,
     ...(seesBackends && {
@@ -94,7 +96,7 @@ async function explain(gateway: Gateway, asker: Asker, asked: Buffer): Promise<R
   const heading: Heading = { id: EXPLAINED, openRouter, request: { headers } }
   const parsed = parseBody(addressed, question.body, jsonDepthMax, { reportsLosses: false, timeoutMs: null })
   const scope = scopeOf(gateway, caller, headers['x-gateway-group'])
-  const selection = resolveRequest(gateway, scope, parsed)
+  const selection = resolveRequest(gateway, scope, parsed, ruleFor(gateway, caller, parsed, heading))
   const excluded: Excluded[] = []
   const plan = planOrError(() => planLegs(gateway, caller, parsed, selection, heading, excluded))
   const base = {
