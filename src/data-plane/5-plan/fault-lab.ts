@@ -80,8 +80,9 @@ function played(target: Target, wanted: Wanted): Target {
 
 /** A real target whose place the simulator takes. */
 function replaced(target: Target, backend: Backend, parsed: Parsed, wanted: Wanted): Target {
-  // The one protocol that the simulator does not speak.
-  const protocol = target.protocol === 'bedrock-converse' ? parsed.surface : target.protocol
+  // The protocols that the simulator does not speak.
+  const isForeign = target.protocol === 'bedrock-converse' || target.protocol === 'cohere-chat'
+  const protocol = isForeign ? parsed.surface : target.protocol
   const upstreamModel = parsed.operation === 'embed' ? 'sim/embed' : modelFor(wanted.asked)
   const route = { ...target.route, backend, upstreamModel, price: unpaid(target.route.price) }
   return { ...target, fault: { ...wanted, route, protocol } }
