@@ -25,6 +25,8 @@ test('recorded requests to Cohere keep their meaning through Chat Completions', 
       protocol: 'cohere-chat',
       upstreamModel: String(request.body.model),
       backendType: 'cohere',
+      vendor: 'cohere',
+      capabilities: new Set(),
       outputTokensMax: null,
       anthropicVersion: '2023-06-01',
     })
