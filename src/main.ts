@@ -9,6 +9,8 @@ import { type Caller, LOCAL_ACCOUNT_ID } from '#accounts/types.ts'
 import { readVersion } from '#base/version.ts'
 import { simulatedBackend } from '#catalog/build-backend.ts'
 import { buildCatalog, createCatalogSource } from '#catalog/catalog.ts'
+import { ensureDiscoveredFolder } from '#catalog/discovery/discovered-file.ts'
+import { type SyncedBackend, syncRegularly } from '#catalog/discovery/sync-regularly.ts'
 import type { Backend, Catalog, CatalogSource } from '#catalog/types.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { createReloader, type Reloader } from '#config/reload.ts'
@@ -146,6 +148,7 @@ async function openPlanes(
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app.server, settings.host)
   const anthropic = await listenForAnthropic(app, settings)
+  const stopSyncing = syncRegularly({ backends: () => autoSynced(reloader.current.settings, catalog.current), log })
   const stopRegularWork = workRegularly(store, ledger, [responses, seals], log)
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()
@@ -158,6 +161,7 @@ async function openPlanes(
     ...foundBy(loaded, catalog.current, simulator),
     close: async () => {
       stopRegularWork()
+      await stopSyncing()
       reloader.close()
       await endTraffic(app, anthropic, active)
       await requestLog.flush()
@@ -324,9 +328,11 @@ function watchConfig(
 ): Reloader {
   const reloader = createReloader({
     initial,
+    folder: ensureDiscoveredFolder(initial.settings.dataDir),
     load: () => loadConfig(options),
     apply: (next) => {
       apply(next)
+      for (const warning of next.warnings) log.warn({ warning }, 'configuration')
       log.info({ file: next.settings.configFile }, 'configuration reloaded')
     },
     rejected: (lines) => log.error({ lines }, 'the new configuration is not valid; the old one stays'),
@@ -371,6 +377,13 @@ function localCallerOf(settings: Settings): Caller {
     tier: 'free',
   } as const
   return { account, key: null, billing: settings.billingMode }
+}
+
+/** The backends whose model lists are followed, and where what they list is kept (R56). */
+function autoSynced({ dataDir, catalog }: Settings, { backends }: Catalog): SyncedBackend[] {
+  return [...backends.values()]
+    .filter(({ id, enabled }) => enabled && catalog.backends[id]?.autoSync === true)
+    .map((backend) => ({ backend, dataDir }))
 }
 
 /** Starts what runs beside the requests, and gives its end. */

@@ -32,6 +32,8 @@ export interface ReloaderOptions {
   /** These paths changed but need a restart; everything else was applied. */
   readonly restartNeeded: (paths: readonly string[]) => void
   readonly debounceMs?: number
+  /** A folder whose files belong to the configuration too; it must exist. */
+  readonly folder?: string
 }
 
 export interface Reloader {
@@ -48,6 +50,7 @@ export function createReloader(options: ReloaderOptions): Reloader {
   let current = options.initial
   let seen = contentDigest(current.settings.configFile)
   let watcher: FSWatcher | undefined
+  let folderWatcher: FSWatcher | undefined
   let timer: NodeJS.Timeout | undefined
 
   const reload = (): boolean => {
@@ -63,12 +66,18 @@ export function createReloader(options: ReloaderOptions): Reloader {
       return false
     }
   }
+  let folderChanged = false
   const onEvent = (): void => {
     clearTimeout(timer)
     timer = setTimeout(() => {
-      if (contentDigest(current.settings.configFile) !== seen) reload()
+      if (folderChanged || contentDigest(current.settings.configFile) !== seen) reload()
+      folderChanged = false
     }, options.debounceMs ?? DEBOUNCE_MS)
     timer.unref()
+  }
+  const onFolder = (): void => {
+    folderChanged = true
+    onEvent()
   }
   return {
     get current() {
@@ -76,6 +85,7 @@ export function createReloader(options: ReloaderOptions): Reloader {
     },
     reload,
     watch() {
+      if (options.folder !== undefined) folderWatcher ??= watch(options.folder, { persistent: false }, onFolder)
       const file = current.settings.configFile
       if (file === null || watcher !== undefined) return
       // The folder and not the file: a replaced file or a swapped symbolic link would end a watch on the file itself.
@@ -86,6 +96,8 @@ export function createReloader(options: ReloaderOptions): Reloader {
       clearTimeout(timer)
       watcher?.close()
       watcher = undefined
+      folderWatcher?.close()
+      folderWatcher = undefined
     },
   }
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { readVersion } from '#base/version.ts'
+import { eventually } from '#test/faults/gateway.ts'
 import { type Json, MODELS, startTestGateway, type TestGateway } from './gateway.ts'
 
 /** What upstreams are told about the calling application, as it arrives there (R113, R114, C19, C28). */
@@ -103,4 +105,15 @@ describe('configuration', () => {
       'x-title': 'Env',
     })
   })
+})
+
+test('a changed file changes what upstreams are told, without a restart (R115)', async () => {
+  await using gateway = await startTestGateway({ config: { identity: { user_agent: { override_value: 'Before/1' } } } })
+  assert.equal((await seen(gateway, '/v1/chat/completions', chat))['user-agent'], 'Before/1')
+  const config = JSON.parse(readFileSync(gateway.configFile, 'utf8')) as Json
+  config.identity.user_agent.override_value = 'After/1'
+  writeFileSync(gateway.configFile, JSON.stringify(config))
+  await eventually('the new name is sent', 5000, async () =>
+    (await seen(gateway, '/v1/chat/completions', chat))['user-agent'] === 'After/1' ? true : undefined,
+  )
 })
