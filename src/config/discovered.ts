@@ -1,10 +1,15 @@
 import { isEmbedding } from '#catalog/kinds.ts'
 import { type DiscoveredEntry, readDiscovered } from '#catalog/discovery/discovered-file.ts'
+import { findReference } from '#catalog/reference.ts'
+import { findPreset } from '#providers/presets.ts'
 import { readPrice } from '#catalog/read-price.ts'
 import type { BackendSettings, ModelSettings, RouteSettings } from '#catalog/settings.ts'
 import type { Findings } from './backends.ts'
 import type { ConfigFile } from './schema.ts'
 import { readModels, readRoute } from './sections.ts'
+
+/** Lower wins (C8): a vendor's own list goes before that of a host which resells the same id. */
+const RESELLER_PRIORITY = 10
 
 /** Accepted models by backend (R56). */
 export type DiscoveredModels = Readonly<Record<string, readonly DiscoveredEntry[]>>
@@ -41,7 +46,9 @@ export function addDiscovered(
   const known = new Set(models.map(({ id }) => id))
   const routed = new Set(routes.map(({ model, backend }) => `${backend}:${model}`))
   for (const [backend, entries] of Object.entries(discovered)) {
-    if (backends[backend] === undefined) continue
+    const type = backends[backend]?.type
+    if (type === undefined) continue
+    const priority = findPreset(type)?.vendor == null ? RESELLER_PRIORITY : 0
     for (const { upstream_model, status, price: written, ...facts } of entries) {
       const { id } = facts
       const embedding = isEmbedding(facts.capabilities ?? [])
@@ -50,10 +57,12 @@ export function addDiscovered(
       findings.warnings.push(...faults.map((fault) => `backends.${backend}: discovered: ${fault}`))
       // A price that cannot be read is no price, and never a price of nothing.
       const price = written && faults.length === 0 ? { price: written } : {}
-      if (!known.has(id)) models.push(...readModels([{ ...facts, ...price }], []))
+      // A host that resells a known model must not set the price of its maker's own routes.
+      const ofModel = type === 'openrouter' || findReference(id, Date.now()) === undefined ? price : {}
+      if (!known.has(id)) models.push(...readModels([{ ...facts, ...ofModel }], []))
       known.add(id)
       if (routed.has(`${backend}:${id}`)) continue
-      routes.push(readRoute({ model: id, backend, upstream_model, status, ...price }, id, embedding, []))
+      routes.push(readRoute({ model: id, backend, upstream_model, status, priority, ...price }, id, embedding, []))
     }
   }
 }

@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { buildCatalog } from '#catalog/catalog.ts'
+import { writeDiscovered } from '#catalog/discovery/discovered-file.ts'
 import { NO_LIMITS } from '#limits/types.ts'
 import { ConfigError, loadConfig, type LoadedConfig } from './load.ts'
 import { PENDING } from './pending.ts'
@@ -327,4 +329,33 @@ test('identity: values that could start another header, and sources that are pri
   assert.match(refused({ user_agent: { override_value: 'x'.repeat(301) } })[0]!, /longer than 300 characters/)
   const { warnings } = load({ file: { identity: { referer: { mode: 'override' } } } })
   assert.deepEqual(warnings, ['identity.referer: mode override without override_value; our own name is sent'])
+})
+
+test('a discovered model is priced at its own host only, goes behind the maker, and never has a broken price', () => {
+  const dataDir = join(folder, 'discovered-data')
+  const models = [
+    {
+      id: 'gpt-5',
+      upstream_model: 'gpt-5-resold',
+      status: 'active' as const,
+      price: { input: '0.01', output: '0.02' },
+    },
+    { id: 'own-model', upstream_model: 'own', status: 'active' as const, price: { input: '1', output: '2' } },
+    { id: 'broken', upstream_model: 'broken', status: 'active' as const, price: { input: 'free' } },
+  ]
+  writeDiscovered(dataDir, 'host', { synced_at: '2026-01-01T00:00:00Z', models })
+  const host = { type: 'openai-compatible', api_url: 'http://127.0.0.1:9/v1', api_key: 'k' }
+  const file = {
+    server: { data_dir: dataDir },
+    backends: { openai: { api_key: 'k', models: ['gpt-5'] }, host },
+    models: [],
+  }
+  const { settings, warnings } = load({ file })
+  const catalog = buildCatalog(settings, { simulatorUrl: null, nowMs: Date.now() })
+  const [maker, resold] = catalog.routes.get('gpt-5')!
+  assert.deepEqual([maker?.backend.id, maker?.price?.source], ['openai', 'reference'])
+  assert.deepEqual([resold?.backend.id, resold?.price?.input, resold?.upstreamModel], ['host', 10_000n, 'gpt-5-resold'])
+  assert.equal(catalog.models.get('own-model')?.price?.input, 1_000_000n)
+  assert.equal(catalog.routes.get('broken')?.[0]?.price, null)
+  assert.ok(warnings.some((line) => line.startsWith('backends.host: discovered: broken.price')))
 })
