@@ -85,5 +85,41 @@ test('refusals, silence, size and nonsense are told without the credential', asy
       },
     )
   }
-  await assert.rejects(fetchModelList(backendOf('b', { type: 'azure' })), /cannot be read; name its models/)
+  const vertex = backendOf('b', { type: 'vertex', cloud: { kind: 'vertex', project: 'p', location: 'global' } })
+  await assert.rejects(fetchModelList(vertex), /cannot be read; name its models/)
+})
+
+test('Azure tells its deployments, Cohere and Bedrock their models, signed where keys sign', async () => {
+  const asked: string[] = []
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
+    const { authorization = '', 'api-key': key } = request.headers
+    asked.push(`${request.url} ${key ?? authorization.replace(/\/\d{8}\//, '/DATE/').replace(/, Signed.*/, '')}`)
+    if (request.url?.startsWith('/openai')) return json(response, { data: [{ id: 'd', model: 'gpt-5' }] })
+    if (request.url?.startsWith('/v1/models')) return json(response, { models: [{ name: 'command' }] })
+    if (request.url?.startsWith('/foundation')) return json(response, { modelSummaries: [{ modelId: 'a.b' }] })
+    const isLast = request.url?.includes('nextToken') ?? false
+    const inferenceProfileSummaries = [{ inferenceProfileId: isLast ? 'eu.a.b' : 'us.a.b' }]
+    return json(response, { inferenceProfileSummaries, ...(isLast ? {} : { nextToken: 't' }) })
+  }
+  await withList(answer, async (backend) => {
+    const azure = backend({ auth: 'api-key', cloud: { kind: 'azure', apiVersion: '2024-10-21' } })
+    assert.deepEqual(await fetchModelList(azure), { shape: 'azure', entries: [{ id: 'd', model: 'gpt-5' }] })
+    const cohere = backend({ protocols: ['cohere-chat'] })
+    assert.deepEqual(await fetchModelList(cohere), { shape: 'cohere', entries: [{ name: 'command' }] })
+    const aws = { region: 'us-east-1', accessKeyId: 'AKID', secretAccessKey: 's', sessionToken: null }
+    const bedrock = backend({ auth: 'none', credentials: [], aws, cloud: { kind: 'bedrock' } })
+    assert.deepEqual((await fetchModelList(bedrock)).entries, [
+      { modelId: 'a.b' },
+      { inferenceProfileId: 'us.a.b' },
+      { inferenceProfileId: 'eu.a.b' },
+    ])
+  })
+  const signature = 'AWS4-HMAC-SHA256 Credential=AKID/DATE/us-east-1/bedrock/aws4_request'
+  assert.deepEqual(asked, [
+    '/openai/deployments?api-version=2023-03-15-preview credential',
+    '/v1/models?page_size=1000 Bearer credential',
+    `/foundation-models ${signature}`,
+    `/inference-profiles?maxResults=1000 ${signature}`,
+    `/inference-profiles?maxResults=1000&nextToken=t ${signature}`,
+  ])
 })

@@ -1,6 +1,9 @@
 import { request } from 'undici'
-import type { Backend } from '#catalog/types.ts'
+import type { AwsAccess, Backend } from '#catalog/types.ts'
+import { signRequest } from './aws-signature.ts'
+import { renewableAccess } from './backend-access.ts'
 import { pushIdentity } from './identity.ts'
+import { listAddresses, type ListShape } from './model-list-address.ts'
 
 /** One answer of a model list; OpenRouter's is about 1 MB. */
 export const MODEL_LIST_BYTES_MAX = 16 * 1024 * 1024
@@ -8,10 +11,9 @@ export const MODEL_LIST_BYTES_MAX = 16 * 1024 * 1024
 export const MODEL_LIST_PAGES_MAX = 20
 /** One page, from connecting to its last byte. */
 const PAGE_MS = 30_000
-const PAGE_SIZE = 1000
 
 export interface ModelList {
-  readonly shape: 'openai' | 'anthropic' | 'gemini'
+  readonly shape: ListShape
   /** As the upstream wrote them. */
   readonly entries: readonly unknown[]
 }
@@ -24,69 +26,35 @@ export interface FetchOptions {
 
 /** Reads a backend's own list of models. Throws an Error whose message says what went wrong, without any secret. */
 export async function fetchModelList(backend: Backend, options: FetchOptions = {}): Promise<ModelList> {
-  const { shape, url, next } = addressOf(backend)
+  const addresses = listAddresses(backend)
   const entries: unknown[] = []
-  let at: string | null = url
-  for (let page = 0; at !== null && page < MODEL_LIST_PAGES_MAX; page++) {
-    const answer = await readPage(backend, at, shape, options)
-    const list = shape === 'gemini' ? answer['models'] : answer['data']
-    if (!Array.isArray(list)) throw new Error(`${backend.id}: the answer of its model list is no list`)
-    entries.push(...list)
-    at = next(answer)
-  }
-  return { shape, entries }
-}
-
-interface Address {
-  readonly shape: ModelList['shape']
-  readonly url: string
-  /** Where the next page is; null at the end. */
-  readonly next: (answer: Readonly<Record<string, unknown>>) => string | null
-}
-
-function addressOf(backend: Backend): Address {
-  const at = (protocol: Backend['protocols'][number]): string =>
-    (backend.protocolUrls?.[protocol] ?? backend.apiUrl).replace(/\/+$/, '')
-  const openai = backend.protocols.find((protocol) => protocol.startsWith('openai-'))
-  if (backend.apiUrl === '' || backend.aws !== null || backend.type === 'azure' || backend.type === 'bedrock') {
-    throw new Error(`${backend.id}: the model list of type ${backend.type} cannot be read; name its models in the file`)
-  }
-  if (openai !== undefined) return { shape: 'openai', url: `${at(openai)}/models`, next: () => null }
-  if (backend.protocols.includes('anthropic-messages')) {
-    const url = `${at('anthropic-messages')}/v1/models?limit=${PAGE_SIZE}`
-    return {
-      shape: 'anthropic',
-      url,
-      next: ({ has_more: more, last_id: last }) =>
-        more === true && typeof last === 'string' ? `${url}&after_id=${encodeURIComponent(last)}` : null,
+  for (const { shape, url, member, next } of addresses) {
+    let at: string | null = url
+    for (let page = 0; at !== null && page < MODEL_LIST_PAGES_MAX; page++) {
+      const answer = await readPage(backend, at, shape, options)
+      const list = answer[member]
+      if (!Array.isArray(list)) throw new Error(`${backend.id}: the answer of its model list is no list`)
+      entries.push(...list)
+      at = next(answer)
     }
   }
-  const url = `${at('gemini')}/v1beta/models?pageSize=${PAGE_SIZE}`
-  return {
-    shape: 'gemini',
-    url,
-    next: ({ nextPageToken: token }) =>
-      typeof token === 'string' && token !== '' ? `${url}&pageToken=${encodeURIComponent(token)}` : null,
-  }
+  return { shape: addresses[0]!.shape, entries }
 }
 
 async function readPage(
   backend: Backend,
   url: string,
-  shape: ModelList['shape'],
+  shape: ListShape,
   { pageMs = PAGE_MS, signal }: FetchOptions,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const flat = ['accept', 'application/json', 'accept-encoding', 'identity']
-  pushIdentity(flat, backend, {})
-  const [credential] = backend.credentials
-  if (credential !== undefined && backend.auth === 'bearer') flat.push('authorization', `Bearer ${credential}`)
-  else if (credential !== undefined && backend.auth !== 'none') flat.push(backend.auth, credential)
-  if (shape === 'anthropic') flat.push('anthropic-version', '2023-06-01')
-  for (const [name, value] of Object.entries(backend.headers)) flat.push(name, value)
   let bytes: Buffer
   try {
     const limit = AbortSignal.timeout(pageMs)
-    bytes = await readBytes(url, flat, signal ? AbortSignal.any([limit, signal]) : limit)
+    bytes = await readBytes(
+      url,
+      await headersFor(backend, url, shape),
+      signal ? AbortSignal.any([limit, signal]) : limit,
+    )
   } catch (thrown) {
     throw new Error(`${backend.id}: its model list cannot be read: ${reasonOf(thrown, pageMs)}`, { cause: thrown })
   }
@@ -97,6 +65,41 @@ async function readPage(
     // Told below, like an answer that is no object.
   }
   throw new Error(`${backend.id}: the answer of its model list is not JSON`)
+}
+
+/** With the credential that is written down, or one that was fetched for it. */
+async function headersFor(backend: Backend, url: string, shape: ListShape): Promise<string[]> {
+  const flat = ['accept', 'application/json', 'accept-encoding', 'identity']
+  pushIdentity(flat, backend, {})
+  const renewable = renewableAccess(backend)
+  const access = renewable && (renewable.current ?? (await renewable.renew()))
+  const credential = access?.credential ?? backend.credentials[0]
+  if (credential !== undefined && backend.auth === 'bearer') flat.push('authorization', `Bearer ${credential}`)
+  else if (credential !== undefined && backend.auth !== 'none') flat.push(backend.auth, credential)
+  if (shape === 'anthropic') flat.push('anthropic-version', '2023-06-01')
+  for (const [name, value] of Object.entries(backend.headers)) flat.push(name, value)
+  const aws = access?.aws ?? backend.aws
+  if (aws) flat.push(...signedGet(aws, new URL(url)))
+  return flat
+}
+
+function signedGet(aws: AwsAccess, { host, pathname: path, searchParams }: URL): string[] {
+  const { region, accessKeyId, secretAccessKey, sessionToken } = aws
+  const signed = signRequest({
+    method: 'GET',
+    host,
+    path,
+    query: Object.fromEntries(searchParams),
+    headers: {},
+    body: Buffer.alloc(0),
+    region,
+    service: 'bedrock',
+    accessKeyId,
+    secretAccessKey,
+    sessionToken,
+    at: new Date(),
+  })
+  return Object.entries(signed).flat()
 }
 
 async function readBytes(url: string, headers: string[], signal: AbortSignal): Promise<Buffer> {

@@ -29,10 +29,16 @@ async function start(list: { current: Json[] }, rest: object = {}): Promise<Test
 }
 
 /** The command on the running gateway's own files. */
-async function sync(gateway: TestGateway, ...args: string[]): Promise<{ code: number; out: Json; errors: string }> {
+const sync = (gateway: TestGateway, ...args: string[]) => syncOf('openrouter', gateway, ...args)
+
+async function syncOf(
+  backend: string,
+  gateway: TestGateway,
+  ...args: string[]
+): Promise<{ code: number; out: Json; errors: string }> {
   const texts = { out: '', errors: '' }
   const code = await runCli({
-    args: ['backends', 'sync', 'openrouter', '--json', ...args],
+    args: ['backends', 'sync', backend, '--json', ...args],
     env: {},
     cwd: join(gateway.configFile, '..'),
     out: (text) => void (texts.out += text),
@@ -51,7 +57,7 @@ const serves = (gateway: TestGateway, ids: readonly string[]) =>
   )
 
 describe('backends sync', () => {
-  test('proposes, and writes only what is accepted; a running gateway takes it over with its prices', async () => {
+  test('R56: proposes, and writes only what is accepted; a running gateway takes it over with its prices', async () => {
     const list = { current: ['a/one', 'a/two', 'b/three'].map((id) => listed(id)) }
     await using gateway = await start(list)
     const first = await sync(gateway)
@@ -77,7 +83,7 @@ describe('backends sync', () => {
     assert.equal(told.headers.get('x-gateway-cost'), '0.000105')
   })
 
-  test('what vanishes upstream becomes inactive and is kept; what returns is proposed again', async () => {
+  test('R56: what vanishes upstream becomes inactive and is kept; what returns is proposed again', async () => {
     const list = { current: [listed('a/one'), listed('a/two')] }
     await using gateway = await start(list)
     await sync(gateway, '--accept', 'all')
@@ -135,4 +141,49 @@ test('the file stands above what was discovered, and a broken generated file is 
   assert.equal(gateway.upstream.received.at(-1)?.fields['model'], 'a/one-of-the-file')
   writeFileSync(join(gateway.running.dataDir, 'discovered', 'openrouter.yaml'), 'models: 3\n')
   await serves(gateway, ['a/one'])
+})
+
+test('R56: deployments of Azure and profiles of Bedrock become routes that can be called', async () => {
+  const deployments = { data: [{ id: 'our-chat', model: 'gpt-5', status: 'succeeded' }] }
+  const models = {
+    modelSummaries: [
+      { modelId: 'amazon.nova-lite-v1:0', outputModalities: ['TEXT'], inferenceTypesSupported: ['ON_DEMAND'] },
+    ],
+  }
+  await using gateway = await startTestGateway({
+    flags: { 'disable-auth': true },
+    config: (url) => ({
+      backends: {
+        azure: { type: 'azure', api_url: url, api_key: 'azure-key-0123456789', api_version: '2024-10-21' },
+        bedrock: {
+          type: 'bedrock',
+          api_url: url,
+          region: 'us-east-1',
+          access_key_id: 'AKIDEXAMPLE',
+          secret_access_key: 'secret-0123456789',
+        },
+      },
+    }),
+    always: ({ path }) => {
+      if (path === '/openai/deployments') return { body: deployments }
+      if (path === '/foundation-models') return { body: models }
+      if (path === '/inference-profiles') return { body: { inferenceProfileSummaries: [] } }
+      return undefined
+    },
+  })
+  for (const name of ['azure', 'bedrock']) {
+    const { code, out } = await syncOf(name, gateway, '--accept', 'all')
+    assert.deepEqual([code, out.accepted.length], [0, 1], name)
+  }
+  await eventually('both are listed', WAIT_MS, async () => {
+    const { json } = await gateway.ask('/v1/models', { key: null })
+    const ids = json.data.map(({ id }: Json) => id)
+    return (ids.includes('gpt-5') && ids.includes('amazon.nova-lite-v1')) || undefined
+  })
+  const messages = [{ role: 'user', content: 'hi' }]
+  const told = await gateway.ask('/v1/chat/completions', { key: null, body: { model: 'gpt-5', messages } })
+  assert.equal(told.json.model, 'gpt-5')
+  assert.equal(gateway.upstream.received.at(-1)!.path, '/openai/deployments/our-chat/chat/completions')
+  await gateway.ask('/v1/chat/completions', { key: null, body: { model: 'amazon.nova-lite-v1', messages } })
+  assert.equal(gateway.upstream.received.at(-1)!.path, '/model/amazon.nova-lite-v1%3A0/converse')
 })

@@ -1,20 +1,10 @@
 import { z } from 'zod'
 import { decimalText, formatPriceEach, formatPricePerMillion, parsePriceEach } from '#base/money.ts'
 import { NOT_SERVED } from '#catalog/curated.ts'
-
-/** A model as an upstream lists it, in the words of the configuration file. What the upstream does not tell is absent. */
-export interface DiscoveredModel {
-  readonly id: string
-  readonly upstream_model: string
-  readonly name?: string
-  readonly context_window?: number
-  readonly max_output?: number
-  readonly capabilities?: readonly string[]
-  readonly input_modalities?: readonly string[]
-  readonly output_modalities?: readonly string[]
-  /** Decimal text, USD per million tokens; `image` and `request` in USD each. */
-  readonly price?: Readonly<Record<string, string>>
-}
+import type { ListShape } from '#providers/model-list-address.ts'
+import { joinProfiles, readAzure, readBedrock, readCohere } from './cloud-lists.ts'
+import type { DiscoveredModel } from './discovered-model.ts'
+import { present } from './discovered-model.ts'
 
 /** More models than any upstream lists; what is beyond is left out, and said so. */
 export const DISCOVERED_MODELS_MAX = 5000
@@ -54,8 +44,6 @@ const geminiModel = z.object({
   supportedGenerationMethods: names.optional().catch(undefined),
 })
 
-export type ListShape = 'openai' | 'anthropic' | 'gemini'
-
 /** The models of a list, in its order, each id once; `remarks` tells what was left out and why. Never throws on an entry. */
 export function readModelList(
   entries: readonly unknown[],
@@ -64,14 +52,20 @@ export function readModelList(
   const remarks: string[] = []
   const models = new Map<string, DiscoveredModel>()
   let unreadable = 0
-  for (const entry of entries) {
+  for (const entry of shape === 'bedrock' ? joinProfiles(entries) : entries) {
     const model = READERS[shape](entry, remarks)
     if (model === undefined) unreadable++
-    else if (model !== null && models.size < DISCOVERED_MODELS_MAX && !models.has(model.id)) models.set(model.id, model)
+    else if (model !== null && models.size < DISCOVERED_MODELS_MAX) add(models, model)
   }
   if (unreadable > 0) remarks.push(`${unreadable} entries of the list cannot be read`)
   if (entries.length > DISCOVERED_MODELS_MAX) remarks.push(`only the first ${DISCOVERED_MODELS_MAX} models are read`)
   return { models: [...models.values()], remarks }
+}
+
+/** A second deployment of one model goes by its own name. */
+function add(models: Map<string, DiscoveredModel>, model: DiscoveredModel): void {
+  const id = models.has(model.id) ? model.upstream_model : model.id
+  if (!models.has(id)) models.set(id, { ...model, id })
 }
 
 /** Undefined: no entry that can be read. Null: a model of a kind that the gateway does not serve. */
@@ -124,11 +118,10 @@ const READERS: Readonly<Record<ListShape, Reader>> = {
       capabilities: embeds ? ['embeddings'] : undefined,
     })
   },
+  cohere: readCohere,
+  azure: readAzure,
+  bedrock: readBedrock,
 }
-
-/** Without what is undefined, so that it stays absent in the file. */
-const present = (model: { [key in keyof DiscoveredModel]: DiscoveredModel[key] | undefined }): DiscoveredModel =>
-  Object.fromEntries(Object.entries(model).filter(([, value]) => value !== undefined)) as unknown as DiscoveredModel
 
 const BY_PARAMETER: readonly (readonly [string, readonly string[]])[] = [
   ['tools', ['tools']],

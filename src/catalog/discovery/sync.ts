@@ -1,5 +1,5 @@
 import type { DiscoveredEntry, DiscoveredFile } from './discovered-file.ts'
-import type { DiscoveredModel } from './model-list.ts'
+import type { DiscoveredModel } from './discovered-model.ts'
 
 /** What an upstream's list would change. */
 export interface Proposal {
