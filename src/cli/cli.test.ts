@@ -45,7 +45,7 @@ const oneLine = (text: string): boolean => text.trimEnd().split('\n').length ===
 const PENDING_FLAGS = OPTIONS.flatMap(({ flag, path }) => (flag !== undefined && isPending(path) ? [flag] : []))
 
 describe('misuse', () => {
-  test('--version and --help', async () => {
+  test('R110: --version and --help', async () => {
     assert.deepEqual(await run(['--version']), { code: 0, out: `${readVersion()}\n`, error: '' })
     const help = await run(['serve', '--help'])
     assert.equal(help.code, 0)
@@ -57,7 +57,7 @@ describe('misuse', () => {
     }
   })
 
-  test('an unknown flag or command is exit 2 with the nearest one', async () => {
+  test('R110: an unknown flag or command is exit 2 with the nearest one', async () => {
     const flag = await run(['serve', '--prot', '1'])
     assert.equal(flag.code, 2)
     assert.match(flag.error, /--port/)
@@ -181,8 +181,8 @@ describe('the data folder', () => {
     assert.equal(found.catalog.status, 'ok')
     assert.equal(found.ledger.status, 'ok')
     assert.ok((await json('config', 'print'))['server.port'])
-    assert.ok((await json('providers', 'list')).data.some((one: { type: string }) => one.type === 'openai'))
-    assert.ok((await json('catalog', 'list')).data.length > 0)
+    assert.ok((await json('providers', 'list')).some((one: { type: string }) => one.type === 'openai'))
+    assert.ok((await json('catalog', 'list')).length > 0)
   })
 
   test('explain shows the steps of a model name and where it leads', async () => {

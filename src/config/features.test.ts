@@ -313,7 +313,7 @@ test('what is not yet in effect is told at the start, and only when it was given
     assert.deepEqual(pending({ file: { budgets: [{ scope: 'key' }] } }), [`${path}: accepted, but not yet in effect`])
 })
 
-test('identity: values that could start another header, and sources that are private, end the start', () => {
+test('R113: identity: values that could start another header, and sources that are private, end the start', () => {
   const refused = (identity: object): readonly string[] => refusal({ file: { identity } })
   for (const bad of ['a\r\nx-evil: 1', 'a\nb', 'a\u0000b', '\u4f60']) {
     const lines = refused({ user_agent: { override_value: bad } })

@@ -4,7 +4,7 @@ import { findPreset, PRESETS, protocolUrl } from './presets.ts'
 
 const GENERIC = ['openai-compatible', 'anthropic-compatible', 'gemini-compatible', 'simulator']
 
-test('28 providers and the generic types, each once (R62)', () => {
+test('R62: 28 providers and the generic types, each once', () => {
   const types = PRESETS.map((preset) => preset.type)
   assert.equal(new Set(types).size, types.length)
   assert.ok(types.filter((type) => !GENERIC.includes(type)).length >= 28)
