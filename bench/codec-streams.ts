@@ -2,7 +2,7 @@
 import type { Protocol } from '#base/protocols.ts'
 import { writeAwsMessage } from '#wire/aws-event-stream.ts'
 
-export type UpstreamProtocol = Exclude<Protocol, 'openai-embeddings'>
+export type UpstreamProtocol = Exclude<Protocol, 'openai-embeddings' | 'cohere-chat'>
 export const UPSTREAMS: readonly UpstreamProtocol[] = [
   'openai-chat',
   'openai-responses',

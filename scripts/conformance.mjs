@@ -101,7 +101,8 @@ function collectMisses(runs, reasons) {
   return byReason
 }
 
-function explains({ invariants, pattern, upstreams, feature }, failure, invariant, detail) {
+/** Whether a row of the reasons tells why this check failed. */
+export function explains({ invariants, pattern, upstreams, feature }, failure, invariant, detail) {
   if (!invariants.includes(invariant) || !pattern.test(detail)) return false
   if (upstreams !== undefined && !upstreams.includes(failure.upstream)) return false
   return feature === undefined || failure.features.includes(feature)

@@ -9,6 +9,7 @@ import { type Caller, LOCAL_ACCOUNT_ID } from '#accounts/types.ts'
 import { readVersion } from '#base/version.ts'
 import { simulatedBackend } from '#catalog/build-backend.ts'
 import { buildCatalog, createCatalogSource } from '#catalog/catalog.ts'
+import { ensureDiscoveredFolder } from '#catalog/discovery/discovered-file.ts'
 import type { Backend, Catalog, CatalogSource } from '#catalog/types.ts'
 import { LiveSettings } from '#config/live-settings.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
@@ -33,17 +34,15 @@ import { type Capture, createCapture } from '#observe/capture.ts'
 import { createRequestLog, SILENT_REQUEST_LOG } from '#observe/request-log.ts'
 import type { RequestLog } from '#observe/request-row.ts'
 import { createResponseState } from '#response-state/response-state.ts'
-import { sweepRegularly } from '#response-state/sweep.ts'
-import type { ResponseState } from '#response-state/types.ts'
 import { Outbound } from '#outbound/outbound.ts'
 import { createSealState } from '#seal-state/seal-state.ts'
-import type { SealArchive } from '#seal-state/types.ts'
 import type { Simulator } from '#simulator/index.ts'
 import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
 import { createLimitHistory } from '#store/limit-history.ts'
 import { storeAt } from '#store/location.ts'
 import { openStore, type Store } from '#store/store.ts'
 import { createFirstKey, masterKeyOf } from './first-start.ts'
+import { autoSynced, workRegularly } from './regular-work.ts'
 import { createAnthropicServer, createServer, listen, urlOf } from './server.ts'
 
 /** The composition root: config -> store -> catalog -> ledger -> planes. Nothing else knows all of them. */
@@ -75,9 +74,6 @@ export interface RunningGateway {
 
 /** In-flight requests get this long to finish after a signal to stop (R123). */
 const DRAIN_MS = 30_000
-
-/** How often a gateway on a shared database looks for holds that a dead node left behind. */
-const RECOVERY_INTERVAL_MS = 60_000
 
 /** Starts everything and resolves once requests are accepted. Rejects with an Error whose first line tells what to do. */
 export async function startGateway(options: StartOptions): Promise<RunningGateway> {
@@ -144,7 +140,7 @@ async function openPlanes(
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app.server, settings.host)
   const anthropic = await listenForAnthropic(app, settings)
-  const stopRegularWork = workRegularly(store, ledger, [responses, seals], log)
+  const stopRegularWork = workRegularly(store, ledger, [responses, seals], () => autoSynced(current(), catalog), log)
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()
   return {
@@ -155,7 +151,7 @@ async function openPlanes(
     firstKey,
     ...foundBy(loaded, catalog.current, simulator),
     close: async () => {
-      stopRegularWork()
+      await stopRegularWork()
       reloader.close()
       await endTraffic(app, anthropic, active)
       await requestLog.flush()
@@ -322,9 +318,11 @@ function watchConfig(
 ): Reloader {
   const reloader = createReloader({
     initial,
+    folder: ensureDiscoveredFolder(initial.settings.dataDir),
     load: () => loadConfig(options),
     apply: (next) => {
       apply(next)
+      for (const warning of next.warnings) log.warn({ warning }, 'configuration')
       log.info({ file: next.settings.configFile }, 'configuration reloaded')
     },
     rejected: (lines) => log.error({ lines }, 'the new configuration is not valid; the old one stays'),
@@ -364,30 +362,4 @@ function localCallerOf(settings: Settings): Caller {
     tier: 'free',
   } as const
   return { account, key: null, billing: settings.billingMode }
-}
-
-/** Starts what runs beside the requests, and gives its end. */
-function workRegularly(
-  store: Store,
-  ledger: RecoverableLedger,
-  kept: readonly [ResponseState, SealArchive],
-  log: Logger,
-): () => void {
-  const recovery = recoverRegularly(store, ledger, log)
-  const [responses, seals] = kept
-  const stopResponses = sweepRegularly(responses, (err) => log.error({ err }, 'old responses could not be deleted'))
-  const stopSeals = sweepRegularly(seals, (err) => log.error({ err }, 'old seals could not be deleted'))
-  return () => {
-    clearInterval(recovery)
-    stopResponses()
-    stopSeals()
-  }
-}
-
-function recoverRegularly(store: Store, ledger: RecoverableLedger, log: Logger): NodeJS.Timeout | undefined {
-  if (store.engine === 'sqlite') return undefined
-  const timer = setInterval(() => {
-    ledger.recover().catch((error: unknown) => log.error({ err: error }, 'holds could not be recovered'))
-  }, RECOVERY_INTERVAL_MS)
-  return timer.unref()
 }

@@ -135,7 +135,9 @@ for (const surface of SURFACES) {
       await send(surface, false, bodyOf(surface, false, PROMPT))
       const rows = JSON.stringify(await gateway.logs())
       const folder = join(gateway.folder, 'data')
-      const files = readdirSync(folder).map((name) => readFileSync(join(folder, name)).toString('latin1'))
+      const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => readFileSync(join(entry.parentPath, entry.name)).toString('latin1'))
       for (const secret of [PROMPT, COMPLETION, key]) {
         for (const text of [rows, gateway.log, ...files]) assert.ok(!text.includes(secret), `${secret} was stored`)
       }

@@ -77,12 +77,12 @@ async function runSample(language: string, code: string, env: NodeJS.ProcessEnv)
 }
 
 describe('generated tables', () => {
-  test('docs/configuration.md is what the tables of the parser say', () => {
+  test('R111: docs/configuration.md is what the tables of the parser say', () => {
     const page = readFileSync(join(ROOT, 'docs/configuration.md'), 'utf8')
     assert.equal(cells(page), cells(configurationPage()), 'out of date: npm run docs:configuration')
   })
 
-  test('every flag, variable and place of the parser is on that page', () => {
+  test('R111: every flag, variable and place of the parser is on that page', () => {
     const page = readFileSync(join(ROOT, 'docs/configuration.md'), 'utf8')
     for (const { env, flag, alsoFlag, path } of OPTIONS) {
       for (const name of [env, flag && `--${flag}`, alsoFlag && `--${alsoFlag}`, path]) {

@@ -7,11 +7,12 @@ export const PROTOCOLS = [
   'anthropic-messages',
   'gemini',
   'bedrock-converse',
+  'cohere-chat',
 ] as const
 export type Protocol = (typeof PROTOCOLS)[number]
 
-/** Client protocols: every upstream protocol but Bedrock's has a client side. */
-export type Surface = Exclude<Protocol, 'bedrock-converse'>
+/** Client protocols: every upstream protocol but Bedrock's and Cohere's has a client side. */
+export type Surface = Exclude<Protocol, 'bedrock-converse' | 'cohere-chat'>
 
 /** What is asked of a model. `count` is free (B4), the others are metered. */
 export type Operation = 'generate' | 'embed' | 'count'

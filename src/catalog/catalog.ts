@@ -147,7 +147,7 @@ const isReseller = (type: string): number => (findPreset(type)?.vendor === null 
 
 /**
  * A backend's protocols that fit the model: an embedding model is not reached through a chat protocol, nor the reverse.
- * Gemini's protocol embeds too, by methods of its own (R6).
+ * Gemini's protocol and Cohere's embed too, by methods of their own (R4, R6).
  */
 function protocolsOf(model: Model, route: RouteSettings, backend: Backend): Protocol[] {
   const { cloud } = backend
@@ -156,8 +156,10 @@ function protocolsOf(model: Model, route: RouteSettings, backend: Backend): Prot
   const isEmbedding = model.kind === 'embedding'
   // Bedrock embeds by another method of its own, whatever its chat protocol is called (R4).
   if (isEmbedding && cloud?.kind === 'bedrock') return wanted.filter((protocol) => protocol === 'bedrock-converse')
-  return wanted.filter((protocol) => protocol === 'gemini' || (protocol === 'openai-embeddings') === isEmbedding)
+  return wanted.filter((protocol) => EMBEDS_TOO.has(protocol) || (protocol === 'openai-embeddings') === isEmbedding)
 }
+
+const EMBEDS_TOO: ReadonlySet<Protocol> = new Set<Protocol>(['gemini', 'cohere-chat'])
 
 const plainRoute = (model: string, backend: string, upstreamModel: string, priority: number): RouteSettings => ({
   model,

@@ -12,7 +12,7 @@ export function listCatalog(run: Run): void {
   const { settings } = loadConfig({ flags: run.flags, env: run.env, cwd: run.cwd })
   const catalog = buildCatalog(settings, { simulatorUrl: ANY_SIMULATOR_URL, nowMs: Date.now() })
   const listed = publicCatalog(catalog, { currency: settings.currency })
-  if (run.json) return run.out(json(listed))
+  if (run.json) return run.out(json(listed.data))
   const rows = listed.data.map((model) => [
     model.id,
     model.vendor,

@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { readVersion } from '#base/version.ts'
+import { OPTIONS } from '#config/options.ts'
+import { isPending } from '#config/pending.ts'
 
 const CLI = fileURLToPath(new URL('../cli.ts', import.meta.url))
 
@@ -39,23 +41,64 @@ async function run(args: readonly string[], env: Record<string, string> = {}): P
 
 const oneLine = (text: string): boolean => text.trimEnd().split('\n').length === 1 && text.trim() !== ''
 
+/** Flags whose settings nothing acts on yet say so. */
+const PENDING_FLAGS = OPTIONS.flatMap(({ flag, path }) => (flag !== undefined && isPending(path) ? [flag] : []))
+
 describe('misuse', () => {
-  test('--version and --help', async () => {
+  test('R110: --version and --help', async () => {
     assert.deepEqual(await run(['--version']), { code: 0, out: `${readVersion()}\n`, error: '' })
     const help = await run(['serve', '--help'])
     assert.equal(help.code, 0)
     assert.match(help.out, /--port <number> .*\(env\s+APP_PORT, default 8000\)/)
     assert.match(help.out, /--data-dir/)
+    assert.match(help.out, /--force-model <text>/)
+    for (const flag of PENDING_FLAGS) {
+      assert.match(help.out, new RegExp(`--${flag}[ <][^]*?not\\s+yet\\s+in\\s+effect`), flag)
+    }
   })
 
-  test('an unknown flag or command is exit 2 with the nearest one', async () => {
+  test('R110: an unknown flag or command is exit 2 with the nearest one', async () => {
     const flag = await run(['serve', '--prot', '1'])
     assert.equal(flag.code, 2)
     assert.match(flag.error, /--port/)
+    const near = await run(['serve', '--defualt-backend', 'x'])
+    assert.equal(near.code, 2)
+    assert.match(near.error, /--default-backend/)
     const command = await run(['kyes', 'list'])
     assert.equal(command.code, 2)
     assert.match(command.error, /did you mean 'keys'/)
     assert.equal((await run(['keys', 'create'])).code, 2)
+  })
+
+  test('aliases: a bad pattern is exit 1 and names its rule, a bad variable is a warning', async () => {
+    const home = await mkdtemp(join(folder, 'alias-'))
+    const file = join(home, 'config.yaml')
+    await writeFile(file, 'model_aliases: [{ pattern: "(", replacement: "simulator:x" }]\n')
+    const bad = await run(['config', 'check', '--config', file])
+    assert.equal(bad.code, 1)
+    assert.match(bad.error, /model_aliases\[0\]/)
+    const warned = await run(['config', 'check'], { MODEL_ALIASES: 'not json' })
+    assert.equal(warned.code, 0)
+    assert.match(warned.error, /warning: MODEL_ALIASES: expected a JSON array/)
+    const flags = ['--model-alias', '^a$=simulator:x', '--model-alias', '^b$=simulator:y', '--json']
+    const printed = JSON.parse((await run(['config', 'print', ...flags])).out)
+    assert.deepEqual(printed['model_aliases[1].pattern'], { value: '^b$', source: 'flag' })
+  })
+
+  test('backends and routes are listed without a credential', async () => {
+    const env = { OPENAI_API_KEY: 'sk-secret-of-the-list' }
+    const backends = await run(['backends', 'list', '--json'], env)
+    assert.deepEqual(
+      JSON.parse(backends.out).data.map(({ id, enabled, credentials }: never) => [id, enabled, credentials]),
+      [['openai', true, 1]],
+    )
+    const routes = await run(['routes', 'list', '--json'], env)
+    const gpt = JSON.parse(routes.out).data.find(({ model }: { model: string }) => model === 'gpt-5')
+    assert.deepEqual([gpt.backend, gpt.upstream_model, gpt.group], ['openai', 'gpt-5', 'default'])
+    assert.ok(!(backends.out + routes.out).includes('secret'))
+    const unknown = await run(['backends', 'sync', 'opneai'], env)
+    assert.equal(unknown.code, 1)
+    assert.match(unknown.error, /did you mean openai/)
   })
 
   test('a bad configuration is exit 1 with one line per problem', async () => {
@@ -138,8 +181,8 @@ describe('the data folder', () => {
     assert.equal(found.catalog.status, 'ok')
     assert.equal(found.ledger.status, 'ok')
     assert.ok((await json('config', 'print'))['server.port'])
-    assert.ok((await json('providers', 'list')).data.some((one: { type: string }) => one.type === 'openai'))
-    assert.ok((await json('catalog', 'list')).data.length > 0)
+    assert.ok((await json('providers', 'list')).some((one: { type: string }) => one.type === 'openai'))
+    assert.ok((await json('catalog', 'list')).length > 0)
   })
 
   test('explain shows the steps of a model name and where it leads', async () => {

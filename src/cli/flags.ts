@@ -16,14 +16,18 @@ export function addConfigFlags(command: Command): Command {
   for (const option of PROVIDER_OPTIONS) {
     if (option.flag === undefined) continue
     const operand = option.setting === 'api_key' ? 'key' : 'url'
-    command.addOption(new CommanderOption(`--${option.flag} <${operand}>`, describe(option)))
+    const flag = new CommanderOption(`--${option.flag} <${operand}>`, describe(option))
+    if (option.setting === 'api_key') flag.argParser(collect)
+    command.addOption(flag)
   }
   return command
 }
 
+const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text]
+
 function addFlag(command: Command, option: Option, name: string, description: string): void {
   const flag = new CommanderOption(`--${name}${operandOf(option)}`, description)
-  if (option.type === 'aliases') flag.argParser((text: string, before: string[] = []) => [...before, text])
+  if (option.type === 'aliases') flag.argParser(collect)
   command.addOption(flag)
 }
 

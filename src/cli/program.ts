@@ -146,9 +146,29 @@ function addChecks(program: Command, start: Start): void {
   withJson(providers.command('list').description('List them with their environment variables.')).action(
     start(async (run) => (await import('./providers.ts')).listProviders(run)),
   )
+  addBackends(program, start)
   const catalog = program.command('catalog').description('The model catalog of this configuration.')
   withJson(catalog.command('list').description('List the models that can be called.')).action(
     start(async (run) => (await import('./catalog.ts')).listCatalog(run)),
+  )
+}
+
+function addBackends(program: Command, start: Start): void {
+  const backends = program.command('backends').description('List backends and read their model lists.')
+  withJson(backends.command('list').description('List the configured backends.')).action(
+    start(async (run) => (await import('./backends.ts')).listBackends(run)),
+  )
+  withJson(
+    backends
+      .command('sync <backend>')
+      .description("Compare the backend's own model list with what was accepted of it.")
+      .option('--accept <ids>', "accept 'all' proposals, or those of these ids, separated by commas"),
+  ).action(
+    start(async (run, [backend], options) => (await import('./backends.ts')).syncBackend(run, backend!, options)),
+  )
+  const routes = program.command('routes').description('Which backend serves which model.')
+  withJson(routes.command('list').description('List the active routes in the order in which they are tried.')).action(
+    start(async (run) => (await import('./backends.ts')).listRoutes(run)),
   )
 }
 

@@ -16,7 +16,7 @@ export function listProviders(run: Run): void {
       served: SERVED_ADAPTERS.has(preset.adapter),
     }
   })
-  if (run.json) return run.out(json({ data: providers }))
+  if (run.json) return run.out(json(providers))
   const rows = providers.map((one) => [
     one.type,
     one.label,

@@ -150,6 +150,7 @@ const places = (chat: Place, responses: Place, messages: Place, gemini: Place, b
   'anthropic-messages': messages,
   gemini,
   'bedrock-converse': bedrock,
+  'cohere-chat': () => '/response/message',
   'openai-embeddings': () => '/response',
 })
 
@@ -174,6 +175,7 @@ const FINISHES: Readonly<Record<Protocol, (candidate: number) => string>> = {
   'anthropic-messages': () => '/response/stop_reason',
   gemini: (candidate) => `/response/candidates/${candidate}/finishReason`,
   'bedrock-converse': () => '/response/stopReason',
+  'cohere-chat': () => '/response/finish_reason',
 }
 const LOGPROBS: typeof FINISHES = {
   ...FINISHES,
@@ -194,6 +196,7 @@ const USAGES: Readonly<Record<Protocol, string>> = {
   'anthropic-messages': 'usage',
   gemini: 'usageMetadata',
   'bedrock-converse': 'usage',
+  'cohere-chat': 'usage',
 }
 
 /** Words that say no more than what they mean in every protocol. */
@@ -217,6 +220,9 @@ const PLAIN_WORDS: ReadonlySet<string> = new Set([
   'SAFETY',
   'refusal',
   'error',
+  'COMPLETE',
+  'STOP_SEQUENCE',
+  'TOOL_CALL',
 ])
 
 const WORD = /^[\w.:-]+$/

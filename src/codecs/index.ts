@@ -2,6 +2,7 @@ import type { Protocol, Surface } from '#base/protocols.ts'
 import { messagesPassthrough } from './anthropic-messages/passthrough.ts'
 import { messagesClient, messagesUpstream } from './anthropic-messages/translation.ts'
 import { converseUpstream } from './bedrock-converse/translation.ts'
+import { cohereUpstream } from './cohere-chat/translation.ts'
 import type { Passthrough } from './codec.ts'
 import { geminiPassthrough } from './gemini/passthrough.ts'
 import { geminiClient, geminiUpstream } from './gemini/translation.ts'
@@ -36,4 +37,5 @@ export const UPSTREAM_CODECS: Readonly<Partial<Record<Protocol, UpstreamCodec>>>
   'anthropic-messages': messagesUpstream,
   gemini: geminiUpstream,
   'bedrock-converse': converseUpstream,
+  'cohere-chat': cohereUpstream,
 }

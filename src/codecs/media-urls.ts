@@ -24,6 +24,7 @@ const DEFAULTS: Readonly<Record<Protocol, MediaUrls>> = {
   'anthropic-messages': { image: SECURE_WEB, document: SECURE_WEB, audio: null, video: null },
   gemini: { image: GOOGLES_OWN, document: GOOGLES_OWN, audio: GOOGLES_OWN, video: GOOGLES_OWN },
   'bedrock-converse': { image: S3, document: S3, audio: null, video: S3 },
+  'cohere-chat': { image: WEB, document: null, audio: null, video: null },
 }
 
 interface Rule {

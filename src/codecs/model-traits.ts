@@ -41,6 +41,7 @@ const DEFAULTS: Readonly<Record<Protocol, Traits>> = {
     reasoningBudget: CLAUDE_BUDGET,
     hasJsonSchema: false,
   }),
+  'cohere-chat': traits({}),
 }
 
 function traits(some: Partial<Traits>): Traits {
@@ -100,6 +101,7 @@ const RULES: readonly Rule[] = [
     protocols: ['anthropic-messages', 'bedrock-converse'],
     traits: { reasoning: 'adaptive', refusesSampling: true },
   },
+  { model: /^command-a-(?:reasoning|plus)/, protocols: ['cohere-chat'], traits: { reasoning: 'budget' } },
   { model: /^gemini-(?:1|2\.0)/, traits: { reasoning: 'none' } },
   // The smallest budgets and what can be turned off: ai.google.dev/gemini-api/docs/thinking.
   { model: /^gemini-2\.5-pro/, traits: { reasoningBudget: { min: 128, max: 32_768 }, alwaysReasons: true } },

@@ -22,6 +22,7 @@ const RULES: Readonly<Record<Protocol, NameRule>> = {
   'anthropic-messages': { charactersMax: 128, illegal: WORDS, start: ANY_START },
   gemini: { charactersMax: 64, illegal: /[^a-zA-Z0-9_.:-]/g, start: /^[a-zA-Z_]/ },
   'bedrock-converse': { charactersMax: 64, illegal: WORDS, start: ANY_START },
+  'cohere-chat': { charactersMax: 64, illegal: WORDS, start: ANY_START },
 }
 
 const HASH_CHARACTERS = 8

@@ -60,10 +60,11 @@ function readProviderOption(
   findings: Findings,
 ): Partial<ProviderInput> {
   const flag = option.flag === undefined ? undefined : flags[option.flag]
-  const given = typeof flag === 'string' && flag !== '' ? flag : undefined
+  const [given] = givenOf(flag)
   if (option.setting === 'api_key') {
     if (before.keys.length > 0) return {}
-    if (given !== undefined) return { keys: [given], keySource: `--${option.flag}`, keyOrigin: 'flag' }
+    // A flag that is given several times is several keys, which rotate like numbered ones.
+    if (given !== undefined) return { keys: givenOf(flag), keySource: `--${option.flag}`, keyOrigin: 'flag' }
     const { keys, plainIgnored } = numberedKeys(env, option.env)
     if (plainIgnored)
       findings.warnings.push(`${option.env} is ignored because numbered keys (${option.env}_1 …) are set`)
@@ -83,6 +84,9 @@ function readProviderOption(
   }
   return { requestMs: Math.round(seconds * 1000) }
 }
+
+const givenOf = (flag: unknown): string[] =>
+  [flag].flat().filter((one): one is string => typeof one === 'string' && one !== '')
 
 function readUrl(text: string, path: string, findings: Findings): string | null {
   const url = URL.canParse(text) ? new URL(text) : null

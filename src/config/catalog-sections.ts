@@ -6,6 +6,7 @@ import type { BackendSettings, CatalogSettings, ModelSettings, RouteSettings } f
 import type { Environment } from './environment.ts'
 import { readPrice } from '#catalog/read-price.ts'
 import type { ConfigFile, RouteFile } from './schema.ts'
+import { addDiscovered, type DiscoveredModels } from './discovered.ts'
 import { offeredRoutes, readGroups, readModels, readRoute, unknownModel } from './sections.ts'
 import { nearest } from './suggest.ts'
 
@@ -14,6 +15,7 @@ export function readCatalog(
   file: ConfigFile,
   providers: ReadonlyMap<string, ProviderInput>,
   env: Environment,
+  discovered: DiscoveredModels,
   findings: Findings,
 ): CatalogSettings {
   const backends: Record<string, BackendSettings> = {}
@@ -41,6 +43,7 @@ export function readCatalog(
   const unpriced = file.unpriced?.price
   const all = [...models, ...listed]
   checkNames(Object.keys(file.backends ?? {}), all, routes, file, findings)
+  addDiscovered(discovered, backends, all, routes, findings)
   return {
     backends: offerReference(backends, routes, file, findings),
     models: all,

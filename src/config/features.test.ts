@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { buildCatalog } from '#catalog/catalog.ts'
+import { writeDiscovered } from '#catalog/discovery/discovered-file.ts'
 import { NO_LIMITS } from '#limits/types.ts'
 import { ConfigError, loadConfig, type LoadedConfig } from './load.ts'
 import { PENDING } from './pending.ts'
@@ -311,7 +313,7 @@ test('what is not yet in effect is told at the start, and only when it was given
     assert.deepEqual(pending({ file: { budgets: [{ scope: 'key' }] } }), [`${path}: accepted, but not yet in effect`])
 })
 
-test('identity: values that could start another header, and sources that are private, end the start', () => {
+test('R113: identity: values that could start another header, and sources that are private, end the start', () => {
   const refused = (identity: object): readonly string[] => refusal({ file: { identity } })
   for (const bad of ['a\r\nx-evil: 1', 'a\nb', 'a\u0000b', '\u4f60']) {
     const lines = refused({ user_agent: { override_value: bad } })
@@ -357,4 +359,33 @@ test('R45: a tier that models ask for has to be there', () => {
   assert.match(refusal({ file: { tiers, ...model({ min_tier: 'gold' }) } }).join(), fault)
   const routes = [{ model: 'gpt-x', backend: 'openai', min_tier: 'gold' }]
   assert.match(refusal({ file: { tiers, routes } }).join(), fault)
+})
+
+test('a discovered model is priced at its own host only, goes behind the maker, and never has a broken price', () => {
+  const dataDir = join(folder, 'discovered-data')
+  const models = [
+    {
+      id: 'gpt-5',
+      upstream_model: 'gpt-5-resold',
+      status: 'active' as const,
+      price: { input: '0.01', output: '0.02' },
+    },
+    { id: 'own-model', upstream_model: 'own', status: 'active' as const, price: { input: '1', output: '2' } },
+    { id: 'broken', upstream_model: 'broken', status: 'active' as const, price: { input: 'free' } },
+  ]
+  writeDiscovered(dataDir, 'host', { synced_at: '2026-01-01T00:00:00Z', models })
+  const host = { type: 'openai-compatible', api_url: 'http://127.0.0.1:9/v1', api_key: 'k' }
+  const file = {
+    server: { data_dir: dataDir },
+    backends: { openai: { api_key: 'k', models: ['gpt-5'] }, host },
+    models: [],
+  }
+  const { settings, warnings } = load({ file })
+  const catalog = buildCatalog(settings, { simulatorUrl: null, nowMs: Date.now() })
+  const [maker, resold] = catalog.routes.get('gpt-5')!
+  assert.deepEqual([maker?.backend.id, maker?.price?.source], ['openai', 'reference'])
+  assert.deepEqual([resold?.backend.id, resold?.price?.input, resold?.upstreamModel], ['host', 10_000n, 'gpt-5-resold'])
+  assert.equal(catalog.models.get('own-model')?.price?.input, 1_000_000n)
+  assert.equal(catalog.routes.get('broken')?.[0]?.price, null)
+  assert.ok(warnings.some((line) => line.startsWith('backends.host: discovered: broken.price')))
 })

@@ -82,7 +82,7 @@ test('JSON is YAML', () => {
   assert.equal(settings.catalog.models[0]?.price?.input, 100_000n)
 })
 
-test('the four blocks of the seed load with the key from the environment', () => {
+test('R112: the four blocks of the seed load with the key from the environment', () => {
   const yaml = `backends:
   openrouter:
     type: openrouter
@@ -131,7 +131,7 @@ test('defaults stand when nothing is said', () => {
   assert.equal(sources['server.port'], 'default')
 })
 
-test('flag > environment > file > default, leaf by leaf', () => {
+test('R112: flag > environment > file > default, leaf by leaf', () => {
   const yaml = 'server: { port: 9000, host: 127.0.0.3 }\ntimeouts: { ttft_timeout: 1.5, request_timeout: 7 }\n'
   const env = { APP_PORT: '9001', PROXY_TIMEOUT: '8' }
   const file = load({ yaml })
@@ -215,7 +215,7 @@ test('without authentication only a loopback address is allowed', () => {
   assert.match(refusal({ yaml: 'auth: { disable_auth: true }\n', env: { APP_HOST: '10.0.0.1' } })[0]!, /^APP_HOST:/)
 })
 
-test('unknown top level: error with suggestion; unknown nested: warning; wrong type: error with path', () => {
+test('R115: unknown top level: error with suggestion; unknown nested: warning; wrong type: error with path', () => {
   assert.deepEqual(refusal({ yaml: 'backend:\n  openai: {}\n' }), ['backend: unknown setting; did you mean backends?'])
   const nested = load({ yaml: 'backends: { openai: { api_key: k, tiemout: 3 } }\n' })
   assert.deepEqual(nested.warnings, ['backends.openai.tiemout: unknown setting, ignored'])

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { CatalogSettings } from '#catalog/settings.ts'
 import { readCatalog } from './catalog-sections.ts'
 import { implicitBackends, isOwnName, readProviders, type ProviderInput } from './backends.ts'
+import { readAllDiscovered } from './discovered.ts'
 import { readDocument } from './document.ts'
 import { readEnvironment, type Environment } from './environment.ts'
 import { ConfigError } from './error.ts'
@@ -54,7 +55,8 @@ export function loadConfig({ flags: rawFlags, env: rawEnv, cwd }: ConfigInput): 
   warnings.push(...checked.warnings)
   if (checked.file === null) throw new ConfigError(errors)
   addDefaultBackend(checked.file, merged)
-  const catalog = readCatalog(checked.file, providers, env, { errors, warnings })
+  const discovered = readAllDiscovered(resolve(cwd, checked.file.server?.data_dir ?? ''), checked.file, warnings)
+  const catalog = readCatalog(checked.file, providers, env, discovered, { errors, warnings })
   checkSelectors(checked.file, catalog, { errors, warnings })
   const settings = readSettings(checked.file, catalog, document.path, cwd, merged, errors)
   if (errors.length > 0) throw new ConfigError([...new Set(errors.map((line) => nameOrigin(line, merged)))])

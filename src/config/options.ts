@@ -234,7 +234,7 @@ export const PROVIDER_OPTIONS: readonly ProviderOption[] = PRESETS.flatMap((pres
         setting: 'api_key',
         env: `${prefix}_API_KEY`,
         ...flag('api-key'),
-        description: `Key of ${preset.label}; ${prefix}_API_KEY_1, _2 … rotate.`,
+        description: `Key of ${preset.label}; ${prefix}_API_KEY_1, _2 … rotate, and so do flags given several times.`,
         secret: true,
       },
       {

@@ -32,6 +32,8 @@ export interface ReloaderOptions {
   /** These paths changed but need a restart; everything else was applied. */
   readonly restartNeeded: (paths: readonly string[]) => void
   readonly debounceMs?: number
+  /** A folder whose files belong to the configuration too; it must exist. */
+  readonly folder?: string
 }
 
 export interface Reloader {
@@ -47,6 +49,7 @@ export interface Reloader {
 export function createReloader(options: ReloaderOptions): Reloader {
   let seen = contentDigest(options.initial.settings.configFile)
   let watcher: FSWatcher | undefined
+  let folderWatcher: FSWatcher | undefined
   let timer: NodeJS.Timeout | undefined
 
   const reload = (): boolean => {
@@ -63,18 +66,25 @@ export function createReloader(options: ReloaderOptions): Reloader {
       return false
     }
   }
+  let folderChanged = false
   const onEvent = (): void => {
     clearTimeout(timer)
     timer = setTimeout(() => {
-      if (contentDigest(reloader.current.settings.configFile) !== seen) reload()
+      if (folderChanged || contentDigest(reloader.current.settings.configFile) !== seen) reload()
+      folderChanged = false
     }, options.debounceMs ?? DEBOUNCE_MS)
     timer.unref()
+  }
+  const onFolder = (): void => {
+    folderChanged = true
+    onEvent()
   }
   // `current` is no getter: V8 keeps a literal with one as a hash table, and every request asks for it.
   const reloader = {
     current: options.initial,
     reload,
     watch() {
+      if (options.folder !== undefined) folderWatcher ??= watch(options.folder, { persistent: false }, onFolder)
       const file = reloader.current.settings.configFile
       if (file === null || watcher !== undefined) return
       // The folder and not the file: a replaced file or a swapped symbolic link would end a watch on the file itself.
@@ -85,6 +95,8 @@ export function createReloader(options: ReloaderOptions): Reloader {
       clearTimeout(timer)
       watcher?.close()
       watcher = undefined
+      folderWatcher?.close()
+      folderWatcher = undefined
     },
   }
   return reloader

@@ -13,6 +13,8 @@ export interface Usage {
   readonly source: 'upstream' | 'estimated' | 'none'
   /** What the upstream says that it charged, decimal text, where it says so (R27); it counts only where there is no price. */
   readonly costUsd?: string
+  /** What the upstream charges for where that is not what it read and wrote (Cohere): the cost follows it. */
+  readonly billed?: { readonly input: number; readonly output: number }
 }
 
 /** Nothing was reported. */

@@ -70,7 +70,8 @@ type Rates = Omit<PriceTier, 'aboveInputTokens'>
  * What a usage costs (R91). A count that was not reported costs nothing; a count that is no non-negative safe integer
  * throws RangeError, because it would be booked. More reasoning than output is taken as all of the output.
  */
-export function costOf(usage: Usage, price: Price, images = 0): Cost {
+export function costOf(told: Usage, price: Price, images = 0): Cost {
+  const usage = told.billed ? billedUsage(told, told.billed) : told
   const input = checked(usage.input)
   const cacheRead = checked(usage.cacheRead)
   const cacheWrite = checked(usage.cacheWrite)
@@ -93,6 +94,11 @@ export function costOf(usage: Usage, price: Price, images = 0): Cost {
   let pico = 0n
   for (const entry of lines) pico += entry.pico
   return { pico, nano: roundToNano(pico), lines }
+}
+
+/** Only what is charged for, at the plain prices: it is not told what of it came from a cache. */
+function billedUsage(usage: Usage, { input, output }: NonNullable<Usage['billed']>): Usage {
+  return { ...usage, input, output, cacheRead: null, cacheWrite: null, cacheWrite1h: null }
 }
 
 /**

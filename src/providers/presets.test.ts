@@ -4,7 +4,7 @@ import { findPreset, PRESETS, protocolUrl } from './presets.ts'
 
 const GENERIC = ['openai-compatible', 'anthropic-compatible', 'gemini-compatible', 'simulator']
 
-test('28 providers and the generic types, each once (R62)', () => {
+test('R62: 28 providers and the generic types, each once', () => {
   const types = PRESETS.map((preset) => preset.type)
   assert.equal(new Set(types).size, types.length)
   assert.ok(types.filter((type) => !GENERIC.includes(type)).length >= 28)
@@ -43,6 +43,11 @@ test('where a protocol is spoken', () => {
       ['openrouter', 'anthropic-messages', 'http://mock:1/api/v1', true, 'http://mock:1/api'],
       ['deepseek', 'anthropic-messages', 'https://api.deepseek.com/v1', false, 'https://api.deepseek.com/anthropic'],
       ['deepseek', 'anthropic-messages', 'http://mock:1/v1', true, 'http://mock:1/anthropic'],
+      ['cohere', 'cohere-chat', 'https://api.cohere.com', false, 'https://api.cohere.com'],
+      ['cohere', 'cohere-chat', 'http://mock:1/compatibility/v1', true, 'http://mock:1'],
+      ['cohere', 'openai-chat', 'https://api.cohere.com', false, 'https://api.cohere.com/compatibility/v1'],
+      ['cohere', 'openai-chat', 'http://mock:1', true, 'http://mock:1/compatibility/v1'],
+      ['cohere', 'openai-chat', 'http://mock:1/compatibility/v1', true, 'http://mock:1/compatibility/v1'],
       ['openai-compatible', 'openai-chat', 'http://mock:1/custom', true, 'http://mock:1/custom'],
       ['openai-compatible', 'anthropic-messages', 'http://mock:1/v1', true, 'http://mock:1'],
       ['anthropic', 'anthropic-messages', 'http://mock:1/v1', true, 'http://mock:1'],

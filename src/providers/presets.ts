@@ -93,7 +93,15 @@ export const PRESETS: readonly Preset[] = [
     reference: 'openrouter',
   }),
   preset('mistral', 'Mistral AI', 'https://api.mistral.ai/v1', { vendor: 'mistral', reference: 'mistral' }),
-  preset('cohere', 'Cohere', 'https://api.cohere.ai/compatibility/v1', { vendor: 'cohere', reference: 'cohere' }),
+  preset('cohere', 'Cohere', 'https://api.cohere.com', {
+    protocols: ['cohere-chat'],
+    protocolUrls: {
+      'openai-chat': 'https://api.cohere.com/compatibility/v1',
+      'openai-embeddings': 'https://api.cohere.com/compatibility/v1',
+    },
+    vendor: 'cohere',
+    reference: 'cohere',
+  }),
   preset('together', 'Together AI', 'https://api.together.xyz/v1', { reference: 'together' }),
   preset('perplexity', 'Perplexity', 'https://api.perplexity.ai', {
     protocols: ['openai-chat'],
@@ -187,7 +195,12 @@ export function protocolUrl(row: Preset, protocol: Protocol, base: string, moved
   const elsewhere = row.protocolUrls[protocol]
   if (elsewhere !== undefined && !moved) return elsewhere
   const root = (row.apiUrl ?? '').replace(VERSION, '')
-  if (elsewhere?.startsWith(root)) return base.replace(VERSION, '') + elsewhere.slice(root.length)
+  if (elsewhere?.startsWith(root)) {
+    const tail = elsewhere.slice(root.length)
+    return tail !== '' && base.endsWith(tail) ? base : base.replace(VERSION, '') + tail
+  }
+  // Operators know Cohere by the address of its OpenAI-like API too.
+  if (protocol === 'cohere-chat') return base.replace(/\/(?:compatibility\/)?v\d$/, '')
   if (!isVersionedPath(protocol)) return base.replace(/\/v1(beta)?$/, '')
   const rootStyle = row.type === 'simulator' || !row.protocols.some(isVersionedPath)
   return rootStyle ? `${base.replace(VERSION, '')}/v1` : base

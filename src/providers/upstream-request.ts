@@ -73,6 +73,8 @@ function pathOf(ask: UpstreamAsk): string {
     }
     case 'bedrock-converse':
       return `/model/${encodeURIComponent(ask.route.upstreamModel)}/converse${ask.stream ? '-stream' : ''}`
+    case 'cohere-chat':
+      return ask.operation === 'embed' ? '/v2/embed' : '/v2/chat'
     default: {
       const missed: never = ask.protocol
       throw new Error(`unknown protocol ${String(missed)}`)

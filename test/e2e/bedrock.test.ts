@@ -74,7 +74,7 @@ const CLAUDE_STREAM = [
 ].map(chunk)
 
 describe('Bedrock', () => {
-  test('Claude through InvokeModel, signed, with the betas in the body', async () => {
+  test('R61: Claude through InvokeModel, signed, with the betas in the body', async () => {
     upstream.script({
       body: {
         id: 'msg_1',
@@ -105,7 +105,7 @@ describe('Bedrock', () => {
     assert.deepEqual([headers['x-amz-security-token'], headers['anthropic-beta']], ['temporary', undefined])
   })
 
-  test('the stream is native on every surface', async () => {
+  test('R61: the stream is native on every surface', async () => {
     const frames = {
       frames: [Buffer.concat(CLAUDE_STREAM.slice(0, 3)), Buffer.concat(CLAUDE_STREAM.slice(3))],
       headers: AWS_STREAM,
@@ -175,7 +175,7 @@ describe('Bedrock', () => {
     assert.equal(last().headers.authorization, 'Bearer bedrock-api-key-0123456789')
   })
 
-  test('other models go through Converse', async () => {
+  test('R61: other models go through Converse', async () => {
     upstream.script({
       body: {
         output: { message: { role: 'assistant', content: [{ text: 'Hi' }] } },

@@ -56,7 +56,7 @@ suite('a conversation stays where its prompt is cached', () => {
   const TURNS = 12
   const stays = async (turns: readonly Turn[]) => assert.equal(new Set(await backendsOf(turns)).size, 1)
 
-  test('named by session_id, by x-session-id, by prompt_cache_key', async () => {
+  test('R89: named by session_id, by x-session-id, by prompt_cache_key', async () => {
     const times = (one: (at: number) => Turn) => Array.from({ length: TURNS }, (_, at) => one(at))
     const said = (at: number) => ({ messages: [{ role: 'user', content: `other words ${at}` }] })
     await stays(times((at) => ({ body: { session_id: 'a', ...said(at) } })))

@@ -73,7 +73,7 @@ async function start(config: Record<string, object> = {}) {
 }
 
 describe('prompt caching', () => {
-  test('a long prompt of a chat client is marked, its cache is told, billed and logged', async () => {
+  test('R89: a long prompt of a chat client is marked, its cache is told, billed and logged', async () => {
     await using bed = await start()
     const { gateway, upstream } = bed
     upstream.script({ usage: { input: 10, cacheWrite: 5000 } }, { usage: { input: 10, cacheRead: 5000 } })
@@ -97,7 +97,7 @@ describe('prompt caching', () => {
     assert.equal((await bed.sent('/v1/messages', short)).cache_control, undefined)
   })
 
-  test('whoever says no is left alone: the client, the model, the operator', async () => {
+  test('R89: whoever says no is left alone: the client, the model, the operator', async () => {
     await using bed = await start()
     const body = messagesBody('claude')
     const isMarked = (fields: Json) => JSON.stringify(fields).includes('cache_control')
@@ -110,7 +110,7 @@ describe('prompt caching', () => {
     assert.equal(isMarked(await off.sent('/v1/messages', body)), false)
   })
 
-  test('OpenRouter takes the mark at the top of each of its protocols, Bedrock in the blocks', async () => {
+  test('R89: OpenRouter takes the mark at the top of each of its protocols, Bedrock in the blocks', async () => {
     await using bed = await start()
     assert.deepEqual((await bed.sent('/v1/chat/completions', chatBody('claude-router'))).cache_control, MARK)
     assert.deepEqual((await bed.sent('/v1/messages', messagesBody('claude-router'))).cache_control, MARK)

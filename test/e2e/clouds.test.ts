@@ -22,15 +22,16 @@ const ask: Clouds['ask'] = (...asked) => clouds.ask(...asked)
 const askClaude: Clouds['askClaude'] = (...asked) => clouds.askClaude(...asked)
 
 describe('Azure', () => {
-  test('the deployment, the version and the key are where Azure wants them, on all surfaces', async () => {
+  test('R60: the deployment, the version and the key are where Azure wants them, on all surfaces', async () => {
     const calls: [path: string, body: object][] = [
       ['/v1/chat/completions', { model: 'gpt', messages: [{ role: 'user', content: 'hi' }] }],
       ['/v1/responses', { model: 'gpt', input: 'hi' }],
       ['/v1/messages', { model: 'gpt', max_tokens: 9, messages: [{ role: 'user', content: 'hi' }] }],
+      ['/v1beta/models/gpt:generateContent', { contents: [{ role: 'user', parts: [{ text: 'hi' }] }] }],
     ]
     for (const [path, body] of calls) {
       const { status, json } = await gateway.ask(path, { body })
-      assert.deepEqual([status, json.model], [200, 'gpt'], path)
+      assert.deepEqual([status, json.model ?? json.modelVersion], [200, 'gpt'], path)
       const { path: asked, query, headers } = last()
       assert.equal(asked, '/openai/deployments/my-deployment/chat/completions')
       assert.equal(query.get('api-version'), '2024-10-21')
@@ -48,6 +49,14 @@ describe('Azure', () => {
     assert.equal(fields['model'], 'my-deployment')
   })
 
+  test('R60: a dated version has Responses beside the deployments, where they are asked for', async () => {
+    const { json } = await gateway.ask('/v1/responses', { body: { model: 'gpt-dated', input: 'hi' } })
+    const { path, query, fields, headers } = last()
+    assert.deepEqual([path, query.get('api-version')], ['/openai/responses', '2025-04-01-preview'])
+    assert.deepEqual([fields['model'], headers['api-key']], ['my-deployment', 'azure-key-0123456789'])
+    assert.equal(json.model, 'gpt-dated')
+  })
+
   test('without a version the deployment is the model, and Responses are native', async () => {
     await ask('gpt-v1')
     assert.deepEqual([last().path, last().fields['model']], ['/openai/v1/chat/completions', 'my-deployment'])
@@ -55,7 +64,7 @@ describe('Azure', () => {
     assert.deepEqual([last().path, json.model], ['/openai/v1/responses', 'gpt-v1'])
   })
 
-  test('a filtered prompt is an end and keeps its code', async () => {
+  test('R60: a filtered prompt is an end and keeps its code', async () => {
     const before = upstream.received.length
     const error = { message: 'filtered', type: null, param: 'prompt', code: 'content_filter', status: 400 }
     upstream.script({ status: 400, body: { error } })
@@ -64,7 +73,7 @@ describe('Azure', () => {
     assert.equal(clouds.from(before).length, 1)
   })
 
-  test('the filter’s first chunk without choices, and usage that is null, are no trouble', async () => {
+  test('R60: the filter’s first chunk without choices, and usage that is null, are no trouble', async () => {
     const chunk = (value: object) =>
       `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', model: 'x', ...value })}\n\n`
     const frames = [

@@ -31,6 +31,26 @@ export interface Clouds {
   close(): Promise<void>
 }
 
+const azureBackends = (url: string) => ({
+  azure: { type: 'azure', api_url: `${url}/`, api_key: 'azure-key-0123456789', api_version: '2024-10-21' },
+  'azure-v1': { type: 'azure', api_url: `${url}/openai/v1`, api_key: 'azure-key-0123456789' },
+  'azure-dated': {
+    type: 'azure',
+    api_url: url,
+    api_key: 'azure-key-0123456789',
+    api_version: '2025-04-01-preview',
+    protocols: ['openai-chat', 'openai-responses'],
+  },
+  'azure-entra': {
+    type: 'azure',
+    api_url: url,
+    tenant_id: 't',
+    client_id: 'c',
+    client_secret: 's3',
+    token_url: `${url}/entra/token`,
+  },
+})
+
 export async function startClouds(): Promise<Clouds> {
   const folder = mkdtempSync(join(tmpdir(), 'trivium-clouds-'))
   const upstream = await startUpstream()
@@ -43,6 +63,7 @@ export async function startClouds(): Promise<Clouds> {
     ['gpt', 'azure', 'my-deployment'],
     ['gpt-5-ours', 'azure', 'my-deployment'],
     ['gpt-v1', 'azure-v1', 'my-deployment'],
+    ['gpt-dated', 'azure-dated', 'my-deployment'],
     ['gpt-entra', 'azure-entra', 'my-deployment'],
     ['gem', 'vertex', 'gemini-3-pro'],
     ['gemini-express', 'vertex-express', 'gemini-3-pro'],
@@ -62,16 +83,7 @@ export async function startClouds(): Promise<Clouds> {
       })) as Json,
       routes: routes as Json,
       backends: {
-        azure: { type: 'azure', api_url: `${url}/`, api_key: 'azure-key-0123456789', api_version: '2024-10-21' },
-        'azure-v1': { type: 'azure', api_url: `${url}/openai/v1`, api_key: 'azure-key-0123456789' },
-        'azure-entra': {
-          type: 'azure',
-          api_url: url,
-          tenant_id: 't',
-          client_id: 'c',
-          client_secret: 's3',
-          token_url: `${url}/entra/token`,
-        },
+        ...azureBackends(url),
         vertex: { type: 'vertex', api_url: url, project: 'p-1', location: 'us-east5', credentials_file: file },
         'vertex-express': { type: 'vertex', api_url: url, api_key: 'express-key-0123456789' },
         aws: { ...aws, access_key_id: 'AKIDEXAMPLE', secret_access_key: SECRET, session_token: 'temporary' },

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type RunningGateway, startGateway } from '#main'
-import { startUpstream, type Upstream, type UpstreamOptions } from '#test/upstream/upstream.ts'
+import { type Script, startUpstream, type Upstream, type UpstreamOptions } from '#test/upstream/upstream.ts'
 
 /** A whole gateway in this process, in front of the scriptable upstream, administered through its own API only. */
 
@@ -132,6 +132,8 @@ export interface TestGatewayOptions {
   readonly config?: Record<string, object> | ((upstreamUrl: string) => Record<string, object>)
   readonly flags?: Readonly<Record<string, unknown>>
   readonly env?: Readonly<Record<string, string>>
+  /** Answers of the upstream from the very start. */
+  readonly always?: Script
   readonly upstream?: UpstreamOptions
   /** The clock of limits over time. */
   readonly now?: () => number
@@ -146,6 +148,7 @@ export const ENVIRONMENT = {
 
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const upstream = await startUpstream(options.upstream)
+  upstream.always(options.always)
   const folder = mkdtempSync(join(tmpdir(), 'trivium-e2e-'))
   const configFile = join(folder, 'config.yaml')
   const config = typeof options.config === 'function' ? options.config(upstream.url) : options.config

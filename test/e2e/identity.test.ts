@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { readVersion } from '#base/version.ts'
+import { eventually } from '#test/faults/gateway.ts'
 import { type Json, MODELS, startTestGateway, type TestGateway } from './gateway.ts'
 
 /** What upstreams are told about the calling application, as it arrives there (R113, R114, C19, C28). */
@@ -22,7 +24,7 @@ async function seen(gateway: TestGateway, path: string, body: object, headers: J
 const chat = { model: MODELS.chat.id, messages }
 const claude = { model: MODELS.messages.id, messages, max_tokens: 5 }
 
-test("without configuration the client's own headers pass, on every surface and through translation", async () => {
+test("R113: without configuration the client's own headers pass, on every surface and through translation", async () => {
   await using gateway = await startTestGateway()
   assert.deepEqual(await seen(gateway, '/v1/chat/completions', chat), CLIENT)
   assert.deepEqual(await seen(gateway, '/v1/messages', claude), CLIENT)
@@ -44,7 +46,7 @@ test("neither cookies nor addresses nor the client's key go upstream", async () 
 })
 
 describe('configuration', () => {
-  test("the seed's block overrides the User-Agent and leaves the rest", async () => {
+  test("R113: the seed's block overrides the User-Agent and leaves the rest", async () => {
     const identity = { user_agent: { mode: 'override', override_value: 'MyApp/1.0.0' } }
     await using gateway = await startTestGateway({ config: { identity } })
     assert.deepEqual(await seen(gateway, '/v1/chat/completions', chat), { ...CLIENT, 'user-agent': 'MyApp/1.0.0' })
@@ -70,7 +72,7 @@ describe('configuration', () => {
     })
   })
 
-  test("a backend's own words replace the shared ones key by key, there only", async () => {
+  test("R113: a backend's own words replace the shared ones key by key, there only", async () => {
     const own = { user_agent: { override_value: 'Own/1' } }
     const config = (url: string) => ({
       identity: { user_agent: { override_value: 'Shared/1' }, x_title: { override_value: 'Shared' } },
@@ -82,7 +84,7 @@ describe('configuration', () => {
     assert.deepEqual([there['user-agent'], there['x-title']], ['Own/1', 'Shared'])
   })
 
-  test('a flag beats the file', async () => {
+  test('R114: a flag beats the file', async () => {
     const identity = { user_agent: { mode: 'override', override_value: 'File/1' }, x_title: { override_value: 'File' } }
     const flags = { 'identity-user-agent': 'TestClient/1.0', 'identity-url': 'https://flag.example' }
     await using gateway = await startTestGateway({ config: { identity }, flags })
@@ -93,7 +95,7 @@ describe('configuration', () => {
     })
   })
 
-  test('variables override, and with a mode of their own they may stand behind the client', async () => {
+  test('R114: variables override, and with a mode of their own they may stand behind the client', async () => {
     const env = { APP_USER_AGENT: 'Env/1', APP_TITLE: 'Env', APP_TITLE_MODE: 'passthrough', APP_URL_MODE: 'default' }
     await using gateway = await startTestGateway({ env })
     assert.deepEqual(await seen(gateway, '/v1/chat/completions', chat), { 'user-agent': 'Env/1', 'x-title': 'Client' })
@@ -103,4 +105,15 @@ describe('configuration', () => {
       'x-title': 'Env',
     })
   })
+})
+
+test('R115: a changed file changes what upstreams are told, without a restart', async () => {
+  await using gateway = await startTestGateway({ config: { identity: { user_agent: { override_value: 'Before/1' } } } })
+  assert.equal((await seen(gateway, '/v1/chat/completions', chat))['user-agent'], 'Before/1')
+  const config = JSON.parse(readFileSync(gateway.configFile, 'utf8')) as Json
+  config.identity.user_agent.override_value = 'After/1'
+  writeFileSync(gateway.configFile, JSON.stringify(config))
+  await eventually('the new name is sent', 5000, async () =>
+    (await seen(gateway, '/v1/chat/completions', chat))['user-agent'] === 'After/1' ? true : undefined,
+  )
 })

@@ -83,7 +83,7 @@ describe('OpenRouter as a backend', () => {
     )
   })
 
-  test('an error in a 200 is an error', async () => {
+  test('R58: an error in a 200 is an error', async () => {
     for (const [code, status] of [
       [429, 429],
       [400, 400],

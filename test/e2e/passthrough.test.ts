@@ -75,7 +75,7 @@ async function forwarded(path: string, text: string, headers: Record<string, str
 
 for (const surface of SURFACES) {
   describe(`requests on ${surface.name}`, () => {
-    test('random bodies with unknown members arrive byte for byte but for the model’s name', async () => {
+    test('R59: random bodies with unknown members arrive byte for byte but for the model’s name', async () => {
       for (let seed = 1; seed <= 40; seed++) {
         const extra = randomObject(numbersFrom(seed))
         const [first, ...others] = extra
@@ -101,7 +101,7 @@ for (const surface of SURFACES) {
       assert.equal(await forwarded(surface.path, text), surface.renamed(text))
     })
 
-    test('the upstream gets its own credential and nothing of the client’s', async () => {
+    test('R59: the upstream gets its own credential and nothing of the client’s', async () => {
       const headers = {
         cookie: 'session=secret',
         'x-forwarded-for': '203.0.113.9',

@@ -26,7 +26,7 @@ const lists = async (gateway: TestGateway, id: string): Promise<true | undefined
 }
 
 describe('a changed file', () => {
-  test('adds a model while a stream runs to its end at its own price', async () => {
+  test('R115: adds a model while a stream runs to its end at its own price', async () => {
     await using gateway = await startTestGateway()
     const gate = Promise.withResolvers<void>()
     const chunk = (delta: object, finish: string | null, usage?: object) =>
@@ -88,7 +88,7 @@ describe('a changed file', () => {
   })
 })
 
-test('a real process keeps its configuration when the new file is broken, on change and on SIGHUP', async () => {
+test('R115: a real process keeps its configuration when the new file is broken, on change and on SIGHUP', async () => {
   const upstream = await startUpstream()
   const config: Record<string, Json> = { ...configFor(upstream.url), logging: { level: 'info' } }
   const gateway = await Gateway.start({ config, env: ENVIRONMENT })

@@ -127,8 +127,9 @@ test('no prompt, completion, or key is in the database', async () => {
     await gateway.ask(SURFACES.embeddings.path, { body: bodyOf('embeddings') })
     await gateway.ask(`${SURFACES.gemini.path}?key=${gateway.key}`, { key: null, body: bodyOf('gemini') })
     await gateway.logs()
-    stored = readdirSync(dataDir)
-      .map((name) => readFileSync(join(dataDir, name)).toString('latin1'))
+    stored = readdirSync(dataDir, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => readFileSync(join(entry.parentPath, entry.name)).toString('latin1'))
       .join('\n')
   } finally {
     await gateway.close()

@@ -80,7 +80,7 @@ async function run(script: string): Promise<Step[]> {
 
 for (const script of SCRIPTS) {
   describe(script, () => {
-    test('every step', { timeout: SCRIPT_MS_MAX }, async (context) => {
+    test('R116: every step', { timeout: SCRIPT_MS_MAX }, async (context) => {
       const steps = await run(script)
       assert.ok(steps.length >= 5, 'the script reports its steps')
       assert.equal(new Set(steps.map(({ name }) => name)).size, steps.length, 'each step has its own name')
@@ -98,6 +98,6 @@ for (const script of SCRIPTS) {
   })
 }
 
-test('there is a script for each seed', () => {
+test('R116: there is a script for each seed', () => {
   assert.deepEqual(SCRIPTS, ['s0.sh', 's1.sh', 's2.sh', 's3.sh', 's4.sh'])
 })

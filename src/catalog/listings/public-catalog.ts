@@ -151,6 +151,7 @@ function familyOf(protocol: Protocol): ProtocolFamily | null {
     case 'gemini':
       return 'gemini'
     case 'bedrock-converse':
+    case 'cohere-chat':
       return null
     default:
       return protocol satisfies never

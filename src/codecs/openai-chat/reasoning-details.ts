@@ -18,6 +18,7 @@ const FORMATS: Readonly<Record<Protocol, string>> = {
   'openai-responses': 'openai-responses-v1',
   'openai-chat': 'unknown',
   'openai-embeddings': 'unknown',
+  'cohere-chat': 'unknown',
 }
 
 /** The entry that carries one seal. `index` is the place among the parts of the message. */

@@ -10,10 +10,11 @@ import {
   gatewayOf,
   modelOf,
   parsedOf,
+  PRICE,
   routeOf,
   type Told,
 } from '#data-plane/testbed.ts'
-import { resolve } from './resolve.ts'
+import { resolve, resolveModel } from './resolve.ts'
 
 interface Rest {
   readonly told?: Told
@@ -109,4 +110,29 @@ test('a known model without a route of the group is refused as such', () => {
   const code = (catalog: Catalog): ErrorCode => refusalOf('small', catalog).code
   assert.equal(code(catalogOf([routeOf(small, east, { group: 'gold' })])), 'model_not_allowed')
   assert.equal(code({ ...CATALOG, routes: new Map() }), 'no_available_backend')
+})
+
+test('a backend before a colon gives no price of another group', () => {
+  const openai = backendOf('openai', { type: 'openai' })
+  const gpt4o = modelOf('gpt-4o', { vendor: 'openai' })
+  const dear = { ...PRICE, version: 'dear' }
+  const routes = [
+    routeOf(gpt4o, openai, { group: 'gold', price: { ...PRICE, version: 'gold' }, defaultParams: { seed: 1 } }),
+    routeOf(modelOf('gpt-4', { price: dear }), openai, { group: 'gold', price: PRICE, upstreamModel: 'four' }),
+    routeOf(gpt4o, openai, { price: dear }),
+  ]
+  const catalog = catalogOf(routes)
+  const gateway = gatewayOf(catalog)
+  const find = (text: string, group: string) => {
+    const { routing } = gateway.settings
+    const scope = { catalog, routing, groups: [group], group, allowed: null, tier: null }
+    return resolveModel(gateway, scope, text, { isEmbedding: false, alternatives: [] }).routes[0]!
+  }
+  const shown = (text: string, group: string) => {
+    const { price, defaultParams, group: own } = find(text, group)
+    return [price?.version, defaultParams, own]
+  }
+  assert.deepEqual(shown('openai:gpt-4o', 'default'), ['dear', {}, 'default'])
+  assert.deepEqual(shown('openai:gpt-4o', 'gold'), ['gold', { seed: 1 }, 'gold'])
+  assert.deepEqual(shown('openai:four', 'default'), ['dear', {}, 'default'])
 })

@@ -3,8 +3,9 @@ import { suite, test } from 'node:test'
 import { GatewayError } from '#base/errors.ts'
 import type { Catalog } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
-import { backendOf, catalogOf, gatewayOf, groupOf, modelOf, PRICE, routeOf } from '#data-plane/testbed.ts'
+import { backendOf, catalogOf, gatewayOf, groupOf, modelOf, routeOf } from '#data-plane/testbed.ts'
 import { resolveModel } from './resolve.ts'
+import type { Scope } from './scope.ts'
 
 /** Every example of the seeds and every collision of C3, C4, C7, C14, C16, C38: one string, one outcome (R43). */
 
@@ -77,6 +78,11 @@ type Routing = Partial<Settings['routing']>
 const S1: Routing = { defaultBackend: 'openrouter' }
 const ALIASED: Routing = { ...S1, modelAliases: [{ pattern: '^gpt-(.*)', replacement: 'openrouter:openai/gpt-\\1' }] }
 
+const scopeOf = (gateway: ReturnType<typeof gatewayOf>, catalog: Catalog, groups: readonly string[]): Scope => {
+  const { routing } = gateway.settings
+  return { catalog, routing, groups, group: groups[0]!, allowed: null, tier: null }
+}
+
 /** `backend upstream-model [flags]`, or the code of the refusal. */
 function outcome(
   text: string,
@@ -85,7 +91,7 @@ function outcome(
   groups: readonly string[] = ['default', 'free'],
 ): string {
   const gateway = gatewayOf(catalog, { routing })
-  const scope = { catalog, routing: gateway.settings.routing, groups, group: groups[0]!, allowed: null, tier: null }
+  const scope = scopeOf(gateway, catalog, groups)
   try {
     const found = resolveModel(gateway, scope, text, { isEmbedding: false, alternatives: [] })
     const [route] = found.routes
@@ -346,14 +352,7 @@ suite('R43: one string, one outcome', () => {
 test('R45: what is unknown is told by its case, with what this key may call', () => {
   const messageOf = (text: string, groups = ['default'], routing: Routing = {}): string => {
     const gateway = gatewayOf(PLAIN, { routing })
-    const scope = {
-      catalog: PLAIN,
-      routing: gateway.settings.routing,
-      groups,
-      group: groups[0]!,
-      allowed: null,
-      tier: null,
-    }
+    const scope = scopeOf(gateway, PLAIN, groups)
     try {
       resolveModel(gateway, scope, text, { isEmbedding: false, alternatives: [] })
     } catch (error) {
@@ -368,28 +367,6 @@ test('R45: what is unknown is told by its case, with what this key may call', ()
   assert.match(messageOf('openai/'), /write model, vendor\/model or backend:model/)
   assert.doesNotMatch(messageOf('gold-onlyy'), /gold-only"\?/)
   assert.match(messageOf('gold-onlyy', ['default', 'gold']), /Did you mean "gold-only"/)
-})
-
-test('a backend before a colon gives no price of another group', () => {
-  const dear = { ...PRICE, version: 'dear' }
-  const routes = [
-    routeOf(gpt4o, openai, { group: 'gold', price: { ...PRICE, version: 'gold' }, defaultParams: { seed: 1 } }),
-    routeOf(modelOf('gpt-4', { price: dear }), openai, { group: 'gold', price: PRICE, upstreamModel: 'four' }),
-    routeOf(gpt4o, openai, { price: dear }),
-  ]
-  const catalog = catalogOf(routes)
-  const gateway = gatewayOf(catalog)
-  const find = (text: string, group: string) => {
-    const scope = { catalog, routing: gateway.settings.routing, groups: [group], group, allowed: null, tier: null }
-    return resolveModel(gateway, scope, text, { isEmbedding: false, alternatives: [] }).routes[0]!
-  }
-  const shown = (text: string, group: string) => {
-    const { price, defaultParams, group: own } = find(text, group)
-    return [price?.version, defaultParams, own]
-  }
-  assert.deepEqual(shown('openai:gpt-4o', 'default'), ['dear', {}, 'default'])
-  assert.deepEqual(shown('openai:gpt-4o', 'gold'), ['gold', { seed: 1 }, 'gold'])
-  assert.deepEqual(shown('openai:four', 'default'), ['dear', {}, 'default'])
 })
 
 test('R37: a pattern cannot hold the gateway up, and the first that matches counts', () => {

@@ -108,8 +108,9 @@ function simulated(
   parsed: Parsed,
   asked: string,
 ): Pick<Target, 'route' | 'protocol'> {
-  // The one protocol that the simulator does not speak.
-  const protocol = target.protocol === 'bedrock-converse' ? parsed.surface : target.protocol
+  // The protocols that the simulator does not speak.
+  const isForeign = target.protocol === 'bedrock-converse' || target.protocol === 'cohere-chat'
+  const protocol = isForeign ? parsed.surface : target.protocol
   const upstreamModel = parsed.operation === 'embed' ? 'sim/embed' : modelFor(asked)
   return { route: { ...target.route, backend, upstreamModel, price: unpaid(target.route.price) }, protocol }
 }

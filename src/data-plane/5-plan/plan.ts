@@ -310,10 +310,11 @@ const TRANSLATED: readonly Protocol[] = [
   'anthropic-messages',
   'gemini',
   'bedrock-converse',
+  'cohere-chat',
   'openai-chat',
 ]
 
-const EMBEDDING: readonly Protocol[] = ['openai-embeddings', 'gemini', 'bedrock-converse']
+const EMBEDDING: readonly Protocol[] = ['openai-embeddings', 'gemini', 'bedrock-converse', 'cohere-chat']
 
 /** How the route is spoken to: in the client's own protocol where it can be, else through a translation; null when neither. */
 function protocolFor(parsed: Parsed, route: Route): Protocol | null {

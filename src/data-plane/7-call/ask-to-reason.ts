@@ -46,6 +46,9 @@ export function askToReason(
     case 'gemini':
       askGemini(childOf(body, 'generationConfig'), style, wish, outputTokensDefault)
       return []
+    case 'cohere-chat':
+      askCohere(body, style, wish, outputTokensDefault)
+      return []
     case 'openai-embeddings':
       return []
     default: {
@@ -137,4 +140,18 @@ function budgetOf(
   const given = config['maxOutputTokens']
   const limit = typeof given === 'number' ? given : outputTokensDefault
   return limit === null ? -1 : Math.max(BUDGET_TOKENS_MIN, Math.floor((shareOfEffort(effort) ?? 0.8) * limit))
+}
+
+/** The model decides how much, unless the string names an effort: then a share of the output limit. */
+function askCohere(
+  body: Fields,
+  style: TargetTraits['reasoning'],
+  wish: ReasoningWish,
+  outputTokensDefault: number | null,
+): void {
+  if (style === 'none' || (wish.effort === null && body['thinking'] !== undefined)) return
+  const limit = typeof body['max_tokens'] === 'number' ? body['max_tokens'] : outputTokensDefault
+  const share = wish.effort === null ? undefined : shareOfEffort(wish.effort)
+  const budget = share === undefined || limit === null ? {} : { token_budget: Math.max(1, Math.floor(share * limit)) }
+  body['thinking'] = wish.effort === 'none' ? { type: 'disabled' } : { type: 'enabled', ...budget }
 }

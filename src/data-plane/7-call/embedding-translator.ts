@@ -3,6 +3,7 @@ import { formatUsd } from '#base/money.ts'
 import type { Protocol, Surface } from '#base/protocols.ts'
 import { NO_FACTS } from '#codecs/codec.ts'
 import { bedrockEmbeddings } from '#codecs/bedrock-embeddings/translation.ts'
+import { cohereEmbeddings } from '#codecs/cohere-embeddings/translation.ts'
 import { geminiEmbeddings } from '#codecs/gemini-embeddings/translation.ts'
 import { type EmbeddingCodec, type EmbeddingUpstream, openAiEmbeddings } from '#codecs/openai-embeddings/translation.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
@@ -16,8 +17,10 @@ import type { TranslatedWhole, Translation } from './translator.ts'
 
 const codecOf = (protocol: Surface): EmbeddingCodec => (protocol === 'gemini' ? geminiEmbeddings : openAiEmbeddings)
 
-const upstreamOf = (protocol: Protocol): EmbeddingUpstream =>
-  protocol === 'bedrock-converse' ? bedrockEmbeddings : codecOf(protocol)
+function upstreamOf(protocol: Protocol): EmbeddingUpstream {
+  if (protocol === 'bedrock-converse') return bedrockEmbeddings
+  return protocol === 'cohere-chat' ? cohereEmbeddings : codecOf(protocol)
+}
 
 /** One embedding request translated for one target (R4). */
 export class EmbeddingTranslator implements Translation {

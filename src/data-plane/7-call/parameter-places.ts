@@ -36,6 +36,15 @@ const PLACES: Readonly<Record<Protocol, Places>> = {
     top_k: ['additionalModelRequestFields', 'top_k'],
     max_tokens: ['inferenceConfig', 'maxTokens'],
   },
+  'cohere-chat': {
+    temperature: ['temperature'],
+    top_p: ['p'],
+    top_k: ['k'],
+    max_tokens: ['max_tokens'],
+    seed: ['seed'],
+    presence_penalty: ['presence_penalty'],
+    frequency_penalty: ['frequency_penalty'],
+  },
   'openai-embeddings': {},
 }
 
