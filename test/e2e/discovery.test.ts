@@ -140,7 +140,8 @@ test('the file stands above what was discovered, and a broken generated file is 
   })
   assert.equal(gateway.upstream.received.at(-1)?.fields['model'], 'a/one-of-the-file')
   writeFileSync(join(gateway.running.dataDir, 'discovered', 'openrouter.yaml'), 'models: 3\n')
-  await serves(gateway, ['a/one'])
+  // The second is the upstream's own name, by which a key may call it as well (R27).
+  await serves(gateway, ['a/one', 'a/one-of-the-file'])
 })
 
 test('R56: deployments of Azure and profiles of Bedrock become routes that can be called', async () => {
