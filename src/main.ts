@@ -19,6 +19,7 @@ import { UpstreamPools } from '#data-plane/7-call/pools.ts'
 import { SealStash } from '#data-plane/7-call/seal-stash.ts'
 import { createExplainer, type Explainer } from '#data-plane/explain/explain.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
+import { probeRegularly } from '#data-plane/probes.ts'
 import { ActiveRequests, createDataPlane, registerGeminiPaths } from '#data-plane/routes.ts'
 import { RetryBudget } from '#health/retry-budget.ts'
 import { PromptCaches } from '#health/prompt-caches.ts'
@@ -146,7 +147,7 @@ async function openPlanes(
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app.server, settings.host)
   const anthropic = await listenForAnthropic(app, settings)
-  const stopRegularWork = workRegularly(store, ledger, [responses, seals], log)
+  const stopRegularWork = workRegularly(store, ledger, [responses, seals], gateway)
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()
   return {
@@ -288,8 +289,7 @@ async function drain(app: FastifyInstance, active: ActiveRequests): Promise<void
 
 async function startSimulatorFor(settings: Settings): Promise<Simulator | null> {
   if (!usesSimulator(settings)) return null
-  const { startSimulator } = await import('#simulator/index.ts')
-  return startSimulator({})
+  return (await import('#simulator/index.ts')).startSimulator({})
 }
 
 interface FaultLab {
@@ -307,9 +307,8 @@ function createFaultLab(settings: Settings, running: Simulator | null): FaultLab
   }
 }
 
-function usesSimulator(settings: Settings): boolean {
-  return Object.values(settings.catalog.backends).some((backend) => backend.type === 'simulator')
-}
+const usesSimulator = (settings: Settings): boolean =>
+  Object.values(settings.catalog.backends).some((backend) => backend.type === 'simulator')
 
 function catalogOf(settings: Settings, simulator: Simulator | null) {
   if (usesSimulator(settings) && simulator === null) throw new Error('A first simulator backend needs a restart.')
@@ -377,15 +376,17 @@ function localCallerOf(settings: Settings): Caller {
 function workRegularly(
   store: Store,
   ledger: RecoverableLedger,
-  kept: readonly [ResponseState, SealArchive],
-  log: Logger,
+  [responses, seals]: readonly [ResponseState, SealArchive],
+  gateway: Gateway,
 ): () => void {
+  const { log } = gateway
   const recovery = recoverRegularly(store, ledger, log)
-  const [responses, seals] = kept
+  const stopProbes = probeRegularly(gateway)
   const stopResponses = sweepRegularly(responses, (err) => log.error({ err }, 'old responses could not be deleted'))
   const stopSeals = sweepRegularly(seals, (err) => log.error({ err }, 'old seals could not be deleted'))
   return () => {
     clearInterval(recovery)
+    stopProbes()
     stopResponses()
     stopSeals()
   }
@@ -393,8 +394,7 @@ function workRegularly(
 
 function recoverRegularly(store: Store, ledger: RecoverableLedger, log: Logger): NodeJS.Timeout | undefined {
   if (store.engine === 'sqlite') return undefined
-  const timer = setInterval(() => {
+  return setInterval(() => {
     ledger.recover().catch((error: unknown) => log.error({ err: error }, 'holds could not be recovered'))
-  }, RECOVERY_INTERVAL_MS)
-  return timer.unref()
+  }, RECOVERY_INTERVAL_MS).unref()
 }

@@ -157,6 +157,17 @@ export interface Backend {
   readonly force?: Readonly<Record<string, unknown>>
   /** As of a model, and applied before its own. */
   readonly paramRules?: readonly ParamRule[]
+  /** How it is asked whether it works (R71); absent: it is not. */
+  readonly probe?: BackendProbe
+}
+
+export interface BackendProbe {
+  /** Behind the backend's address; null: where its protocol lists models. */
+  readonly path: string | null
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  /** So many in a row, and it counts as down. */
+  readonly failuresMax: number
 }
 
 export interface Group {

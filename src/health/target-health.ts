@@ -28,6 +28,8 @@ export interface HealthWatch {
 
 export interface BackendHealth {
   readonly state: CircuitState
+  /** Whether its probe found it dead, whatever the requests say. */
+  readonly is_down: boolean
   readonly credentials: readonly CredentialHealth[]
 }
 
@@ -56,6 +58,8 @@ export class TargetHealth {
   private readonly backends = new Map<string, Kept>()
   /** Only where a limit was hit and not yet lifted: names of models are not ours to count. */
   private readonly quotas = new Map<string, Circuit>()
+  /** What the probes found dead. */
+  private readonly down = new Set<string>()
   private readonly now: () => number
 
   /** `now` is a monotonic clock in milliseconds. */
@@ -65,9 +69,16 @@ export class TargetHealth {
 
   /** Whether an attempt at this target is worth making now. */
   admits(target: HealthTarget): boolean {
+    if (this.down.size > 0 && this.down.has(target.backend.id)) return false
     const now = this.now()
     const kept = this.keptOf(target.backend)
     return kept.circuit.admits(now) && this.nextCredential(kept, target, now) >= 0
+  }
+
+  /** What a probe has found. */
+  setDown(backendId: string, isDown: boolean): void {
+    if (isDown) this.down.add(backendId)
+    else this.down.delete(backendId)
   }
 
   /** Milliseconds until the target is worth trying again; 0 for now. */
@@ -97,7 +108,7 @@ export class TargetHealth {
       const worst = [circuit, ...quotas].find((each) => each.state(now) !== 'closed')
       return { index, state: worst?.state(now) ?? ('closed' as const), trouble: worst?.trouble ?? null }
     })
-    return { state: kept.circuit.state(now), credentials }
+    return { state: kept.circuit.state(now), is_down: this.down.has(backend.id), credentials }
   }
 
   /** Forgets what belongs to none of these backends; one whose credentials changed begins anew. */
@@ -106,6 +117,7 @@ export class TargetHealth {
       const backend = backends.get(id)
       if (!backend || countOf(backend) !== kept.credentials.length) this.backends.delete(id)
     }
+    for (const id of this.down) if (!backends.has(id)) this.down.delete(id)
     for (const key of this.quotas.keys())
       if (!this.backends.has(key.slice(0, key.indexOf(' ')))) this.quotas.delete(key)
   }
