@@ -99,6 +99,8 @@ export interface Timeouts {
   readonly totalMs: number
   /** Whole non-streaming answer. */
   readonly requestMs: number
+  /** Below it a backend is given up before its first content (B10); 0 or absent: none is. */
+  readonly minTokensPerSecond?: number
 }
 
 /** Keys that sign requests to AWS (SigV4). Secrets: never logged, never listed. */

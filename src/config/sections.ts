@@ -20,6 +20,7 @@ export function readTimeouts(block: TimeoutsFile | undefined): Partial<Timeouts>
     const seconds = block?.[name]
     if (seconds !== undefined) result[ours] = Math.round(seconds * 1000)
   }
+  if (block?.min_tokens_per_second !== undefined) result.minTokensPerSecond = block.min_tokens_per_second
   return result
 }
 

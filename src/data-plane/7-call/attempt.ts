@@ -45,6 +45,7 @@ export interface AttemptLimits {
   readonly firstContentMs: number
   readonly idleMs: number
   readonly totalMs: number
+  readonly paceBytesMin?: number
 }
 
 /**
@@ -115,6 +116,7 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
     const isAws = this.contentType.includes(AWS_EVENT_STREAM)
     if (isAws) this.framer = new (this.isInvoked ? InvokeFramer : AwsEventFramer)(this.limits.eventBytesMax)
     this.isStream = this.reader !== null && status === 200 && (isAws || this.contentType.includes('text/event-stream'))
+    if (status === 200) this.watchdog.begin()
     const encoding = textOf(headers['content-encoding'])
     if (encoding && encoding !== 'identity') this.decodeBody(encoding)
   }
@@ -200,6 +202,7 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
     if (this.finished) return
     this.watchdog.touch()
     if (this.isStream) return this.takeEvents(chunk)
+    this.watchdog.advance(chunk)
     this.bytes += chunk.length
     const bytesMax = this.status === 200 ? this.limits.bodyBytesMax : ERROR_BODY_BYTES_MAX
     if (this.bytes <= bytesMax) this.chunks.push(chunk)
@@ -365,6 +368,7 @@ const ABORTED = new Error('the gateway ended this upstream request')
 const TIMEOUTS = {
   firstContent: { code: 'upstream_timeout', message: 'The backend did not answer in time.' },
   idle: { code: 'streaming_timeout', message: 'The backend stopped sending.' },
+  pace: { code: 'upstream_timeout', message: 'The backend answers too slowly.' },
   total: { code: 'upstream_timeout', message: 'The answer took longer than allowed.' },
 } as const
 
