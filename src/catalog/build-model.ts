@@ -41,6 +41,7 @@ export function buildModel(settings: ModelSettings, fallback: PriceNumbers | nul
     contextFallbacks: settings.contextFallbacks,
     larger: settings.larger,
     strategy: settings.strategy,
+    ...(settings.hedge ? { hedge: true } : {}),
     thinking: settings.thinking,
     ...(settings.inputModalities === null ? {} : { knowsInputs: true as const }),
     ...(settings.deprecation === null ? {} : { deprecation: settings.deprecation }),

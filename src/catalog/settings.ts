@@ -96,6 +96,7 @@ export interface ModelSettings {
   /** How reasoning is asked for (R34), as written; null: by the vendor's rule. */
   readonly thinking: Readonly<Record<string, unknown>> | null
   readonly strategy: Strategy | null
+  readonly hedge?: boolean
   /** Whether prompt caching has to be asked for (R89). */
   readonly cache: 'explicit' | 'implicit' | 'off' | null
   readonly minTier: string | null

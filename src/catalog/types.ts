@@ -49,6 +49,8 @@ export interface Model {
   /** The sibling with the larger window. */
   readonly larger: string | null
   readonly strategy: Strategy | null
+  /** Whether a second backend is asked when the first output is late (B10); absent: it is not. */
+  readonly hedge?: boolean
   /** How reasoning is asked for (R34), as the operator wrote it; null: by the vendor's rule. */
   readonly thinking: Readonly<Record<string, unknown>> | null
   /** Whether the modalities are said by somebody and not only guessed from the name (R74); absent: guessed. */

@@ -147,6 +147,7 @@ export const modelRouting = {
   context_fallbacks: selectors.optional(),
   larger: filled.optional(),
   strategy: strategy.optional(),
+  hedge: z.boolean().optional(),
   cache: z.enum(['explicit', 'implicit', 'off'], 'expected explicit, implicit or off').optional(),
   limits: limitSet.optional(),
   min_tier: filled.optional(),

@@ -54,6 +54,7 @@ export function readModels(models: readonly ModelFile[], faults: string[]): Mode
       larger: model.larger ?? null,
       thinking: model.thinking ?? null,
       strategy: model.strategy ?? null,
+      ...(model.hedge ? { hedge: true } : {}),
       cache: model.cache ?? null,
       minTier: model.min_tier ?? null,
       deprecation: readDeprecation(model.deprecation),

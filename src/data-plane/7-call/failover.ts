@@ -7,6 +7,7 @@ import type { Answer } from './answer.ts'
 import type { Asked } from './asked.ts'
 import { Candidates } from './candidates.ts'
 import { atAttempt } from './faulted.ts'
+import { type Lost, Racer, type Tried, waitName, winnerOf } from './hedge.ts'
 import { type Answered, type Failed, tryTarget } from './try-target.ts'
 import { errorOf, secondsOf } from './upstream-error.ts'
 
@@ -42,7 +43,7 @@ export class Failover {
     if (candidates.isAllPaused && gateway.settings.routing.allUnhealthy === 'fail') throw this.allPaused()
     while (!candidates.isEmpty && this.mayTry()) {
       const target = candidates.next(this.attempts.length > 0)
-      const tried = await this.attempt(target)
+      const tried = await (this.mayHedge(target, candidates) ? this.hedged(target, candidates) : this.attempt(target))
       if (tried?.kind === 'answered') {
         if (candidates.isEmpty || !tried.answer.isEmpty) return this.take(tried.answer)
         this.setAside(tried.answer)
@@ -119,10 +120,7 @@ export class Failover {
     return now < this.deadlineAt && (plan.fault !== undefined || gateway.retryBudget.take(now))
   }
 
-  /** Null when the target cannot take the request. */
-  private async attempt(
-    target: Target,
-  ): Promise<{ kind: 'answered'; answer: Answered } | { kind: 'failed'; failed: Failed } | null> {
+  private async attempt(target: Target): Promise<Noted> {
     let tried
     try {
       tried = await tryTarget(this.asked, atAttempt(target, this.attempts.length + 1))
@@ -131,7 +129,64 @@ export class Failover {
       this.refusal ??= error
       return null
     }
+    return this.note(tried)
+  }
+
+  /** Only the first attempt is worth a second one beside it. */
+  private mayHedge({ route }: Target, candidates: Candidates): boolean {
+    return (
+      route.model.hedge === true &&
+      this.attempts.length === 0 &&
+      !candidates.isEmpty &&
+      this.asked.plan.fault === undefined
+    )
+  }
+
+  /** A second attempt begins when the first one is late; who is first with something to say is the answer (B10). */
+  private async hedged(target: Target, candidates: Candidates): Promise<Noted> {
+    const { gateway, exchange } = this.asked
+    const afterMs = gateway.speeds.firstOutputs.p95(waitName(target, this.asked))
+    if (afterMs === null) return this.attempt(target)
+    const first = new Racer(this.asked, target)
+    exchange.departure.onGone(() => first.leave())
+    if (!(await first.isLate(afterMs)) || !this.mayTryBeside()) return this.noteRacer(first, await first.tried)
+    const second = new Racer(this.asked, candidates.next(true))
+    const both = [first, second] as const
+    exchange.departure.onGone(() => both.forEach((racer) => racer.leave()))
+    try {
+      const winner = await winnerOf(first, second)
+      const others = both.filter((racer) => racer !== winner)
+      // The last attempt of a row is the one that answered.
+      const noted = others.map((racer) => this.noteRacer(racer, racer.lose()))
+      if (winner === null) return noted.find(isFinal) ?? noted[0] ?? null
+      exchange.departure.onGone(() => winner.leave())
+      return this.noteRacer(winner, await winner.tried)
+    } catch (error) {
+      for (const racer of both) racer.leave()
+      throw error
+    }
+  }
+
+  private noteRacer(racer: Racer, tried: Tried | Lost): Noted {
+    this.refusal ??= racer.refusal
+    if (tried === null) return null
+    if (tried.kind !== 'lost') return this.note(tried.kind === 'failed' ? tried : racer.win(tried, this.asked))
     this.attempts.push(tried.record)
+    this.asked.gateway.speeds.firstOutputs.noted(waitName(tried.target, this.asked), tried.record.latency_ms)
+    return null
+  }
+
+  private mayTryBeside(): boolean {
+    const { gateway, plan, exchange } = this.asked
+    const now = performance.now()
+    if (exchange.departure.gone || plan.attemptsMax < 2 || now >= this.deadlineAt) return false
+    return gateway.retryBudget.take(now)
+  }
+
+  private note(tried: Answered | Failed): Noted {
+    this.attempts.push(tried.record)
+    if (tried.target.route.model.hedge && tried.kind !== 'failed')
+      this.asked.gateway.speeds.firstOutputs.noted(waitName(tried.target, this.asked), tried.record.latency_ms)
     if (tried.kind !== 'failed') return { kind: 'answered', answer: { ...tried, attempts: this.attempts } }
     this.failures.push(tried)
     this.warnOperator(tried)
@@ -169,6 +224,12 @@ export class Failover {
     return new UpstreamError(new GatewayError('upstream_unavailable', message), this.attempts)
   }
 }
+
+/** What came of an attempt; null: the target cannot take the request. */
+type Noted = { kind: 'answered'; answer: Answered } | { kind: 'failed'; failed: Failed } | null
+
+/** Whether no other target can do better. */
+const isFinal = (noted: Noted): boolean => noted?.kind === 'failed' && noted.failed.verdict.next === 'stop'
 
 /** An empty answer, and what its request lost on the way. */
 interface Spare {
