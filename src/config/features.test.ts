@@ -237,6 +237,39 @@ describe('blocks', () => {
     assert.equal(load({ env: { GATEWAY_CATALOG_CACHE_SECONDS: '0' } }).settings.portal.catalogCacheSeconds, 0)
   })
 
+  test('a probe is on with its defaults, with settings of its own, or off; a cloud has none', () => {
+    const probeOf = (probe: unknown, rest: object = {}) =>
+      load({ file: { backends: { openai: { api_key: 'k', probe, ...rest } } } }).settings.catalog.backends['openai']
+        ?.probe
+    const usual = { path: null, intervalMs: 60_000, timeoutMs: 10_000, failuresMax: 2 }
+    assert.deepEqual(probeOf(true), usual)
+    assert.deepEqual(probeOf({ path: '/up', interval: 5, failures: 1 }), {
+      ...usual,
+      path: '/up',
+      intervalMs: 5000,
+      failuresMax: 1,
+    })
+    assert.equal(probeOf(false), undefined)
+    assert.match(refusal({ file: { backends: { openai: { probe: { interval: 0.5 } } } } })[0]!, /expected/)
+    const cloud = { type: 'bedrock', region: 'us-east-1', api_key: 'k', probe: true }
+    assert.deepEqual(refusal({ file: { backends: { cloud } } }), [
+      'backends.cloud.probe: not for a cloud, where a request has to be signed',
+    ])
+  })
+
+  test('min_tokens_per_second is what a backend and a model say of their own, hedge what a model says', () => {
+    const { catalog, timeouts } = load({
+      file: {
+        ...model({ hedge: true }),
+        timeouts: { min_tokens_per_second: 2.5 },
+        backends: { openai: { api_key: 'k', timeouts: { min_tokens_per_second: 0 } } },
+      },
+    }).settings
+    assert.equal(timeouts.minTokensPerSecond, 2.5)
+    assert.equal(catalog.backends['openai']?.timeouts.minTokensPerSecond, 0)
+    assert.equal(catalog.models[0]?.hedge, true)
+  })
+
   test('models, routes, backends and groups hand over what routing reads', () => {
     const { catalog } = load({
       file: {
