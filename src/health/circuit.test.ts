@@ -19,7 +19,6 @@ const failing = (
 
 const succeeding = (circuit: Circuit, now: number): void => {
   circuit.commit(circuit.begin(now), now)
-  circuit.finish()
 }
 
 test('so many failures in a row open the circuit, one fewer does not', () => {
@@ -81,17 +80,6 @@ test('nor does it close the circuit again', () => {
   assert.equal(circuit.state(2), 'closed', 'tried for want of another one, and it works')
 })
 
-test('the end of a long answer does not hide that nothing new is answered', () => {
-  const circuit = new Circuit()
-  const old = Array.from({ length: FAILURES_MAX }, () => circuit.begin(0))
-  for (const isProbe of old) circuit.commit(isProbe, 0)
-  for (const _ of old) {
-    failing(circuit, 1)
-    circuit.finish()
-  }
-  assert.equal(circuit.state(1), 'open')
-})
-
 test('a probe that begins to answer lets the others through', () => {
   const circuit = new Circuit()
   for (let count = 0; count < FAILURES_MAX; count++) failing(circuit, 0)
@@ -102,8 +90,7 @@ test('a probe that begins to answer lets the others through', () => {
 test('answers that always break in the middle open it, and after that the first one does', () => {
   const circuit = new Circuit()
   const breaking = (now: number): void => {
-    circuit.commit(circuit.begin(now), now)
-    circuit.breakOff(now)
+    circuit.breakOff(circuit.commit(circuit.begin(now), now), now)
   }
   for (let count = 1; count < FAILURES_MAX; count++) breaking(0)
   assert.equal(circuit.state(0), 'closed')
@@ -114,6 +101,15 @@ test('answers that always break in the middle open it, and after that the first 
   succeeding(circuit, 2 * OPEN_MS)
   breaking(2 * OPEN_MS)
   assert.equal(circuit.state(2 * OPEN_MS), 'closed', 'a whole answer starts the count anew')
+})
+
+test('answers that break and attempts that fail are counted together', () => {
+  const circuit = new Circuit()
+  failing(circuit, 0)
+  circuit.breakOff(circuit.commit(circuit.begin(0), 0), 0)
+  assert.equal(circuit.state(0), 'closed')
+  failing(circuit, 0)
+  assert.equal(circuit.state(0), 'open')
 })
 
 test('a rate limit pauses as long as it says, up to a bound', () => {

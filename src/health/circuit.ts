@@ -26,10 +26,7 @@ export const REFUSED_MS = 5 * 60_000
  * opened neither closes it nor makes its pause longer.
  */
 export class Circuit {
-  /** In a row, before anything was said. */
   private failures = 0
-  /** In a row, in the middle of an answer: one that always breaks there does begin to answer every time. */
-  private breaks = 0
   private pauses = 0
   private openedAt = 0
   private openUntil = 0
@@ -58,7 +55,7 @@ export class Circuit {
 
   /**
    * An attempt begins; `fail`, `release` or `commit` follows, with what this returns: whether it is the probe. After `commit`
-   * comes `finish`, `breakOff` or nothing.
+   * an answer may still break off.
    */
   begin(now: number): boolean {
     if (this.isProbed || this.state(now) !== 'half-open') return false
@@ -66,20 +63,20 @@ export class Circuit {
     return true
   }
 
-  /** It begins to answer, which may take long: others need not wait for its end. */
-  commit(isProbe: boolean, begunAt: number): void {
+  /**
+   * It begins to answer, which may take long: others need not wait for its end, and its end, however late, tells nothing of those
+   * that begin then. Returns the failures that are forgotten for it.
+   */
+  commit(isProbe: boolean, begunAt: number): number {
     this.release(isProbe)
+    const forgotten = this.failures
     this.failures = 0
-    if (this.openUntil === 0 || begunAt < this.openedAt) return
+    if (this.openUntil === 0 || begunAt < this.openedAt) return forgotten
     this.isProbed = false
     this.pauses = 0
     this.openUntil = 0
     this.reason = null
-  }
-
-  /** It has answered to the end. How long ago it began tells nothing of those that begin now. */
-  finish(): void {
-    this.breaks = 0
+    return forgotten
   }
 
   /** The attempt ended without a word about health: the client left. */
@@ -95,10 +92,11 @@ export class Circuit {
     if (pauseMs > 0) this.open(trouble, pauseMs, now)
   }
 
-  /** It broke in the middle of its answer. */
-  breakOff(now: number): void {
-    this.breaks++
-    if (this.openUntil === 0 && this.breaks >= FAILURES_MAX) this.open('failed', OPEN_MS, now)
+  /** It broke in the middle of its answer: what was forgotten for it counts after all. */
+  breakOff(forgotten: number, now: number): void {
+    if (this.openUntil > 0) return
+    this.failures += forgotten + 1
+    if (this.failures >= FAILURES_MAX) this.open('failed', OPEN_MS, now)
   }
 
   private open(trouble: Trouble, pauseMs: number, now: number): void {

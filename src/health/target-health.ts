@@ -188,7 +188,8 @@ class Watch implements HealthWatch {
   private readonly quota: Circuit | undefined
   private readonly begunAt: number
   private readonly probes: readonly [boolean, boolean, boolean]
-  private isCommitted = false
+  /** Failures that were forgotten when it began to answer; null before. */
+  private forgotten: number | null = null
   private isEnded = false
 
   constructor(health: TargetHealth, kept: Kept, target: HealthTarget, credential: number) {
@@ -203,10 +204,9 @@ class Watch implements HealthWatch {
   }
 
   commit(): void {
-    if (this.isCommitted || this.isEnded) return
-    this.isCommitted = true
+    if (this.forgotten !== null || this.isEnded) return
     const { begunAt, quota } = this
-    this.backend.commit(this.probes[0], begunAt)
+    this.forgotten = this.backend.commit(this.probes[0], begunAt)
     this.own.commit(this.probes[1], begunAt)
     quota?.commit(this.probes[2], begunAt)
     if (quota?.until === 0) this.health.dropQuota(this.target, this.credential, quota)
@@ -214,11 +214,11 @@ class Watch implements HealthWatch {
 
   succeed(): void {
     this.commit()
-    if (this.end()) this.backend.finish()
+    this.end()
   }
 
   release(): void {
-    if (!this.end() || this.isCommitted) return
+    if (!this.end() || this.forgotten !== null) return
     this.backend.release(this.probes[0])
     this.own.release(this.probes[1])
     this.quota?.release(this.probes[2])
@@ -227,8 +227,8 @@ class Watch implements HealthWatch {
   fail(trouble: Trouble, retryAfterMs: number | null): void {
     if (!this.end()) return
     const now = this.health.clock()
-    if (this.isCommitted) {
-      this.backend.breakOff(now)
+    if (this.forgotten !== null) {
+      this.backend.breakOff(this.forgotten, now)
       return
     }
     // A backend that limits or refuses does work.
