@@ -4,6 +4,7 @@ import {
   Circuit,
   FAILURES_MAX,
   OPEN_MS,
+  PROBE_AFTER_MAX_MS,
   RATE_LIMIT_PAUSES_MS,
   REFUSED_MS,
   RETRY_AFTER_MAX_MS,
@@ -126,12 +127,29 @@ test('rate limits that say nothing pause longer and longer, and one storm is one
   let now = 0
   for (const pauseMs of [...RATE_LIMIT_PAUSES_MS, RATE_LIMIT_PAUSES_MS.at(-1)!]) {
     for (let storm = 0; storm < 20; storm++) failing(circuit, now, 'rate-limited')
-    assert.equal(circuit.until, now + pauseMs)
+    assert.equal(circuit.state(now + pauseMs - 1), 'open')
+    assert.equal(circuit.state(now + pauseMs), 'half-open')
+    assert.equal(circuit.until, now + Math.min(pauseMs, PROBE_AFTER_MAX_MS))
     now = circuit.until
   }
   succeeding(circuit, now)
   failing(circuit, now, 'rate-limited')
   assert.equal(circuit.until, now + RATE_LIMIT_PAUSES_MS[0]!, 'a success starts the steps anew')
+})
+
+test('a pause of a guess is probed before its end, by one request at a time; one that was asked for is not', () => {
+  const guessed = new Circuit()
+  for (const _ of RATE_LIMIT_PAUSES_MS) failing(guessed, guessed.until, 'rate-limited')
+  const since = guessed.until - PROBE_AFTER_MAX_MS
+  assert.equal(guessed.admits(since + PROBE_AFTER_MAX_MS - 1), false)
+  const isProbe = guessed.begin(since + PROBE_AFTER_MAX_MS)
+  assert.equal(isProbe, true)
+  assert.equal(guessed.admits(since + PROBE_AFTER_MAX_MS), false)
+  guessed.commit(isProbe, since + PROBE_AFTER_MAX_MS)
+  assert.equal(guessed.admits(since + PROBE_AFTER_MAX_MS), true)
+  const asked = new Circuit()
+  failing(asked, 0, 'rate-limited', 60_000)
+  assert.equal(asked.admits(59_999), false)
 })
 
 test('a refused credential rests at once', () => {

@@ -6,6 +6,8 @@ const FAILURES_IN_A_ROW = 3
 const OPEN_MS = 10_000
 const REFUSED_MS = 5 * 60_000
 const STEPS_MS: readonly number[] = [5000, 15_000, 30_000, 60_000]
+/** Nobody is out for longer where nobody said how long. */
+const PROBE_AFTER_MAX_MS = 25_000
 /** Fault R4, and what a quiet gateway may always do. */
 const RETRY_SHARE = 0.2
 const RETRIES_PER_SECOND = 10
@@ -17,6 +19,7 @@ class Pause {
   private isOn = false
   private since = 0
   private until = 0
+  private probeAt = 0
   private isProbed = false
 
   constructor(what: string) {
@@ -24,7 +27,7 @@ class Pause {
   }
 
   holds(now: number): boolean {
-    return this.isOn && (now < this.until || this.isProbed)
+    return this.isOn && (now < this.probeAt || this.isProbed)
   }
 
   /** Whether its time is not over. */
@@ -43,8 +46,9 @@ class Pause {
     this.isProbed = false
   }
 
-  extend(now: number, pauseMs: number): void {
+  extend(now: number, pauseMs: number, probeMs: number = pauseMs): void {
     this.until = this.isOn ? Math.max(this.until, now + pauseMs) : now + pauseMs
+    this.probeAt = this.isOn ? Math.max(this.probeAt, now + probeMs) : now + probeMs
     this.isOn = true
     this.since = now
   }
@@ -131,7 +135,8 @@ export class Oracle implements Observer {
     }
     if (trouble === null) for (const pause of seen.pauses) pause.lift(at)
     if (trouble === 'refused') seen.refused.extend(now, REFUSED_MS)
-    if (trouble === 'rate-limited' || trouble === 'rate-limited, no word how long') limit(seen, trouble, now)
+    if (trouble === 'rate-limited' || trouble === 'rate-limited, no word how long')
+      limit(seen, trouble, probes.includes(seen.limited), now)
     this.begun.delete(asked)
     if (trouble === null) this.left.delete(asked)
   }
@@ -142,10 +147,11 @@ function fail(seen: Seen, isProbe: boolean, now: number): void {
   if (++seen.inARow >= FAILURES_IN_A_ROW) seen.open.extend(now, OPEN_MS)
 }
 
-function limit(seen: Seen, trouble: Ailment, now: number): void {
+function limit(seen: Seen, trouble: Ailment, isProbe: boolean, now: number): void {
   if (seen.limited.isLifted) seen.steps = 0
   // Those that were under way together are refused together.
-  if (!seen.limited.lasts(now)) seen.steps++
+  if (isProbe || !seen.limited.lasts(now)) seen.steps++
   const step = STEPS_MS[Math.min(seen.steps, STEPS_MS.length) - 1]!
-  seen.limited.extend(now, trouble === 'rate-limited' ? RETRY_AFTER_MS : step)
+  if (trouble === 'rate-limited') seen.limited.extend(now, RETRY_AFTER_MS)
+  else seen.limited.extend(now, step, Math.min(step, PROBE_AFTER_MAX_MS))
 }
