@@ -140,7 +140,8 @@ async function openPlanes(
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app.server, settings.host)
   const anthropic = await listenForAnthropic(app, settings)
-  const stopRegularWork = workRegularly(store, ledger, [responses, seals], () => autoSynced(current(), catalog), log)
+  const followed = () => autoSynced(current(), catalog)
+  const stopRegularWork = workRegularly(store, ledger, [responses, seals], followed, gateway)
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()
   return {
@@ -282,8 +283,7 @@ async function drain(app: FastifyInstance, active: ActiveRequests): Promise<void
 
 async function startSimulatorFor(settings: Settings): Promise<Simulator | null> {
   if (!usesSimulator(settings)) return null
-  const { startSimulator } = await import('#simulator/index.ts')
-  return startSimulator({})
+  return (await import('#simulator/index.ts')).startSimulator({})
 }
 
 interface FaultLab {
@@ -301,9 +301,8 @@ function createFaultLab(settings: Settings, running: Simulator | null): FaultLab
   }
 }
 
-function usesSimulator(settings: Settings): boolean {
-  return Object.values(settings.catalog.backends).some((backend) => backend.type === 'simulator')
-}
+const usesSimulator = (settings: Settings): boolean =>
+  Object.values(settings.catalog.backends).some((backend) => backend.type === 'simulator')
 
 function catalogOf(settings: Settings, simulator: Simulator | null) {
   if (usesSimulator(settings) && simulator === null) throw new Error('A first simulator backend needs a restart.')

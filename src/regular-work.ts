@@ -2,6 +2,8 @@ import type { Logger } from 'pino'
 import { type SyncedBackend, syncRegularly } from '#catalog/discovery/sync-regularly.ts'
 import type { CatalogSource } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
+import type { Gateway } from '#data-plane/gateway.ts'
+import { probeRegularly } from '#data-plane/probes.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
 import { sweepRegularly } from '#response-state/sweep.ts'
 import type { ResponseState } from '#response-state/types.ts'
@@ -26,15 +28,18 @@ export function workRegularly(
   ledger: RecoverableLedger,
   kept: readonly [ResponseState, SealArchive],
   followed: () => readonly SyncedBackend[],
-  log: Logger,
+  gateway: Gateway,
 ): () => Promise<void> {
+  const { log } = gateway
   const recovery = recoverRegularly(store, ledger, log)
   const [responses, seals] = kept
   const stopResponses = sweepRegularly(responses, (err) => log.error({ err }, 'old responses could not be deleted'))
   const stopSeals = sweepRegularly(seals, (err) => log.error({ err }, 'old seals could not be deleted'))
+  const stopProbes = probeRegularly(gateway)
   const stopSyncing = syncRegularly({ backends: followed, log })
   return async () => {
     clearInterval(recovery)
+    stopProbes()
     stopResponses()
     stopSeals()
     await stopSyncing()

@@ -35,6 +35,7 @@ export function buildBackend(
     region: settings.region,
     dataPolicy: settings.dataPolicy,
     ...(settings.paramRules.length === 0 ? {} : { paramRules: settings.paramRules }),
+    ...(settings.probe && { probe: settings.probe }),
     ...(Object.keys(settings.force).length === 0 ? {} : { force: settings.force }),
     enabled: settings.enabled && SERVED_ADAPTERS.has(preset.adapter) && apiUrl !== '' && hasAccess(settings, aws),
   }

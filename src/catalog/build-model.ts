@@ -41,6 +41,7 @@ export function buildModel(settings: ModelSettings, fallback: PriceNumbers | nul
     contextFallbacks: settings.contextFallbacks,
     larger: settings.larger,
     strategy: settings.strategy,
+    ...(settings.hedge ? { hedge: true } : {}),
     thinking: settings.thinking,
     ...(settings.minTier === null ? {} : { minTier: settings.minTier }),
     ...(settings.inputModalities === null ? {} : { knowsInputs: true as const }),

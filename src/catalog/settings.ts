@@ -1,7 +1,7 @@
 import type { PicoUsd } from '#base/money.ts'
 import type { Protocol } from '#base/protocols.ts'
 import type { AccessSource, Cloud } from '#providers/cloud.ts'
-import type { Deprecation, Identity, ParamRule, Timeouts } from './types.ts'
+import type { BackendProbe, Deprecation, Identity, ParamRule, Timeouts } from './types.ts'
 
 /** The file's `backends`, `models`, `routes` and `groups`, validated and in our units, together with what zero config adds. */
 export interface CatalogSettings {
@@ -66,6 +66,8 @@ export interface BackendSettings {
   readonly caps: { readonly rpm: number | null; readonly concurrency: number | null }
   /** The upstream's model list is read regularly and applied (R56). */
   readonly autoSync: boolean
+  /** Absent: nobody asks whether it works (R71). */
+  readonly probe?: BackendProbe
   /** Fields of later features, as written. */
   readonly extra: Readonly<Record<string, unknown>>
 }
@@ -96,6 +98,7 @@ export interface ModelSettings {
   /** How reasoning is asked for (R34), as written; null: by the vendor's rule. */
   readonly thinking: Readonly<Record<string, unknown>> | null
   readonly strategy: Strategy | null
+  readonly hedge?: boolean
   /** Whether prompt caching has to be asked for (R89). */
   readonly cache: 'explicit' | 'implicit' | 'off' | null
   readonly minTier: string | null

@@ -49,6 +49,8 @@ export interface Model {
   /** The sibling with the larger window. */
   readonly larger: string | null
   readonly strategy: Strategy | null
+  /** Whether a second backend is asked when the first output is late (B10); absent: it is not. */
+  readonly hedge?: boolean
   /** How reasoning is asked for (R34), as the operator wrote it; null: by the vendor's rule. */
   readonly thinking: Readonly<Record<string, unknown>> | null
   /** Whether the modalities are said by somebody and not only guessed from the name (R74); absent: guessed. */
@@ -103,6 +105,8 @@ export interface Timeouts {
   readonly totalMs: number
   /** Whole non-streaming answer. */
   readonly requestMs: number
+  /** Below it a backend is given up before its first content (B10); 0 or absent: none is. */
+  readonly minTokensPerSecond?: number
 }
 
 /** Keys that sign requests to AWS (SigV4). Secrets: never logged, never listed. */
@@ -161,6 +165,17 @@ export interface Backend {
   readonly force?: Readonly<Record<string, unknown>>
   /** As of a model, and applied before its own. */
   readonly paramRules?: readonly ParamRule[]
+  /** How it is asked whether it works (R71); absent: it is not. */
+  readonly probe?: BackendProbe
+}
+
+export interface BackendProbe {
+  /** Behind the backend's address; null: where its protocol lists models. */
+  readonly path: string | null
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  /** So many in a row, and it counts as down. */
+  readonly failuresMax: number
 }
 
 export interface Group {

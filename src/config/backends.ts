@@ -143,7 +143,30 @@ export function readBackend(
     force: entry.extra?.force ?? {},
     caps: { rpm: entry.rpm || null, concurrency: entry.concurrency || null },
     autoSync: entry.auto_sync ?? false,
+    ...readProbe(entry, preset, path, findings),
     extra: pick(entry, ['extra', 'label', 'cost_factor']),
+  }
+}
+
+const PROBE = { path: null, intervalMs: 60_000, timeoutMs: 10_000, failuresMax: 2 }
+
+/** `probe: true` is all of its defaults. */
+function readProbe(
+  { probe }: BackendFile,
+  { adapter }: Preset,
+  path: string,
+  { errors }: Findings,
+): Pick<BackendSettings, 'probe'> {
+  if (probe === undefined || probe === false) return {}
+  if (adapter !== 'http') errors.push(`${path}.probe: not for a cloud, where a request has to be signed`)
+  const block = probe === true ? {} : probe
+  return {
+    probe: {
+      path: block.path ?? PROBE.path,
+      intervalMs: seconds(block.interval) ?? PROBE.intervalMs,
+      timeoutMs: seconds(block.timeout) ?? PROBE.timeoutMs,
+      failuresMax: block.failures ?? PROBE.failuresMax,
+    },
   }
 }
 

@@ -147,14 +147,25 @@ export const modelRouting = {
   context_fallbacks: selectors.optional(),
   larger: filled.optional(),
   strategy: strategy.optional(),
+  hedge: z.boolean().optional(),
   cache: z.enum(['explicit', 'implicit', 'off'], 'expected explicit, implicit or off').optional(),
   limits: limitSet.optional(),
   min_tier: filled.optional(),
   free_tier: freeTier.optional(),
 }
 
+/** A second at least: who asks more often is a load of its own. */
+const probe = z.strictObject({
+  path: z.string().startsWith('/', 'expected a path that begins with /').optional(),
+  interval: seconds.min(1, 'expected at least 1 second').optional(),
+  timeout: seconds.optional(),
+  failures: count.min(1, 'expected at least 1').optional(),
+})
+export type ProbeFile = z.output<typeof probe>
+
 /** Members of a backend that routing reads. */
 export const backendRouting = {
+  probe: z.union([z.boolean(), probe], 'expected true, false or a block').optional(),
   identity: identity.optional(),
   data_policy: z.union([filled.transform((one) => [one]), selectors], 'expected string or list').optional(),
   billing_domain: filled.optional(),

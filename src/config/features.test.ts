@@ -1,50 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
-import { buildCatalog } from '#catalog/catalog.ts'
-import { writeDiscovered } from '#catalog/discovery/discovered-file.ts'
+import { describe, test } from 'node:test'
 import { NO_LIMITS } from '#limits/types.ts'
-import { ConfigError, loadConfig, type LoadedConfig } from './load.ts'
+import { ConfigError } from './load.ts'
 import { PENDING } from './pending.ts'
 import { printJson } from './print.ts'
-
-const folder = mkdtempSync(join(tmpdir(), 'config-features-'))
-after(() => rmSync(folder, { recursive: true, force: true }))
-let folders = 0
-
-interface Given {
-  readonly file?: Record<string, unknown>
-  readonly flags?: Record<string, unknown>
-  readonly env?: Record<string, string>
-}
-
-/** Two backends with keys, `openai` and `openrouter`, and one model; `file` is laid over them. */
-function load({ file = {}, flags = {}, env = {} }: Given = {}): LoadedConfig {
-  const cwd = join(folder, String(folders++))
-  mkdirSync(cwd)
-  const values = {
-    backends: { openai: { api_key: 'k', models: ['gpt-x'] }, openrouter: { api_key: 'k', models: ['a/b'] } },
-    models: [{ id: 'gpt-x', price: { input: 1, output: 1 } }],
-    ...file,
-  }
-  writeFileSync(join(cwd, 'config.yaml'), JSON.stringify(values))
-  return loadConfig({ flags, env, cwd })
-}
-
-function refusal(given: Given): readonly string[] {
-  try {
-    load(given)
-  } catch (thrown) {
-    assert.ok(thrown instanceof ConfigError, String(thrown))
-    return thrown.lines
-  }
-  assert.fail('the configuration was accepted')
-}
+import { type Given, load, model, refusal } from './testbed.ts'
 
 const rule = (pattern: string, replacement = 'openrouter:openai/x') => ({ pattern, replacement })
-const model = (rest: object) => ({ models: [{ id: 'gpt-x', price: { input: 1, output: 1 }, ...rest }] })
 
 describe('aliases', () => {
   const file = { model_aliases: [rule('^from-file$')] }
@@ -239,6 +201,39 @@ describe('blocks', () => {
     assert.equal(load({ env: { GATEWAY_CATALOG_CACHE_SECONDS: '0' } }).settings.portal.catalogCacheSeconds, 0)
   })
 
+  test('a probe is on with its defaults, with settings of its own, or off; a cloud has none', () => {
+    const probeOf = (probe: unknown, rest: object = {}) =>
+      load({ file: { backends: { openai: { api_key: 'k', probe, ...rest } } } }).settings.catalog.backends['openai']
+        ?.probe
+    const usual = { path: null, intervalMs: 60_000, timeoutMs: 10_000, failuresMax: 2 }
+    assert.deepEqual(probeOf(true), usual)
+    assert.deepEqual(probeOf({ path: '/up', interval: 5, failures: 1 }), {
+      ...usual,
+      path: '/up',
+      intervalMs: 5000,
+      failuresMax: 1,
+    })
+    assert.equal(probeOf(false), undefined)
+    assert.match(refusal({ file: { backends: { openai: { probe: { interval: 0.5 } } } } })[0]!, /expected/)
+    const cloud = { type: 'bedrock', region: 'us-east-1', api_key: 'k', probe: true }
+    assert.deepEqual(refusal({ file: { backends: { cloud } } }), [
+      'backends.cloud.probe: not for a cloud, where a request has to be signed',
+    ])
+  })
+
+  test('min_tokens_per_second is what a backend and a model say of their own, hedge what a model says', () => {
+    const { catalog, timeouts } = load({
+      file: {
+        ...model({ hedge: true }),
+        timeouts: { min_tokens_per_second: 2.5 },
+        backends: { openai: { api_key: 'k', timeouts: { min_tokens_per_second: 0 } } },
+      },
+    }).settings
+    assert.equal(timeouts.minTokensPerSecond, 2.5)
+    assert.equal(catalog.backends['openai']?.timeouts.minTokensPerSecond, 0)
+    assert.equal(catalog.models[0]?.hedge, true)
+  })
+
   test('models, routes, backends and groups hand over what routing reads', () => {
     const { catalog } = load({
       file: {
@@ -329,63 +324,4 @@ test('R113: identity: values that could start another header, and sources that a
   assert.match(refused({ user_agent: { override_value: 'x'.repeat(301) } })[0]!, /longer than 300 characters/)
   const { warnings } = load({ file: { identity: { referer: { mode: 'override' } } } })
   assert.deepEqual(warnings, ['identity.referer: mode override without override_value; our own name is sent'])
-})
-
-test('R75: rules: their conditions, and what is no rule', () => {
-  const rules = (model_rules: unknown) => ({ file: { model_rules } })
-  const when = { prompt_tokens_below: 500, tools: false }
-  const [short, other] = load(
-    rules([
-      { name: 'short', when, model: 'gpt-x' },
-      { when: { task: 'simple' }, model: 'openrouter:a/b?top_p=0.5' },
-    ]),
-  ).settings.modelRules
-  assert.deepEqual([short?.name, short?.promptTokensBelow, short?.tools, short?.models], ['short', 500, false, null])
-  assert.deepEqual([other?.name, other?.task, other?.tools], ['model_rules[1]', 'simple', null])
-  for (const [wrong, fault] of [
-    // A name that nobody knows is told and left out, and then nothing is asked for.
-    [{ when: { mood: 'bad' }, model: 'gpt-x' }, /model_rules\[0\]\.when.*condition/],
-    [{ when: { task: 'x' }, model: 'nosuch:gpt-x' }, /model_rules\[0\]\.model.*nosuch/],
-    [{ when: { prompt_tokens_below: 0 }, model: 'gpt-x' }, /positive/],
-  ] as const)
-    assert.match(refusal(rules([wrong])).join('\n'), fault)
-})
-
-test('R45: a tier that models ask for has to be there', () => {
-  const tiers = [{ name: 'free' }, { name: 'pro' }]
-  const { catalog } = load({ file: { tiers, ...model({ min_tier: 'pro' }) } }).settings
-  assert.deepEqual([catalog.tiers, catalog.models[0]?.minTier], [['free', 'pro'], 'pro'])
-  const fault = /min_tier of "gpt-x": unknown tier "gold"; configured: free, pro/
-  assert.match(refusal({ file: { tiers, ...model({ min_tier: 'gold' }) } }).join(), fault)
-  const routes = [{ model: 'gpt-x', backend: 'openai', min_tier: 'gold' }]
-  assert.match(refusal({ file: { tiers, routes } }).join(), fault)
-})
-
-test('a discovered model is priced at its own host only, goes behind the maker, and never has a broken price', () => {
-  const dataDir = join(folder, 'discovered-data')
-  const models = [
-    {
-      id: 'gpt-5',
-      upstream_model: 'gpt-5-resold',
-      status: 'active' as const,
-      price: { input: '0.01', output: '0.02' },
-    },
-    { id: 'own-model', upstream_model: 'own', status: 'active' as const, price: { input: '1', output: '2' } },
-    { id: 'broken', upstream_model: 'broken', status: 'active' as const, price: { input: 'free' } },
-  ]
-  writeDiscovered(dataDir, 'host', { synced_at: '2026-01-01T00:00:00Z', models })
-  const host = { type: 'openai-compatible', api_url: 'http://127.0.0.1:9/v1', api_key: 'k' }
-  const file = {
-    server: { data_dir: dataDir },
-    backends: { openai: { api_key: 'k', models: ['gpt-5'] }, host },
-    models: [],
-  }
-  const { settings, warnings } = load({ file })
-  const catalog = buildCatalog(settings, { simulatorUrl: null, nowMs: Date.now() })
-  const [maker, resold] = catalog.routes.get('gpt-5')!
-  assert.deepEqual([maker?.backend.id, maker?.price?.source], ['openai', 'reference'])
-  assert.deepEqual([resold?.backend.id, resold?.price?.input, resold?.upstreamModel], ['host', 10_000n, 'gpt-5-resold'])
-  assert.equal(catalog.models.get('own-model')?.price?.input, 1_000_000n)
-  assert.equal(catalog.routes.get('broken')?.[0]?.price, null)
-  assert.ok(warnings.some((line) => line.startsWith('backends.host: discovered: broken.price')))
 })

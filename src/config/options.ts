@@ -148,6 +148,11 @@ export const OPTIONS: readonly Option[] = [
     default: 120,
     description: 'A whole answer that is not streamed.',
   },
+  {
+    path: 'timeouts.min_tokens_per_second',
+    type: 'number',
+    description: 'Slower backends are given up before their first content, measured over 5 s; unset or 0: none is.',
+  },
   { path: 'limits.body_bytes_max', type: 'integer', default: 32 * MIB, description: 'Largest request body.' },
   {
     path: 'limits.upstream_body_bytes_max',

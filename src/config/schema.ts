@@ -31,6 +31,7 @@ const timeouts = z.strictObject({
   stream_idle_timeout: seconds.optional(),
   total_timeout: seconds.optional(),
   request_timeout: seconds.optional(),
+  min_tokens_per_second: z.number().min(0, 'must not be negative').optional(),
 })
 
 const PRICE_CLASSES = {

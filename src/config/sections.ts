@@ -20,6 +20,7 @@ export function readTimeouts(block: TimeoutsFile | undefined): Partial<Timeouts>
     const seconds = block?.[name]
     if (seconds !== undefined) result[ours] = Math.round(seconds * 1000)
   }
+  if (block?.min_tokens_per_second !== undefined) result.minTokensPerSecond = block.min_tokens_per_second
   return result
 }
 
@@ -53,6 +54,7 @@ export function readModels(models: readonly ModelFile[], faults: string[]): Mode
       larger: model.larger ?? null,
       thinking: model.thinking ?? null,
       strategy: model.strategy ?? null,
+      ...(model.hedge ? { hedge: true } : {}),
       cache: model.cache ?? null,
       minTier: model.min_tier ?? null,
       deprecation: readDeprecation(model.deprecation),

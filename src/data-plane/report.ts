@@ -46,6 +46,11 @@ export class Report {
     return () => Object.assign(this, { request, answer, upstream, surface })
   }
 
+  /** What another report of the same request says of the attempt that answered. */
+  adopt({ request, lowered, missed, answer, upstream, surface }: Report): void {
+    Object.assign(this, { request, lowered, missed, answer, upstream, surface })
+  }
+
   /** Another target is tried: what the one before lost does not count. */
   begin(): void {
     this.request = NONE

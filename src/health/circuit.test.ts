@@ -4,6 +4,7 @@ import {
   Circuit,
   FAILURES_MAX,
   OPEN_MS,
+  PROBE_AFTER_MAX_MS,
   RATE_LIMIT_PAUSES_MS,
   REFUSED_MS,
   RETRY_AFTER_MAX_MS,
@@ -19,7 +20,6 @@ const failing = (
 
 const succeeding = (circuit: Circuit, now: number): void => {
   circuit.commit(circuit.begin(now), now)
-  circuit.finish()
 }
 
 test('so many failures in a row open the circuit, one fewer does not', () => {
@@ -81,17 +81,6 @@ test('nor does it close the circuit again', () => {
   assert.equal(circuit.state(2), 'closed', 'tried for want of another one, and it works')
 })
 
-test('the end of a long answer does not hide that nothing new is answered', () => {
-  const circuit = new Circuit()
-  const old = Array.from({ length: FAILURES_MAX }, () => circuit.begin(0))
-  for (const isProbe of old) circuit.commit(isProbe, 0)
-  for (const _ of old) {
-    failing(circuit, 1)
-    circuit.finish()
-  }
-  assert.equal(circuit.state(1), 'open')
-})
-
 test('a probe that begins to answer lets the others through', () => {
   const circuit = new Circuit()
   for (let count = 0; count < FAILURES_MAX; count++) failing(circuit, 0)
@@ -102,8 +91,7 @@ test('a probe that begins to answer lets the others through', () => {
 test('answers that always break in the middle open it, and after that the first one does', () => {
   const circuit = new Circuit()
   const breaking = (now: number): void => {
-    circuit.commit(circuit.begin(now), now)
-    circuit.breakOff(now)
+    circuit.breakOff(circuit.commit(circuit.begin(now), now), now)
   }
   for (let count = 1; count < FAILURES_MAX; count++) breaking(0)
   assert.equal(circuit.state(0), 'closed')
@@ -114,6 +102,15 @@ test('answers that always break in the middle open it, and after that the first 
   succeeding(circuit, 2 * OPEN_MS)
   breaking(2 * OPEN_MS)
   assert.equal(circuit.state(2 * OPEN_MS), 'closed', 'a whole answer starts the count anew')
+})
+
+test('answers that break and attempts that fail are counted together', () => {
+  const circuit = new Circuit()
+  failing(circuit, 0)
+  circuit.breakOff(circuit.commit(circuit.begin(0), 0), 0)
+  assert.equal(circuit.state(0), 'closed')
+  failing(circuit, 0)
+  assert.equal(circuit.state(0), 'open')
 })
 
 test('a rate limit pauses as long as it says, up to a bound', () => {
@@ -130,12 +127,29 @@ test('rate limits that say nothing pause longer and longer, and one storm is one
   let now = 0
   for (const pauseMs of [...RATE_LIMIT_PAUSES_MS, RATE_LIMIT_PAUSES_MS.at(-1)!]) {
     for (let storm = 0; storm < 20; storm++) failing(circuit, now, 'rate-limited')
-    assert.equal(circuit.until, now + pauseMs)
+    assert.equal(circuit.state(now + pauseMs - 1), 'open')
+    assert.equal(circuit.state(now + pauseMs), 'half-open')
+    assert.equal(circuit.until, now + Math.min(pauseMs, PROBE_AFTER_MAX_MS))
     now = circuit.until
   }
   succeeding(circuit, now)
   failing(circuit, now, 'rate-limited')
   assert.equal(circuit.until, now + RATE_LIMIT_PAUSES_MS[0]!, 'a success starts the steps anew')
+})
+
+test('a pause of a guess is probed before its end, by one request at a time; one that was asked for is not', () => {
+  const guessed = new Circuit()
+  for (const _ of RATE_LIMIT_PAUSES_MS) failing(guessed, guessed.until, 'rate-limited')
+  const since = guessed.until - PROBE_AFTER_MAX_MS
+  assert.equal(guessed.admits(since + PROBE_AFTER_MAX_MS - 1), false)
+  const isProbe = guessed.begin(since + PROBE_AFTER_MAX_MS)
+  assert.equal(isProbe, true)
+  assert.equal(guessed.admits(since + PROBE_AFTER_MAX_MS), false)
+  guessed.commit(isProbe, since + PROBE_AFTER_MAX_MS)
+  assert.equal(guessed.admits(since + PROBE_AFTER_MAX_MS), true)
+  const asked = new Circuit()
+  failing(asked, 0, 'rate-limited', 60_000)
+  assert.equal(asked.admits(59_999), false)
 })
 
 test('a refused credential rests at once', () => {

@@ -77,6 +77,49 @@ test('only the first word about an attempt counts', () => {
   assert.equal(health.admits(targetOf('b')), true)
 })
 
+test('long answers of a better time do not hide that nothing new is answered', () => {
+  const { health, clock } = healthAt()
+  const target = targetOf('b')
+  const long = Array.from({ length: FAILURES_MAX * 2 }, () => health.begin(target))
+  for (const watch of long) watch.commit()
+  clock.now = 1000
+  for (let count = 0; count < FAILURES_MAX; count++) {
+    health.begin(target).fail('failed', null)
+    long.pop()!.succeed()
+  }
+  assert.equal(health.admits(target), false)
+  for (const watch of long) watch.succeed()
+  assert.equal(health.admits(target), false, 'nor do they close the circuit')
+})
+
+test('answers that break in the middle are failures, one that is only left is not', () => {
+  const { health } = healthAt()
+  const target = targetOf('b')
+  const streamed = () => {
+    const watch = health.begin(target)
+    watch.commit()
+    return watch
+  }
+  for (let count = 0; count < FAILURES_MAX; count++) streamed().release()
+  for (let count = 1; count < FAILURES_MAX; count++) streamed().fail('failed', null)
+  assert.equal(health.admits(target), true)
+  streamed().fail('failed', null)
+  assert.equal(health.admits(target), false)
+})
+
+test('what a probe finds dead is left out until it is not', () => {
+  const { health } = healthAt()
+  health.setDown('b', true)
+  assert.equal(health.admits(targetOf('b')), false)
+  assert.equal(health.admits(targetOf('c')), true)
+  assert.equal(health.describe(targetOf('b').backend).is_down, true)
+  health.setDown('b', false)
+  assert.equal(health.admits(targetOf('b')), true)
+  health.setDown('gone', true)
+  health.keepOnly(new Map())
+  assert.equal(health.admits(targetOf('gone')), true)
+})
+
 test('rate limits that are remembered are bounded, the oldest go first', () => {
   const { health } = healthAt()
   for (let index = 0; index <= QUOTAS_MAX; index++)

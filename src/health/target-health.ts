@@ -28,6 +28,8 @@ export interface HealthWatch {
 
 export interface BackendHealth {
   readonly state: CircuitState
+  /** Whether its probe found it dead, whatever the requests say. */
+  readonly is_down: boolean
   readonly credentials: readonly CredentialHealth[]
 }
 
@@ -56,6 +58,8 @@ export class TargetHealth {
   private readonly backends = new Map<string, Kept>()
   /** Only where a limit was hit and not yet lifted: names of models are not ours to count. */
   private readonly quotas = new Map<string, Circuit>()
+  /** What the probes found dead. */
+  private readonly down = new Set<string>()
   private readonly now: () => number
 
   /** `now` is a monotonic clock in milliseconds. */
@@ -65,9 +69,16 @@ export class TargetHealth {
 
   /** Whether an attempt at this target is worth making now. */
   admits(target: HealthTarget): boolean {
+    if (this.down.size > 0 && this.down.has(target.backend.id)) return false
     const now = this.now()
     const kept = this.keptOf(target.backend)
     return kept.circuit.admits(now) && this.nextCredential(kept, target, now) >= 0
+  }
+
+  /** What a probe has found. */
+  setDown(backendId: string, isDown: boolean): void {
+    if (isDown) this.down.add(backendId)
+    else this.down.delete(backendId)
   }
 
   /** Milliseconds until the target is worth trying again; 0 for now. */
@@ -97,7 +108,7 @@ export class TargetHealth {
       const worst = [circuit, ...quotas].find((each) => each.state(now) !== 'closed')
       return { index, state: worst?.state(now) ?? ('closed' as const), trouble: worst?.trouble ?? null }
     })
-    return { state: kept.circuit.state(now), credentials }
+    return { state: kept.circuit.state(now), is_down: this.down.has(backend.id), credentials }
   }
 
   /** Forgets what belongs to none of these backends; one whose credentials changed begins anew. */
@@ -106,6 +117,7 @@ export class TargetHealth {
       const backend = backends.get(id)
       if (!backend || countOf(backend) !== kept.credentials.length) this.backends.delete(id)
     }
+    for (const id of this.down) if (!backends.has(id)) this.down.delete(id)
     for (const key of this.quotas.keys())
       if (!this.backends.has(key.slice(0, key.indexOf(' ')))) this.quotas.delete(key)
   }
@@ -176,7 +188,8 @@ class Watch implements HealthWatch {
   private readonly quota: Circuit | undefined
   private readonly begunAt: number
   private readonly probes: readonly [boolean, boolean, boolean]
-  private isCommitted = false
+  /** Failures that were forgotten when it began to answer; null before. */
+  private forgotten: number | null = null
   private isEnded = false
 
   constructor(health: TargetHealth, kept: Kept, target: HealthTarget, credential: number) {
@@ -191,10 +204,9 @@ class Watch implements HealthWatch {
   }
 
   commit(): void {
-    if (this.isCommitted || this.isEnded) return
-    this.isCommitted = true
+    if (this.forgotten !== null || this.isEnded) return
     const { begunAt, quota } = this
-    this.backend.commit(this.probes[0], begunAt)
+    this.forgotten = this.backend.commit(this.probes[0], begunAt)
     this.own.commit(this.probes[1], begunAt)
     quota?.commit(this.probes[2], begunAt)
     if (quota?.until === 0) this.health.dropQuota(this.target, this.credential, quota)
@@ -202,11 +214,11 @@ class Watch implements HealthWatch {
 
   succeed(): void {
     this.commit()
-    if (this.end()) this.backend.finish()
+    this.end()
   }
 
   release(): void {
-    if (!this.end() || this.isCommitted) return
+    if (!this.end() || this.forgotten !== null) return
     this.backend.release(this.probes[0])
     this.own.release(this.probes[1])
     this.quota?.release(this.probes[2])
@@ -215,8 +227,8 @@ class Watch implements HealthWatch {
   fail(trouble: Trouble, retryAfterMs: number | null): void {
     if (!this.end()) return
     const now = this.health.clock()
-    if (this.isCommitted) {
-      this.backend.breakOff(now)
+    if (this.forgotten !== null) {
+      this.backend.breakOff(this.forgotten, now)
       return
     }
     // A backend that limits or refuses does work.

@@ -1,3 +1,5 @@
+import { FirstOutputs } from './first-outputs.ts'
+
 /** How fast a target is, as it was lately; null: not measured. */
 export interface Speed {
   readonly ttftMs: number | null
@@ -21,6 +23,8 @@ interface Measured extends Speed {
 /** Moving means of first content and throughput per target, and whose turn it is, in memory of this process (R66). */
 export class TargetSpeeds {
   private readonly speeds = new Map<string, Measured>()
+  /** Of whole models, for those that are hedged. */
+  readonly firstOutputs = new FirstOutputs()
   private readonly used = new Map<string, number>()
   private readonly turns = new Map<string, number>()
   private clock = 0

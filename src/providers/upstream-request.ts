@@ -42,7 +42,8 @@ export function buildUpstreamRequest(ask: UpstreamAsk): UpstreamRequest {
 
 const bases = new WeakMap<Backend, Map<Protocol, { origin: string; path: string }>>()
 
-function baseOf(backend: Backend, protocol: Protocol): { origin: string; path: string } {
+/** Where a backend speaks a protocol; the path has no slash at its end. */
+export function baseOf(backend: Backend, protocol: Protocol): { origin: string; path: string } {
   let known = bases.get(backend)
   if (!known) bases.set(backend, (known = new Map()))
   let base = known.get(protocol)
@@ -116,7 +117,8 @@ function forwardedOf(ask: UpstreamAsk): readonly string[] {
   return backend.cloud.kind === 'vertex' && betas !== '' ? ['anthropic-beta', betas] : []
 }
 
-function pushCredential(headers: string[], backend: Backend, credential: string | null): void {
+/** Adds the credential in the way that the backend takes it. */
+export function pushCredential(headers: string[], backend: Backend, credential: string | null): void {
   if (credential === null) return
   switch (backend.auth) {
     case 'bearer':

@@ -40,8 +40,10 @@ const OPENING_FAILURES_MAX = 5
 const ADDED_MS_MAX = 1
 /** By then all that was under way when the server fell ill has found another one. */
 const SETTLED_MS = 1500
-/** A slow machine, beside the wait for the first content and the sweep of the deadlines. */
-const MARGIN_MS = 500
+/** Beside the wait for the first content and what a request takes anyway: the sweep of the deadlines, and in npm test a busy machine. */
+const MARGIN_MS = FULL ? 300 : 3000
+/** In npm test other tests run at the same time: then half of what a request takes anyway is noise. */
+const ADDED_SHARE_MAX = FULL ? 0 : 0.5
 
 let upstreams: ChildProcess
 let gateway: Gateway
@@ -121,7 +123,14 @@ suite('R67, R71: one of two upstreams is dead', { concurrency: FULL ? 1 : WAYS.l
       if (!FULL && way !== 'cut mid-stream') assert.equal(lost.length, 0, JSON.stringify(lost.slice(0, 3)))
       if (FULL) assert.ok(1 - lost.length / samples.length >= SUCCESS_MIN, `${lost.length} of ${samples.length} lost`)
       assert.ok(failures <= OPENING_FAILURES_MAX, `opened after ${failures} failures`)
-      assert.ok(figures.p99Ms <= FIRST_CONTENT_MS + MARGIN_MS, `p99 ${figures.p99Ms} ms`)
+      const usualMs = quantile(
+        ran.control.map(({ latencyMs: ms }) => ms),
+        0.99,
+      )
+      assert.ok(
+        figures.p99Ms <= FIRST_CONTENT_MS + usualMs + MARGIN_MS,
+        `p99 ${figures.p99Ms} ms, usually ${usualMs} ms`,
+      )
       assert.ok(ran.recoveryMs <= RECOVERY_MS_MAX)
       if (FULL) assert.ok(addedMs <= ADDED_MS_MAX, `an open circuit adds ${addedMs} ms`)
       const books = await gateway.settledBooks(accountId)
@@ -133,5 +142,5 @@ suite('R67, R71: one of two upstreams is dead', { concurrency: FULL ? 1 : WAYS.l
 test('R71: what an open circuit adds to a request', (context) => {
   const addedMs = p50Of(openSamples) - p50Of(controlSamples)
   context.diagnostic(`${addedMs} ms over ${p50Of(controlSamples)} ms, ${openSamples.length} requests`)
-  assert.ok(addedMs <= ADDED_MS_MAX, `${addedMs} ms`)
+  assert.ok(addedMs <= ADDED_MS_MAX + ADDED_SHARE_MAX * p50Of(controlSamples), `${addedMs} ms`)
 })

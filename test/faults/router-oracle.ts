@@ -6,6 +6,8 @@ const FAILURES_IN_A_ROW = 3
 const OPEN_MS = 10_000
 const REFUSED_MS = 5 * 60_000
 const STEPS_MS: readonly number[] = [5000, 15_000, 30_000, 60_000]
+/** Nobody is out for longer where nobody said how long. */
+const PROBE_AFTER_MAX_MS = 25_000
 /** Fault R4, and what a quiet gateway may always do. */
 const RETRY_SHARE = 0.2
 const RETRIES_PER_SECOND = 10
@@ -17,6 +19,7 @@ class Pause {
   private isOn = false
   private since = 0
   private until = 0
+  private probeAt = 0
   private isProbed = false
 
   constructor(what: string) {
@@ -24,7 +27,7 @@ class Pause {
   }
 
   holds(now: number): boolean {
-    return this.isOn && (now < this.until || this.isProbed)
+    return this.isOn && (now < this.probeAt || this.isProbed)
   }
 
   /** Whether its time is not over. */
@@ -43,8 +46,9 @@ class Pause {
     this.isProbed = false
   }
 
-  extend(now: number, pauseMs: number): void {
+  extend(now: number, pauseMs: number, probeMs: number = pauseMs): void {
     this.until = this.isOn ? Math.max(this.until, now + pauseMs) : now + pauseMs
+    this.probeAt = this.isOn ? Math.max(this.probeAt, now + probeMs) : now + probeMs
     this.isOn = true
     this.since = now
   }
@@ -88,6 +92,8 @@ export class Oracle implements Observer {
   private readonly left = new Map<Asked, Set<string>>()
   /** Attempts under way: when each began, and which pauses it probes. */
   private readonly begun = new Map<Asked, { readonly at: number; readonly probes: readonly Pause[] }>()
+  /** Answers under way: failures in a row that came before each. */
+  private readonly answering = new Map<Asked, number>()
 
   constructor(backends: readonly string[]) {
     this.seen = new Map(backends.map((id) => [id, new Seen()]))
@@ -118,23 +124,45 @@ export class Oracle implements Observer {
     left.delete(backend)
   }
 
-  onEnd(asked: Asked, backend: string, trouble: Ailment | null, now: number): void {
+  onCommit(asked: Asked, backend: string): void {
     const seen = this.seen.get(backend)!
     const { at, probes } = this.begun.get(asked)!
     for (const pause of probes) pause.end()
-    if (trouble === 'failed' || trouble === 'unreached' || trouble === 'late')
-      fail(seen, probes.includes(seen.open), now)
-    else {
-      // Whoever answers, if only to refuse, works.
-      seen.inARow = 0
-      seen.open.lift(at)
-    }
-    if (trouble === null) for (const pause of seen.pauses) pause.lift(at)
-    if (trouble === 'refused') seen.refused.extend(now, REFUSED_MS)
-    if (trouble === 'rate-limited' || trouble === 'rate-limited, no word how long') limit(seen, trouble, now)
-    this.begun.delete(asked)
-    if (trouble === null) this.left.delete(asked)
+    this.answering.set(asked, seen.inARow)
+    seen.inARow = 0
+    for (const pause of seen.pauses) pause.lift(at)
   }
+
+  onEnd(asked: Asked, backend: string, trouble: Ailment | null, now: number): void {
+    const seen = this.seen.get(backend)!
+    const before = this.answering.get(asked)
+    if (before === undefined) this.fail(seen, asked, trouble, now)
+    else if (trouble === 'cut') cut(seen, before, now)
+    if (before !== undefined) this.left.delete(asked)
+    this.answering.delete(asked)
+    this.begun.delete(asked)
+  }
+
+  private fail(seen: Seen, asked: Asked, trouble: Ailment | null, now: number): void {
+    const { at, probes } = this.begun.get(asked)!
+    for (const pause of probes) pause.end()
+    if (trouble === 'failed' || trouble === 'unreached' || trouble === 'late') {
+      fail(seen, probes.includes(seen.open), now)
+      return
+    }
+    // Whoever refuses works.
+    seen.inARow = 0
+    seen.open.lift(at)
+    if (trouble === 'refused') seen.refused.extend(now, REFUSED_MS)
+    else limit(seen, trouble, probes.includes(seen.limited), now)
+  }
+}
+
+/** An answer that breaks was none: what came before it counts again. */
+function cut(seen: Seen, before: number, now: number): void {
+  if (!seen.open.isLifted) return
+  seen.inARow += before + 1
+  if (seen.inARow >= FAILURES_IN_A_ROW) seen.open.extend(now, OPEN_MS)
 }
 
 function fail(seen: Seen, isProbe: boolean, now: number): void {
@@ -142,10 +170,11 @@ function fail(seen: Seen, isProbe: boolean, now: number): void {
   if (++seen.inARow >= FAILURES_IN_A_ROW) seen.open.extend(now, OPEN_MS)
 }
 
-function limit(seen: Seen, trouble: Ailment, now: number): void {
+function limit(seen: Seen, trouble: Ailment | null, isProbe: boolean, now: number): void {
   if (seen.limited.isLifted) seen.steps = 0
   // Those that were under way together are refused together.
-  if (!seen.limited.lasts(now)) seen.steps++
+  if (isProbe || !seen.limited.lasts(now)) seen.steps++
   const step = STEPS_MS[Math.min(seen.steps, STEPS_MS.length) - 1]!
-  seen.limited.extend(now, trouble === 'rate-limited' ? RETRY_AFTER_MS : step)
+  if (trouble === 'rate-limited') seen.limited.extend(now, RETRY_AFTER_MS)
+  else seen.limited.extend(now, step, Math.min(step, PROBE_AFTER_MAX_MS))
 }

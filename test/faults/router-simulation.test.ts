@@ -116,6 +116,17 @@ for (const seed of SEEDS) {
       assert.equal(simulation.failed, 0)
     })
 
+    test('long streams that go on well do not hide that nothing new is answered', () => {
+      const outage = { from: 120_000, to: 180_000 }
+      const condition = down(outage.from, outage.to, 'unreached')
+      const streaming = { streamMs: (_now: number, random: () => number) => 20_000 + 60_000 * random() }
+      const simulation = new Simulator({ seed, backends: { dies: { condition, ...streaming }, b: streaming } })
+      simulation.run(30_000, 10)
+      assert.equal(simulation.failed, 0)
+      const wasted = simulation.attemptsAt('dies').filter(({ trouble }) => trouble !== null)
+      assert.ok(wasted.length <= FAILURES_MAX + (outage.to - outage.from) / OPEN_MS, `${wasted.length} attempts wasted`)
+    })
+
     test('lowest_latency: the fastest, and one that was slow is asked again', () => {
       const slowUntil = 60_000
       const latencyOf = (ms: number) => () => ms

@@ -8,7 +8,7 @@ import { judge } from '#data-plane/7-call/verdict.ts'
 import { speedKeyOf } from '#data-plane/speed-key.ts'
 import { backendOf, modelOf, routeOf, selectionOf } from '#data-plane/testbed.ts'
 import { RetryBudget } from '#health/retry-budget.ts'
-import { TargetHealth } from '#health/target-health.ts'
+import { type HealthWatch, TargetHealth } from '#health/target-health.ts'
 import { TargetSpeeds } from '#health/target-speed.ts'
 
 /**
@@ -34,7 +34,8 @@ const AILMENTS = {
   'rate-limited, no word how long': { failure: told(429), retryAfter: null },
   refused: { failure: told(401), retryAfter: null },
 } as const
-export type Ailment = keyof typeof AILMENTS
+/** `cut`: it breaks in the middle of its answer, when nothing can be tried any more. */
+export type Ailment = keyof typeof AILMENTS | 'cut'
 
 /** What is wrong with a backend at a time; null: nothing. */
 export type Condition = (now: number, random: () => number) => Ailment | null
@@ -43,8 +44,10 @@ export interface Script {
   readonly weight?: number
   readonly priority?: number
   readonly condition?: Condition
-  /** Of one attempt; absent: none. */
+  /** Of one attempt, to its failure or its first content; absent: none. */
   readonly latencyMs?: (now: number, random: () => number) => number
+  /** From the first content to the end, or to the break; absent: none. */
+  readonly streamMs?: (now: number, random: () => number) => number
 }
 
 export interface World {
@@ -64,13 +67,15 @@ export interface Asked {
   /** Names of the backends that were tried, in order. */
   readonly tried: string[]
   /** `exhausted`: no target is left; `budget`: the gateway as a whole may not retry any more. */
-  ended: 'served' | 'exhausted' | 'hops' | 'budget' | null
+  ended: 'served' | 'broken' | 'exhausted' | 'hops' | 'budget' | null
 }
 
 /** Hears of everything in the order in which it happens. */
 export interface Observer {
   onRequest(asked: Asked, now: number): void
   onBegin(asked: Asked, backend: string, now: number): void
+  /** The first content. */
+  onCommit(asked: Asked, backend: string): void
   onEnd(asked: Asked, backend: string, trouble: Ailment | null, now: number): void
 }
 
@@ -184,17 +189,30 @@ export class Simulator {
     this.attempts.push({ at: this.now, backend, trouble })
     const tookMs = latencyMs?.(this.now, this.random) ?? 0
     this.clock.at(this.now + tookMs, () => {
-      this.observer?.onEnd(asked, backend, trouble, this.now)
-      if (trouble === null) {
-        watch.succeed()
+      if (trouble === null || trouble === 'cut') {
         this.speeds.measured(speedKeyOf(target), tookMs, null)
-        end(asked, 'served')
+        this.answer(asked, backend, watch, trouble)
         return
       }
+      this.observer?.onEnd(asked, backend, trouble, this.now)
       const { failure, retryAfter } = AILMENTS[trouble]
       tellHealth(watch, failure, judge(failure), retryAfter)
       this.tryNext(asked, candidates)
     })
+  }
+
+  private answer(asked: Asked, backend: string, watch: HealthWatch, trouble: Ailment | null): void {
+    this.observer?.onCommit(asked, backend)
+    watch.commit()
+    const finish = (): void => {
+      this.observer?.onEnd(asked, backend, trouble, this.now)
+      if (trouble === null) watch.succeed()
+      else watch.fail('failed', null)
+      end(asked, trouble === null ? 'served' : 'broken')
+    }
+    const streamMs = this.world.backends[backend]!.streamMs?.(this.now, this.random) ?? 0
+    if (streamMs === 0) finish()
+    else this.clock.at(this.now + streamMs, finish)
   }
 
   private whyNot(asked: Asked, candidates: Candidates): Asked['ended'] {

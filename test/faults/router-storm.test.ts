@@ -31,6 +31,7 @@ const AILMENTS: readonly Ailment[] = [
   'rate-limited',
   'rate-limited, no word how long',
   'refused',
+  'cut',
 ]
 
 const between = (random: () => number, low: number, high: number): number => low + random() * (high - low)
@@ -55,6 +56,8 @@ function drawScript(random: () => number, isSound: boolean): Script {
   return {
     weight: 1 + Math.floor(random() * 10),
     latencyMs: (_now, lot) => usual * between(lot, 0.5, 2),
+    // Half of the backends answer at once, half in streams of up to a minute.
+    ...(random() < 0.5 ? {} : { streamMs: (_now, lot) => between(lot, 100, 60_000) }),
     ...(isSound ? {} : { condition: drawCondition(random) }),
   }
 }

@@ -45,6 +45,7 @@ export interface AttemptLimits {
   readonly firstContentMs: number
   readonly idleMs: number
   readonly totalMs: number
+  readonly paceBytesMin?: number
 }
 
 /**
@@ -111,7 +112,10 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
     this.status = status
     this.headers = headers
     this.contentType = textOf(headers['content-type']) ?? ''
-    if (this.reader !== null && status === 200) this.openFramer()
+    if (status === 200) {
+      if (this.reader !== null) this.openFramer()
+      this.watchdog.begin()
+    }
     const encoding = textOf(headers['content-encoding'])
     if (encoding && encoding !== 'identity') this.decodeBody(encoding)
   }
@@ -204,6 +208,7 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
     if (this.finished) return
     this.watchdog.touch()
     if (this.framer) return this.takeEvents(this.framer, chunk)
+    this.watchdog.advance(chunk)
     this.bytes += chunk.length
     const bytesMax = this.status === 200 ? this.limits.bodyBytesMax : ERROR_BODY_BYTES_MAX
     if (this.bytes <= bytesMax) this.chunks.push(chunk)
@@ -369,6 +374,7 @@ const ABORTED = new Error('the gateway ended this upstream request')
 const TIMEOUTS = {
   firstContent: { code: 'upstream_timeout', message: 'The backend did not answer in time.' },
   idle: { code: 'streaming_timeout', message: 'The backend stopped sending.' },
+  pace: { code: 'upstream_timeout', message: 'The backend answers too slowly.' },
   total: { code: 'upstream_timeout', message: 'The answer took longer than allowed.' },
 } as const
 

@@ -10,6 +10,7 @@ import { betasFor } from '#providers/client-headers.ts'
 import { cloudBody } from '#providers/cloud-body.ts'
 import { awsHeaders } from '#providers/sign-upstream.ts'
 import { buildUpstreamRequest } from '#providers/upstream-request.ts'
+import { PACE_WINDOW_MS, TOKEN_BYTES } from './watchdog.ts'
 import { Attempt, type AttemptLimits, type AttemptOutcome } from './attempt.ts'
 
 /** What is sent to a target. */
@@ -117,6 +118,7 @@ function limitsOf(gateway: Gateway, target: Target, { stream, timeoutMs }: Sendi
     firstContentMs: shorter(shorter(stream ? timeouts.ttftMs : timeouts.requestMs, target.timeoutMs), timeoutMs),
     idleMs: shorter(timeouts.streamIdleMs, timeoutMs),
     totalMs: timeouts.totalMs,
+    paceBytesMin: (timeouts.minTokensPerSecond ?? 0) * TOKEN_BYTES * (PACE_WINDOW_MS / 1000),
   }
 }
 

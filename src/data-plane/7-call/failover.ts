@@ -7,6 +7,7 @@ import type { Answer } from './answer.ts'
 import type { Asked } from './asked.ts'
 import { Candidates } from './candidates.ts'
 import { atAttempt } from './faulted.ts'
+import { type Lost, Racer, waitName, winnerOf } from './hedge.ts'
 import { type Answered, type Failed, type Tried, tryTarget } from './try-target.ts'
 import { errorOf, secondsOf } from './upstream-error.ts'
 
@@ -42,7 +43,8 @@ export class Failover {
     if (candidates.isAllPaused && gateway.settings.routing.allUnhealthy === 'fail') throw this.allPaused()
     while (!candidates.isEmpty && this.mayTry()) {
       const target = candidates.next(this.attempts.length > 0)
-      const tried = this.note(await this.attempt(target))
+      const tried = await (this.mayHedge(target, candidates) ? this.hedged(target, candidates) : this.attempt(target))
+      this.note(tried)
       if (tried.kind === 'whole' || tried.kind === 'stream') {
         if (candidates.isEmpty || !tried.isEmpty) return this.take(tried)
         this.setAside(tried)
@@ -84,7 +86,8 @@ export class Failover {
       if (pauseMs === null || !this.mayTry()) break
       if (last!.retryAfter === null) shortRetries++
       if (!(await this.pause(pauseMs))) break
-      const tried = this.note(await this.attempt(plan.targets[0]))
+      const tried = await this.attempt(plan.targets[0])
+      this.note(tried)
       if (tried.kind === 'whole' || tried.kind === 'stream') return tried
     }
     throw this.error()
@@ -123,17 +126,58 @@ export class Failover {
     return tryTarget(this.asked, atAttempt(target, this.attempts.length + 1), this.attempts)
   }
 
-  private note(tried: Tried): Tried {
+  /** Only the first attempt is worth a second one beside it. */
+  private mayHedge({ route }: Target, candidates: Candidates): boolean {
+    return (
+      route.model.hedge === true &&
+      this.attempts.length === 0 &&
+      !candidates.isEmpty &&
+      this.asked.plan.fault === undefined
+    )
+  }
+
+  /** A second attempt begins when the first one is late; who is first with something to say is the answer (B10). */
+  private async hedged(target: Target, candidates: Candidates): Promise<Outcome> {
+    const { gateway, exchange } = this.asked
+    const afterMs = gateway.speeds.firstOutputs.p95(waitName(target, this.asked))
+    if (afterMs === null) return this.attempt(target)
+    const first = new Racer(this.asked, target)
+    exchange.departure.onGone(() => first.leave())
+    if (!(await first.isLate(afterMs)) || !this.mayTryBeside()) return first.finish(this.asked, this.attempts)
+    const second = new Racer(this.asked, candidates.next(true))
+    const both = [first, second] as const
+    exchange.departure.onGone(() => both.forEach((racer) => racer.leave()))
+    try {
+      const winner = await winnerOf(first, second)
+      // The last attempt of a row is the one that answered, or whose failure is told.
+      const told = winner ?? both.find((racer) => isFinal(racer.outcome)) ?? first
+      for (const racer of both) if (racer !== told) this.note(racer.lose())
+      if (winner !== null) exchange.departure.onGone(() => winner.leave())
+      return await told.finish(this.asked, this.attempts)
+    } catch (error) {
+      for (const racer of both) racer.leave()
+      throw error
+    }
+  }
+
+  private mayTryBeside(): boolean {
+    const { gateway, plan, exchange } = this.asked
+    const now = performance.now()
+    if (exchange.departure.gone || plan.attemptsMax < 2 || now >= this.deadlineAt) return false
+    return gateway.retryBudget.take(now)
+  }
+
+  private note(tried: Outcome): void {
     if (tried.kind === 'refused') {
       this.refusal ??= tried.error
-      return tried
+      return
     }
     this.attempts.push(tried.record)
-    if (tried.kind === 'failed') {
-      this.failures.push(tried)
-      this.warnOperator(tried)
-    }
-    return tried
+    if (tried.target.route.model.hedge && tried.kind !== 'failed')
+      this.asked.gateway.speeds.firstOutputs.noted(waitName(tried.target, this.asked), tried.record.latency_ms)
+    if (tried.kind !== 'failed') return
+    this.failures.push(tried)
+    this.warnOperator(tried)
   }
 
   private allPaused(): GatewayError {
@@ -167,6 +211,12 @@ export class Failover {
     return new UpstreamError(new GatewayError('upstream_unavailable', message), this.attempts)
   }
 }
+
+/** What came of one target, or of two at once. */
+type Outcome = Tried | Lost
+
+/** Whether no other target can do better. */
+const isFinal = (outcome: Outcome | undefined): boolean => outcome?.kind === 'failed' && outcome.verdict.next === 'stop'
 
 /** An empty answer, and what its request lost on the way. */
 interface Spare {
