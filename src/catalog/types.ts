@@ -139,6 +139,10 @@ export interface Backend {
   readonly cloud?: Cloud
   /** Where its credential is fetched from; absent: it is written down. */
   readonly access?: AccessSource
+  /** What each of its credentials may be given (R72); absent: as much as there is. */
+  readonly caps?: { readonly rpm: number | null; readonly concurrency: number | null }
+  /** The backend whose credential this is under a name of its own (`openrouter.2`), and which one; absent: it stands for itself. */
+  readonly part?: { readonly of: string; readonly index: number }
   /** The environment variable to name when the credential is missing or refused. */
   readonly credentialSource: string | null
   readonly protocols: readonly Protocol[]

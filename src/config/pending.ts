@@ -23,8 +23,6 @@ export const PENDING: readonly string[] = [
   'routes[].min_tier',
   'routes[].factor',
   'backends.*.billing_domain',
-  'backends.*.rpm',
-  'backends.*.concurrency',
   'backends.*.cost_factor',
   'groups.*.default_model',
 ]

@@ -5,7 +5,7 @@ import { UpstreamError } from '#data-plane/failures.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
 import type { Answer } from './answer.ts'
 import type { Asked } from './asked.ts'
-import { atAttempt } from './faulted.ts'
+import { atAttempt, isStaged } from './faulted.ts'
 import { type Answered, type Failed, tryTarget } from './try-target.ts'
 import { errorOf, secondsOf } from './upstream-error.ts'
 
@@ -24,6 +24,8 @@ export class Failover {
   private readonly deadlineAt: number
   /** What the first target says that could not take the request at all. */
   private refusal: GatewayError | null = null
+  /** How long the first of the backends that have no room is full (R72). */
+  private fullForMs = Infinity
   private spare: Spare | null = null
 
   constructor(asked: Asked) {
@@ -124,9 +126,15 @@ export class Failover {
   private async attempt(
     target: Target,
   ): Promise<{ kind: 'answered'; answer: Answered } | { kind: 'failed'; failed: Failed } | null> {
+    const asAsked = atAttempt(target, this.attempts.length + 1)
+    const waitMs = isStaged(asAsked) ? 0 : this.asked.gateway.health.roomInMs(target.route)
+    if (waitMs > 0) {
+      this.fullForMs = Math.min(this.fullForMs, waitMs)
+      return null
+    }
     let tried
     try {
-      tried = await tryTarget(this.asked, atAttempt(target, this.attempts.length + 1))
+      tried = await tryTarget(this.asked, asAsked)
     } catch (error) {
       if (!(error instanceof GatewayError) || error.status >= 500) throw error
       this.refusal ??= error
@@ -141,10 +149,24 @@ export class Failover {
 
   private allPaused(): GatewayError {
     const { gateway, plan } = this.asked
+    const roomsMs = plan.targets.map(({ route }) => gateway.health.roomInMs(route))
+    if (!roomsMs.includes(0)) {
+      this.fullForMs = Math.min(...roomsMs)
+      return this.full()
+    }
     const waitsMs = plan.targets.map(({ route }) => gateway.health.readyInMs(route))
     const retryAfterSeconds = Math.max(1, Math.ceil(Math.min(...waitsMs) / 1000))
     const message = `All backends of "${plan.model.id}" are paused after failures.`
     return new GatewayError('no_available_backend', message, { retryAfterSeconds })
+  }
+
+  /** Nobody was asked. What stands for an upstream's quota is told as one. */
+  private full(): GatewayError {
+    if (this.fullForMs === Infinity)
+      return new GatewayError('no_available_backend', 'No backend can serve this request.')
+    const retryAfterSeconds = Math.ceil(this.fullForMs / 1000)
+    const message = `All backends of "${this.asked.plan.model.id}" have as many requests as they may be given.`
+    return new GatewayError('upstream_rate_limited', message, { retryAfterSeconds })
   }
 
   private warnOperator({ target, failure, verdict }: Failed): void {
@@ -158,7 +180,7 @@ export class Failover {
   private error(): GatewayError {
     const { gateway } = this.asked
     const last = this.failures.at(-1)
-    if (!last) return this.refusal ?? new GatewayError('no_available_backend', 'No backend can serve this request.')
+    if (!last) return this.refusal ?? this.full()
     const waits = this.failures.map(({ retryAfter }) => secondsOf(retryAfter))
     const isAllLimited = this.failures.every(({ verdict }) => verdict.trouble === 'rate-limited')
     // The first backend to be back decides when another try is worthwhile.
