@@ -27,6 +27,7 @@ import { TargetHealth } from '#health/target-health.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
 import { RateLimits } from '#limits/rate-limits.ts'
+import { SharedLimiter } from '#limits/shared-limiter.ts'
 import { createLog } from '#observe/log.ts'
 import { type Capture, createCapture } from '#observe/capture.ts'
 import { createRequestLog, SILENT_REQUEST_LOG } from '#observe/request-log.ts'
@@ -39,6 +40,7 @@ import { createSealState } from '#seal-state/seal-state.ts'
 import type { SealArchive } from '#seal-state/types.ts'
 import type { Simulator } from '#simulator/index.ts'
 import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
+import { createSharedCounts } from '#store/limit-counts.ts'
 import { createLimitHistory } from '#store/limit-history.ts'
 import { storeAt } from '#store/location.ts'
 import { openStore, type Store } from '#store/store.ts'
@@ -348,15 +350,11 @@ function watchConfig(
   }
 }
 
-function limitsOver(
-  store: Store,
-  catalog: CatalogSource,
-  settings: () => Settings,
-  now: (() => number) | undefined,
-): RateLimits {
+function limitsOver(store: Store, catalog: CatalogSource, settings: () => Settings, now?: () => number): RateLimits {
   return new RateLimits({
     settings: () => settings().rateLimits,
     history: createLimitHistory(store),
+    ...(store.engine === 'postgres' && { shared: new SharedLimiter(createSharedCounts(store, now)) }),
     freeModelIds: () => [...catalog.current.models.values()].filter(({ free }) => free).map(({ id }) => id),
     ...(now && { now }),
   })

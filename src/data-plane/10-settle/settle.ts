@@ -32,7 +32,7 @@ async function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined
   reportHealth(seen, outcome)
   const usage = outcome === undefined ? null : (tally?.final() ?? null)
   if (outcome === 'complete') rememberCache(gateway, seen, usage)
-  endLimits(gateway, seen, usage)
+  const ended = endLimits(gateway, seen, usage)
   const cost = usage && tally ? tally.costOf(usage) : null
   if (outcome === 'complete') measureSpeed(gateway, seen, usage)
   const row = rowOf(seen, outcome, usage, cost?.nano ?? null)
@@ -40,16 +40,18 @@ async function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined
   if (!seen.hold?.metered) gateway.requestLog.append(row)
   else if (cost === null) await gateway.ledger.void(exchange.id, row)
   else await gateway.ledger.settle({ requestId: exchange.id, costNano: cost.nano, row })
+  if (ended) await ended
 }
 
-/** Gives the places of a request back that others wait for, and puts its tokens right. Does not wait, and cannot fail. */
-function endLimits(gateway: Gateway, seen: Seen, usage: Usage | null): void {
+/** Gives the places of a request back that others wait for, and puts its tokens right. Cannot fail; a promise where nodes count together. */
+function endLimits(gateway: Gateway, seen: Seen, usage: Usage | null): Promise<unknown> | null {
   const { address, admission } = seen
-  if (!address && !admission) return
+  if (!address && !admission) return null
   const nowMs = gateway.limits.nowMs()
   // An address counts by what it asks, not by what comes of it.
-  address?.grant?.end(true, null, nowMs)
-  admission?.grant?.end(wasSent(seen), usage && tokensOf(usage), nowMs)
+  const first = address?.grant?.end(true, null, nowMs)
+  const second = admission?.grant?.end(wasSent(seen), usage && tokensOf(usage), nowMs)
+  return first || second ? Promise.all([first, second]) : null
 }
 
 /** Whether an upstream was asked: one that could not be connected to was not (R96). */
