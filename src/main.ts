@@ -8,7 +8,7 @@ import { ensurePepper } from '#accounts/secrets.ts'
 import { type Caller, LOCAL_ACCOUNT_ID } from '#accounts/types.ts'
 import { readVersion } from '#base/version.ts'
 import { simulatedBackend } from '#catalog/build-backend.ts'
-import { buildCatalog, createCatalogSource } from '#catalog/catalog.ts'
+import { buildCatalog, createCatalogSource, freeModelIds } from '#catalog/catalog.ts'
 import type { Backend, Catalog, CatalogSource } from '#catalog/types.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { createReloader, type Reloader } from '#config/reload.ts'
@@ -355,7 +355,7 @@ function limitsOver(store: Store, catalog: CatalogSource, settings: () => Settin
     settings: () => settings().rateLimits,
     history: createLimitHistory(store),
     ...(store.engine === 'postgres' && { shared: new SharedLimiter(createSharedCounts(store, now)) }),
-    freeModelIds: () => [...catalog.current.models.values()].filter(({ free }) => free).map(({ id }) => id),
+    freeModelIds: () => freeModelIds(catalog.current),
     ...(now && { now }),
   })
 }

@@ -19,7 +19,7 @@ export const PENDING: readonly string[] = [
   'usage_tracking.max_records_in_memory',
   'cors.allowed_origins',
   'models[].min_tier',
-  'models[].free_tier',
+  'models[].free_tier.threshold',
   'routes[].min_tier',
   'routes[].factor',
   'backends.*.billing_domain',

@@ -265,7 +265,7 @@ function standingOf(scopes: readonly Scope[], entries: readonly Entry[], nowMs: 
       const level = { limit, remaining: Math.max(0, limit - window.used(nowMs)), resetMs: window.resetMs(nowMs) }
       if (name === 'tpm') tokens = tighter(tokens, level)
       else requests = tighter(requests, level)
-      if (name === 'perUtcDay') freeDay = level
+      if (name === 'perUtcDay') freeDay = tighter(freeDay, level)
     }
   }
   return { requests, tokens, freeDay }

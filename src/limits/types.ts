@@ -47,6 +47,8 @@ export interface RateLimitSettings {
   /** For each account and group. */
   readonly groups: ReadonlyMap<string, LimitSet>
   readonly freeTier: FreeTier
+  /** For each account and this model alone, beside `freeTier`; its `thresholdNano` is the one of `freeTier`. */
+  readonly freeModels: ReadonlyMap<string, FreeTier>
 }
 
 /** Requests that happened close together. */
