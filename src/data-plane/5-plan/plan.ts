@@ -130,9 +130,9 @@ export function planTargets(
   }
   const chain = isStrict ? [selection] : inTurn(gateway, selection)
   let targets: readonly Target[] = chain.flatMap(select)
-  const reroutedFrom = targets.length === 0 && excluded.some(isTooSmall) ? selection.model.id : null
-  // The prompt does not fit: only then the larger models are looked at, unless the client wants no other (R73, C24).
-  if (reroutedFrom !== null && !isStrict) targets = selection.larger.flatMap(select)
+  const reroutedFrom = isOutgrown(selection, targets, excluded) ? selection.model.id : null
+  // The prompt fits into no model of the chain: only then the larger ones are looked at, unless the client wants no other (R73, C24).
+  if (reroutedFrom !== null && targets.length === 0 && !isStrict) targets = selection.larger.flatMap(select)
   // Another model that cannot be billed is a second choice that is not there.
   const billable = targets.filter(({ route }) => route.price !== null || !isOther(route, selection))
   if (caller.billing !== 'off' && billable.length > 0) targets = billable
@@ -155,6 +155,11 @@ export function planTargets(
 /** Whether the client says itself who comes first: that wins over any cache (B5). */
 const isOrdered = ({ isPinned, sort }: Selection, preferences: Preferences): boolean =>
   isPinned || (preferences.sort ?? sort) !== null || preferences.order.length > 0
+
+/** Whether the prompt is what keeps the model itself from answering. */
+const isOutgrown = ({ model }: Selection, targets: readonly Target[], excluded: readonly Excluded[]): boolean =>
+  excluded.some((each) => isTooSmall(each) && each.route.model.id === model.id) &&
+  !targets.some(({ route }) => route.model.id === model.id)
 
 /** Backends of the model and of its fallbacks. */
 const serving = (selection: Selection): Backend[] =>
