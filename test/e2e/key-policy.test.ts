@@ -140,16 +140,30 @@ suite('C24: a key whose models stay', () => {
   })
 
   test('R73: an upstream that finds the prompt too long leads to the larger model once, and to none for such a key', async () => {
-    await using gateway = await startTestGateway({ config })
+    const sized = (): Record<string, Json> => ({
+      ...config(),
+      models: [
+        model('small', { context_window: 8000, larger: 'large', price: { input: 1, output: 1 } }),
+        model('large', { larger: 'huge', price: { input: 2, output: 2 } }),
+        model('huge'),
+      ],
+    })
+    await using gateway = await startTestGateway({ config: sized })
     const strict = await gateway.fund({ newKey: { strict_model: true } })
     const tooLong = {
       error: { message: "This model's maximum context length is 8000 tokens.", code: 'context_length_exceeded' },
     }
     gateway.upstream.always(({ fields }) => (fields['model'] === 'small' ? { status: 400, body: tooLong } : undefined))
     const ask = (key: string) => gateway.ask('/v1/chat/completions', { key, body: { model: 'small', messages: words } })
-    assert.equal((await ask(gateway.key)).json.model, 'large')
+    const told = await ask(gateway.key)
+    assert.deepEqual([told.json.model, told.headers.get('x-gateway-context-rerouted')], ['large', 'small'], told.text)
+    // At the price of the one that answered, out of what was held for the dearer.
+    assert.equal(told.headers.get('x-gateway-cost'), '0.00003')
     assert.equal(gateway.upstream.count(), 2)
     assert.equal((await ask(strict.key)).status, 400)
     assert.equal(gateway.upstream.count(), 3)
+    gateway.upstream.always({ status: 400, body: tooLong })
+    assert.equal((await ask(gateway.key)).status, 400)
+    assert.equal(gateway.upstream.count(), 5)
   })
 })

@@ -71,13 +71,17 @@ type Wanted = Pick<TargetFault, 'asked' | 'attempt'>
 
 const isSimulated = ({ route }: Target): boolean => route.backend.type === 'simulator'
 
-const everyTarget = ({ targets, reasoning }: Plan): readonly Target[] => [...targets, ...(reasoning?.targets ?? [])]
+const everyTarget = ({ targets, larger = [], reasoning }: Plan): readonly Target[] => [
+  ...targets,
+  ...larger,
+  ...(reasoning?.targets ?? []),
+]
 
 /** Money is held for what may still cost some. Both legs of a model of two are concerned. */
 function faulted(plan: Plan, change: (target: Target) => Target): Plan {
   const [first, ...rest] = plan.targets
   const targets = [change(first), ...rest.map(change)] as const
-  const routes = targets.flatMap(({ route, fault }) => {
+  const routes = [...targets, ...(plan.larger ?? []).map(change)].flatMap(({ route, fault }) => {
     if (!fault) return [{ route }]
     return fault.attempt === null ? [fault] : [{ route }, fault]
   })
@@ -87,6 +91,7 @@ function faulted(plan: Plan, change: (target: Target) => Target): Plan {
     targets,
     bound: plan.bound && repriced(plan.bound, routes),
     ...(fault !== undefined && { fault }),
+    ...(plan.larger && { larger: plan.larger.map(change) }),
     ...(plan.reasoning && { reasoning: faulted(plan.reasoning, change) }),
   }
 }

@@ -25,6 +25,7 @@ import {
   type Preferences,
   readPreferences,
 } from './preferences.ts'
+import { isOutgrown, largerOf, NO_TARGETS } from './larger.ts'
 import { isWithinWindow } from './window.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
 
@@ -79,6 +80,8 @@ export interface Plan {
   readonly attemptsMax: number
   /** The model whose window was too small for the prompt (R73); null nearly always. */
   readonly reroutedFrom: string | null
+  /** Where it goes when an upstream finds the prompt too long that seemed to fit (R73); absent nearly always. */
+  readonly larger?: readonly Target[]
   readonly excluded: readonly Excluded[]
   /** Of the model that reasons first, with its own bound (R40). */
   readonly reasoning?: Plan
@@ -137,29 +140,29 @@ export function planTargets(
   const billable = targets.filter(({ route }) => route.price !== null || !isOther(route, selection))
   if (caller.billing !== 'off' && billable.length > 0) targets = billable
   targets = acrossModels(gateway, targets, preferences)
+  const larger = isStrict || reroutedFrom !== null ? NO_TARGETS : largerOf(gateway, caller, selection, targets, select)
   if (!isFilled(targets)) throw noTarget(parsed, selection, excluded)
   const { enabled, maxFailoverHops } = gateway.settings.failureHandling
   return {
     model: selection.model,
     targets,
-    bound: parsed.operation === 'count' ? null : boundOf(gateway, caller, parsed, targets),
+    bound:
+      parsed.operation === 'count'
+        ? null
+        : boundOf(gateway, caller, parsed, larger.length > 0 ? [...targets, ...larger] : targets),
     group: selection.group,
     // Without fallbacks the providers that were put in order are tried all the same.
     attemptsMax: enabled && !isAlone && (!staysPut || preferences.order.length > 0) ? 1 + maxFailoverHops : 1,
     reroutedFrom,
     excluded,
     ...(caching.size > 0 ? { caching } : {}),
+    ...(larger.length > 0 && { larger }),
   }
 }
 
 /** Whether the client says itself who comes first: that wins over any cache (B5). */
 const isOrdered = ({ isPinned, sort }: Selection, preferences: Preferences): boolean =>
   isPinned || (preferences.sort ?? sort) !== null || preferences.order.length > 0
-
-/** Whether the prompt is what keeps the model itself from answering. */
-const isOutgrown = ({ model }: Selection, targets: readonly Target[], excluded: readonly Excluded[]): boolean =>
-  excluded.some((each) => isTooSmall(each) && each.route.model.id === model.id) &&
-  !targets.some(({ route }) => route.model.id === model.id)
 
 /** Backends of the model and of its fallbacks. */
 const serving = (selection: Selection): Backend[] =>
@@ -301,8 +304,6 @@ function hasCredential({ route: { backend } }: Pick<Target, 'route'>): boolean {
     backend.credentials.length > 0 || backend.auth === 'none' || backend.aws !== null || backend.access !== undefined
   )
 }
-
-const isTooSmall = ({ reasons }: Excluded): boolean => reasons.includes('context')
 
 /** What a chat request is translated to, the protocol that can say most first. */
 const TRANSLATED: readonly Protocol[] = [

@@ -8,6 +8,7 @@ import type { Asked } from './asked.ts'
 import { atAttempt, isStaged } from './faulted.ts'
 import { type Answered, type Failed, tryTarget } from './try-target.ts'
 import { errorOf, secondsOf } from './upstream-error.ts'
+import { isTooLong } from './verdict.ts'
 
 /** Tries again at the only backend there is when that one could not be reached or was overloaded (R70). */
 export const SHORT_RETRIES_MAX = 1
@@ -26,6 +27,7 @@ export class Failover {
   private refusal: GatewayError | null = null
   /** How long the first of the backends that have no room is full (R72). */
   private fullForMs = Infinity
+  private hasTakenLarger = false
   private spare: Spare | null = null
 
   constructor(asked: Asked) {
@@ -52,11 +54,20 @@ export class Failover {
       }
       const next = tried?.kind === 'failed' ? tried.failed.verdict.next : 'target'
       rest = next === 'model' ? others.filter(isOtherModel(target)) : others
+      if (tried?.kind === 'failed' && isTooLong(tried.failed.failure)) rest = [...rest, ...this.takeLarger()]
       if (next === 'stop') break
     }
     if (!this.spare) return this.askAgain()
     this.spare.restoreReport()
     return this.spare.answer
+  }
+
+  /** Once, behind what is left of the chain (R73). */
+  private takeLarger(): readonly Target[] {
+    const { larger = [] } = this.asked.plan
+    if (this.hasTakenLarger) return []
+    this.hasTakenLarger = true
+    return larger.filter(({ route }) => this.asked.gateway.health.admits(route))
   }
 
   /** An answer that says nothing is kept, in case no other target does better (B10). */
