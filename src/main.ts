@@ -26,8 +26,9 @@ import { TargetSpeeds } from '#health/target-speed.ts'
 import { TargetHealth } from '#health/target-health.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
+import { BreakGlass } from '#limits/break-glass.ts'
+import type { SharedCounts } from '#limits/types.ts'
 import { RateLimits } from '#limits/rate-limits.ts'
-import { SharedLimiter } from '#limits/shared-limiter.ts'
 import { createLog } from '#observe/log.ts'
 import { type Capture, createCapture } from '#observe/capture.ts'
 import { createRequestLog, SILENT_REQUEST_LOG } from '#observe/request-log.ts'
@@ -137,7 +138,7 @@ async function openPlanes(
     capture,
     sealStash,
     pools: new UpstreamPools({ connectMs: settings.timeouts.connectMs }),
-    ...openRoads(current, lab),
+    ...openRoads(current, lab, createSharedCounts(store, options.now)),
   }
   const active = new ActiveRequests()
   const app = createServer(createDataPlane(gateway, active))
@@ -234,8 +235,9 @@ async function openBooks(store: Store, settings: Settings, log: Logger): Promise
 }
 
 /** What finds the way to an upstream, besides the catalog. */
-function openRoads(settings: () => Settings, lab: FaultLab) {
+function openRoads(settings: () => Settings, lab: FaultLab, counts: SharedCounts) {
   return {
+    breakGlass: new BreakGlass(counts),
     retryBudget: new RetryBudget(),
     speeds: new TargetSpeeds(),
     promptCaches: new PromptCaches(() => performance.now()),
@@ -354,7 +356,7 @@ function limitsOver(store: Store, catalog: CatalogSource, settings: () => Settin
   return new RateLimits({
     settings: () => settings().rateLimits,
     history: createLimitHistory(store),
-    ...(store.engine === 'postgres' && { shared: new SharedLimiter(createSharedCounts(store, now)) }),
+    ...(store.engine === 'postgres' && { shared: createSharedCounts(store, now) }),
     freeModelIds: () => freeModelIds(catalog.current),
     ...(now && { now }),
   })

@@ -23,6 +23,7 @@ export function buildBackend(
     apiUrl,
     auth: authOf(settings, preset),
     credentials: settings.credentials,
+    ...(settings.billingDomain !== id && { billingDomain: settings.billingDomain }),
     ...(isCapped(settings) && { caps: settings.caps }),
     aws,
     ...(settings.cloud && { cloud: settings.cloud }),

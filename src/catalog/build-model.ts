@@ -45,6 +45,7 @@ export function buildModel(settings: ModelSettings, fallback: PriceNumbers | nul
     ...(settings.inputModalities === null ? {} : { knowsInputs: true as const }),
     ...(settings.deprecation === null ? {} : { deprecation: settings.deprecation }),
     ...(settings.paramRules.length === 0 ? {} : { paramRules: settings.paramRules }),
+    ...(settings.breakGlass && { breakGlass: settings.breakGlass }),
   }
 }
 

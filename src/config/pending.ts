@@ -22,7 +22,6 @@ export const PENDING: readonly string[] = [
   'models[].free_tier.threshold',
   'routes[].min_tier',
   'routes[].factor',
-  'backends.*.billing_domain',
   'backends.*.cost_factor',
   'groups.*.default_model',
 ]

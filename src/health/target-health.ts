@@ -72,6 +72,12 @@ export class TargetHealth {
     return kept.circuit.admits(now) && this.nextCredential(kept, target, now) >= 0
   }
 
+  /** Why the target's backend is paused as a whole; null while it is not. */
+  troubleOf({ backend }: HealthTarget): Trouble | null {
+    const { circuit } = this.keptOf(backend)
+    return circuit.state(this.now()) === 'open' ? circuit.trouble : null
+  }
+
   /** Milliseconds until the target is worth trying again; 0 for now. */
   readyInMs(target: HealthTarget): number {
     const now = this.now()

@@ -13,8 +13,8 @@ import {
 } from './limiter.ts'
 import { addressScope, freeDayLimit, freeId, type LimitedRequest, scopesOf } from './scopes.ts'
 import { DAY_MS, PARTS_MAX } from './sliding-window.ts'
-import type { Pasts, SharedGranted, SharedLimiter } from './shared-limiter.ts'
-import type { HistoryFilter, LimitHistory, PastRequests, RateLimitSettings } from './types.ts'
+import { type Pasts, type SharedGranted, SharedLimiter } from './shared-limiter.ts'
+import type { HistoryFilter, LimitHistory, PastRequests, RateLimitSettings, SharedCounts } from './types.ts'
 
 /** For how long an account that has not bought enough is not looked up again. */
 export const PURCHASED_TTL_MS = 10_000
@@ -41,7 +41,7 @@ export interface RateLimitsOptions {
   readonly now?: () => number
   readonly limiter?: Limiter
   /** Where several nodes count together; absent: this one counts alone, in memory. */
-  readonly shared?: SharedLimiter
+  readonly shared?: SharedCounts
 }
 
 /** How much of the free tier's day is used. */
@@ -56,12 +56,14 @@ export interface FreeDay {
 export class RateLimits {
   private readonly options: RateLimitsOptions
   private readonly limiter: Limiter
+  private readonly shared: SharedLimiter | null
   private readonly loading = new Map<string, Promise<void>>()
   private readonly purchased = new Map<string, { readonly hasPaid: boolean; readonly readMs: number }>()
 
   constructor(options: RateLimitsOptions) {
     this.options = options
     this.limiter = options.limiter ?? new Limiter()
+    this.shared = options.shared ? new SharedLimiter(options.shared) : null
   }
 
   nowMs(): number {
@@ -79,7 +81,7 @@ export class RateLimits {
   admitAddress(ip: string | null, anthropic: boolean): LimitAnswer | null | Promise<LimitAnswer> {
     const scope = addressScope(this.options.settings(), ip)
     if (scope === null) return null
-    if (this.options.shared) return this.admitTogether([scope], 0, anthropic, null)
+    if (this.shared) return this.admitTogether(this.shared, [scope], 0, anthropic, null)
     return this.answer(this.limiter.admit([scope], 0, this.nowMs()), anthropic, null)
   }
 
@@ -98,7 +100,7 @@ export class RateLimits {
     if (unpaid) return unpaid.then(() => this.admit(request, tokens, anthropic, address))
     const scopes = scopesOf(this.options.settings(), request, () => this.hasPaid(request.accountId))
     if (scopes.length === 0) return null
-    if (this.options.shared) return this.admitTogether(scopes, tokens, anthropic, address)
+    if (this.shared) return this.admitTogether(this.shared, scopes, tokens, anthropic, address)
     const loading = this.loadPast(scopes, nowMs)
     if (loading) return loading.then(() => this.admit(request, tokens, anthropic, address))
     return this.answer(this.limiter.admit(scopes, tokens, nowMs), anthropic, address)
@@ -115,19 +117,19 @@ export class RateLimits {
     if (limit === 0) return { limit: null, used: 0, resetMs }
     const request = { accountId, tier, key: null, modelId: '', group: '', ip: null, isFree: true }
     const scope = scopesOf(settings, request, hasPaid).at(-1)!
-    const { shared } = this.options
+    const { shared } = this
     if (shared) return { limit, used: await this.usedTogether(shared, scope, nowMs), resetMs }
     await this.loadPast([scope], nowMs)
     return { limit, used: this.limiter.used(freeId(accountId), 'perUtcDay', nowMs), resetMs }
   }
 
   private async admitTogether(
+    shared: SharedLimiter,
     scopes: readonly Scope[],
     tokens: number,
     anthropic: boolean,
     address: LimitAnswer | null,
   ): Promise<LimitAnswer> {
-    const shared = this.options.shared!
     const nowMs = this.nowMs()
     let decision = await shared.admit(scopes, tokens, nowMs, null)
     for (let reading = 1; decision === null; reading++) {

@@ -34,6 +34,7 @@ async function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined
   if (outcome === 'complete') rememberCache(gateway, seen, usage)
   const ended = endLimits(gateway, seen, usage)
   const cost = usage && tally ? tally.costOf(usage) : null
+  const glass = seen.answer?.glass?.end(cost?.nano ?? 0n)
   if (outcome === 'complete') measureSpeed(gateway, seen, usage)
   const row = rowOf(seen, outcome, usage, cost?.nano ?? null)
   gateway.capture?.append(row)
@@ -41,6 +42,7 @@ async function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined
   else if (cost === null) await gateway.ledger.void(exchange.id, row)
   else await gateway.ledger.settle({ requestId: exchange.id, costNano: cost.nano, row })
   if (ended) await ended
+  if (glass) await glass
 }
 
 /** Gives the places of a request back that others wait for, and puts its tokens right. Cannot fail; a promise where nodes count together. */

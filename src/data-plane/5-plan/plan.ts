@@ -25,6 +25,7 @@ import {
   type Preferences,
   readPreferences,
 } from './preferences.ts'
+import { behindDoors, doorsOf, type GlassTarget, NO_DOORS, withoutDoors, withOthers } from './break-glass.ts'
 import { isOutgrown, largerOf, NO_TARGETS } from './larger.ts'
 import { isWithinWindow } from './window.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
@@ -82,6 +83,8 @@ export interface Plan {
   readonly reroutedFrom: string | null
   /** Where it goes when an upstream finds the prompt too long that seemed to fit (R73); absent nearly always. */
   readonly larger?: readonly Target[]
+  /** Where it goes when all of that fails, for as long as there is money for it (B11); absent nearly always. */
+  readonly glass?: readonly GlassTarget[]
   readonly excluded: readonly Excluded[]
   /** Of the model that reasons first, with its own bound (R40). */
   readonly reasoning?: Plan
@@ -131,7 +134,9 @@ export function planTargets(
     if (cached.caching) caching.set(each.model.id, cached.caching)
     return cached.targets
   }
-  const chain = isStrict ? [selection] : inTurn(gateway, selection)
+  const doors = doorsOf(gateway, selection)
+  const usual = withoutDoors(selection, doors)
+  const chain = isStrict ? [usual] : inTurn(gateway, usual)
   let targets: readonly Target[] = chain.flatMap(select)
   const reroutedFrom = isOutgrown(selection, targets, excluded) ? selection.model.id : null
   // The prompt fits into no model of the chain: only then the larger ones are looked at, unless the client wants no other (R73, C24).
@@ -141,15 +146,13 @@ export function planTargets(
   if (caller.billing !== 'off' && billable.length > 0) targets = billable
   targets = acrossModels(gateway, targets, preferences)
   const larger = isStrict || reroutedFrom !== null ? NO_TARGETS : largerOf(gateway, caller, selection, targets, select)
+  const glass = behindDoors(staysPut ? NO_DOORS : doors, selection, select)
   if (!isFilled(targets)) throw noTarget(parsed, selection, excluded)
   const { enabled, maxFailoverHops } = gateway.settings.failureHandling
   return {
     model: selection.model,
     targets,
-    bound:
-      parsed.operation === 'count'
-        ? null
-        : boundOf(gateway, caller, parsed, larger.length > 0 ? [...targets, ...larger] : targets),
+    bound: parsed.operation === 'count' ? null : boundOf(gateway, caller, parsed, withOthers(targets, larger, glass)),
     group: selection.group,
     // Without fallbacks the providers that were put in order are tried all the same.
     attemptsMax: enabled && !isAlone && (!staysPut || preferences.order.length > 0) ? 1 + maxFailoverHops : 1,
@@ -157,6 +160,7 @@ export function planTargets(
     excluded,
     ...(caching.size > 0 ? { caching } : {}),
     ...(larger.length > 0 && { larger }),
+    ...(glass.length > 0 && { glass }),
   }
 }
 

@@ -7,6 +7,7 @@ import type { Answer } from './answer.ts'
 import type { Asked } from './asked.ts'
 import { atAttempt, isStaged } from './faulted.ts'
 import { type Answered, type Failed, tryTarget } from './try-target.ts'
+import { breakGlass, concerns, type Reason, reasonsOf, spentError } from './break-glass.ts'
 import { errorOf, secondsOf } from './upstream-error.ts'
 import { isTooLong } from './verdict.ts'
 
@@ -41,6 +42,10 @@ export class Failover {
     const { gateway, plan } = this.asked
     // Failures that were asked for are no sign of trouble, and take nobody's retries.
     if (plan.fault === undefined) gateway.retryBudget.offered(performance.now())
+    if (plan.glass && plan.targets.every(({ route }) => gateway.health.troubleOf(route) === 'failed')) {
+      const answer = await this.inEmergency(['outage'])
+      if (answer) return answer
+    }
     const admitted = plan.targets.filter(({ route }) => gateway.health.admits(route))
     if (admitted.length === 0 && gateway.settings.routing.allUnhealthy === 'fail') throw this.allPaused()
     // With everything paused, to try is better than to refuse (R71).
@@ -57,9 +62,31 @@ export class Failover {
       if (tried?.kind === 'failed' && isTooLong(tried.failed.failure)) rest = [...rest, ...this.takeLarger()]
       if (next === 'stop') break
     }
-    if (!this.spare) return this.askAgain()
+    if (!this.spare) return (await this.inEmergency(reasonsOf(this.failures))) ?? this.askAgain()
     this.spare.restoreReport()
     return this.spare.answer
+  }
+
+  /** Asks those that are kept for when nobody else answers (B11). Null: no rule is for this, or none of them answers. */
+  private async inEmergency(reasons: readonly Reason[] | null): Promise<Answer | null> {
+    const { plan, exchange } = this.asked
+    if (!plan.glass || reasons === null || plan.attemptsMax === 1) return null
+    for (const door of plan.glass) {
+      if (exchange.departure.gone || performance.now() > this.deadlineAt || !concerns(door, reasons)) continue
+      const grant = await breakGlass(this.asked, door, reasons)
+      if (grant === null) {
+        if (reasons.every((reason) => reason === '402')) this.refusal = spentError(door)
+        continue
+      }
+      let tried
+      try {
+        tried = await this.attempt(door.target)
+      } finally {
+        if (tried?.kind !== 'answered') await grant.end(0n)
+      }
+      if (tried?.kind === 'answered') return { ...tried.answer, glass: grant }
+    }
+    return null
   }
 
   /** Once, behind what is left of the chain (R73). */
@@ -192,6 +219,7 @@ export class Failover {
     const { gateway } = this.asked
     const last = this.failures.at(-1)
     if (!last) return this.refusal ?? this.full()
+    if (this.refusal?.code === 'budget_exceeded') return new UpstreamError(this.refusal, this.attempts)
     const waits = this.failures.map(({ retryAfter }) => secondsOf(retryAfter))
     const isAllLimited = this.failures.every(({ verdict }) => verdict.trouble === 'rate-limited')
     // The first backend to be back decides when another try is worthwhile.
