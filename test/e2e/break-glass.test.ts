@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { startUpstream, type Upstream } from '#test/upstream/upstream.ts'
+import { BREAK_GLASS_MAX } from '#control-plane/key-demands.ts'
 import { type Json, startTestGateway, type TestGateway } from './gateway.ts'
 
 /** A backend for when all others fail, with an amount of its own (B11). */
@@ -155,5 +156,30 @@ suite('B11: break-glass', () => {
     rig.fail(402)
     assert.deepEqual(await rig.ask(), [200, undefined])
     assert.equal(rig.glass.count(), 1)
+  })
+
+  test('a rule of a key is for that key alone, and only the operator gives it', async () => {
+    const plain = { id: 'm', context_window: 100_000, max_output: 10, price: PRICE }
+    await using rig = await start({ max_usd: 1 }, { models: [plain], routes: [{ model: 'm', backend: 'openai' }] })
+    const rules = [{ use: 'kept', max_usd: '0.005', on: 402 }]
+    const { key, hash } = await rig.gateway.fund({ newKey: { break_glass: rules } })
+    const shown = (await rig.gateway.admin('GET', `/api/v1/keys/${hash}`)).data
+    assert.deepEqual(shown.break_glass, [{ on: ['402'], max_usd: '0.005', period: 'monthly' }])
+    rig.fail(402)
+    const ask = async (own: string) => {
+      const body = { model: 'm', messages: words, max_tokens: 5 }
+      return (await rig.gateway.ask('/v1/chat/completions', { key: own, body })).status
+    }
+    assert.equal(await ask(rig.gateway.key), 502)
+    assert.deepEqual([await ask(key), await ask(key), await ask(key)], [200, 200, 402])
+    await rig.gateway.admin('PATCH', `/api/v1/keys/${hash}`, { break_glass: null })
+    assert.equal(await ask(key), 502)
+    await assert.rejects(rig.gateway.fund({ newKey: { break_glass: [{ use: 'no', max_usd: 1 }] } }), /: 400/)
+    const many = Array.from({ length: BREAK_GLASS_MAX + 1 }, () => rules[0])
+    await rig.gateway.fund({ newKey: { break_glass: many.slice(1) } })
+    await assert.rejects(rig.gateway.fund({ newKey: { break_glass: many } }), /: 400/)
+    const manager = await rig.gateway.fund({ newKey: { kind: 'management' } })
+    const body = { name: 'x', break_glass: rules }
+    assert.equal((await rig.gateway.ask('/api/v1/keys', { key: manager.key, body })).status, 403)
   })
 })

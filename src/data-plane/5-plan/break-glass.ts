@@ -1,3 +1,5 @@
+import type { Caller, KeyBreakGlass } from '#accounts/types.ts'
+import { parseUsd } from '#base/money.ts'
 import type { BreakGlassRule, Route } from '#catalog/types.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
@@ -19,12 +21,15 @@ export interface GlassDoor {
 
 export const NO_DOORS: readonly GlassDoor[] = []
 
-/** The rules of the model, then of its group, with the route that each leads to. Who names a backend wants no other. */
-export function doorsOf(gateway: Gateway, { model, group, routes, isPinned }: Selection): readonly GlassDoor[] {
+/** The rules of the key, of the model, then of its group, with the route that each leads to. Who names a backend wants no other. */
+export function doorsOf(gateway: Gateway, { key }: Caller, selection: Selection): readonly GlassDoor[] {
+  const { model, group, routes, isPinned } = selection
+  const ofKey = key?.policy?.breakGlass
   const { current } = gateway.catalog
   const ofGroup = current.groups.get(group)?.breakGlass
-  if ((!model.breakGlass && !ofGroup) || isPinned) return NO_DOORS
+  if ((!ofKey && !model.breakGlass && !ofGroup) || isPinned) return NO_DOORS
   const named = [
+    ...(ofKey ?? []).map((rule) => ({ rule: ruleOf(rule), id: `key ${key!.id} ${rule.use} ${rule.period}` })),
     ...(model.breakGlass ?? []).map((rule) => ({ rule, id: `model ${model.id} ${rule.use} ${rule.period}` })),
     ...(ofGroup ?? []).map((rule) => ({ rule, id: `group ${group} ${rule.use} ${rule.period}` })),
   ]
@@ -37,6 +42,8 @@ export function doorsOf(gateway: Gateway, { model, group, routes, isPinned }: Se
     return [{ rule, id, route: listed ? { ...listed, group } : { ...routes[0]!, ...plain, backend } }]
   })
 }
+
+const ruleOf = ({ maxUsd, ...rule }: KeyBreakGlass): BreakGlassRule => ({ ...rule, maxNano: parseUsd(maxUsd) ?? 0n })
 
 /** A backend that is kept for emergencies is none of the usual ones, unless there is no other. */
 export function withoutDoors(selection: Selection, doors: readonly GlassDoor[]): Selection {

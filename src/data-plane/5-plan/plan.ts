@@ -134,7 +134,7 @@ export function planTargets(
     if (cached.caching) caching.set(each.model.id, cached.caching)
     return cached.targets
   }
-  const doors = doorsOf(gateway, selection)
+  const doors = doorsOf(gateway, caller, selection)
   const usual = withoutDoors(selection, doors)
   const chain = isStrict ? [usual] : inTurn(gateway, usual)
   let targets: readonly Target[] = chain.flatMap(select)
