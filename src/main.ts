@@ -8,7 +8,7 @@ import { ensurePepper } from '#accounts/secrets.ts'
 import { type Caller, LOCAL_ACCOUNT_ID } from '#accounts/types.ts'
 import { readVersion } from '#base/version.ts'
 import { simulatedBackend } from '#catalog/build-backend.ts'
-import { buildCatalog, createCatalogSource } from '#catalog/catalog.ts'
+import { buildCatalog, createCatalogSource, freeModelIds } from '#catalog/catalog.ts'
 import { ensureDiscoveredFolder } from '#catalog/discovery/discovered-file.ts'
 import type { Backend, Catalog, CatalogSource } from '#catalog/types.ts'
 import { LiveSettings } from '#config/live-settings.ts'
@@ -28,6 +28,8 @@ import { TargetSpeeds } from '#health/target-speed.ts'
 import { TargetHealth } from '#health/target-health.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
+import { BreakGlass } from '#limits/break-glass.ts'
+import type { SharedCounts } from '#limits/types.ts'
 import { RateLimits } from '#limits/rate-limits.ts'
 import { createLog } from '#observe/log.ts'
 import { type Capture, createCapture } from '#observe/capture.ts'
@@ -38,6 +40,7 @@ import { Outbound } from '#outbound/outbound.ts'
 import { createSealState } from '#seal-state/seal-state.ts'
 import type { Simulator } from '#simulator/index.ts'
 import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
+import { createSharedCounts } from '#store/limit-counts.ts'
 import { createLimitHistory } from '#store/limit-history.ts'
 import { storeAt } from '#store/location.ts'
 import { openStore, type Store } from '#store/store.ts'
@@ -129,7 +132,7 @@ async function openPlanes(
     capture,
     sealStash,
     pools: new UpstreamPools(),
-    ...openRoads(current, lab),
+    ...openRoads(current, lab, createSharedCounts(store, options.now)),
   })
   const active = new ActiveRequests()
   const app = createServer(createDataPlane(gateway, active))
@@ -227,8 +230,9 @@ async function openBooks(store: Store, settings: Settings, log: Logger): Promise
 }
 
 /** What finds the way to an upstream, besides the catalog. */
-function openRoads(settings: () => Settings, lab: FaultLab) {
+function openRoads(settings: () => Settings, lab: FaultLab, counts: SharedCounts) {
   return {
+    breakGlass: new BreakGlass(counts),
     retryBudget: new RetryBudget(),
     speeds: new TargetSpeeds(),
     promptCaches: new PromptCaches(() => performance.now()),
@@ -338,16 +342,12 @@ function watchConfig(
   return reloader
 }
 
-function limitsOver(
-  store: Store,
-  catalog: CatalogSource,
-  settings: () => Settings,
-  now: (() => number) | undefined,
-): RateLimits {
+function limitsOver(store: Store, catalog: CatalogSource, settings: () => Settings, now?: () => number): RateLimits {
   return new RateLimits({
     settings: () => settings().rateLimits,
     history: createLimitHistory(store),
-    freeModelIds: () => [...catalog.current.models.values()].filter(({ free }) => free).map(({ id }) => id),
+    ...(store.engine === 'postgres' && { shared: createSharedCounts(store, now) }),
+    freeModelIds: () => freeModelIds(catalog.current),
     ...(now && { now }),
   })
 }

@@ -13,9 +13,10 @@ export function policyText(policy: KeyPolicy | null): string | null {
   const models = distinct('model_whitelist', policy.models)
   const regions = distinct('regions', policy.regions)
   const dataPolicy = distinct('data_policy', policy.dataPolicy)
-  const { strictModel } = policy
-  if (models.length + regions.length + dataPolicy.length === 0 && !strictModel) return null
-  return JSON.stringify({ models, regions, dataPolicy, strictModel } satisfies KeyPolicy)
+  const { strictModel, breakGlass = [] } = policy
+  if (models.length + regions.length + dataPolicy.length + breakGlass.length === 0 && !strictModel) return null
+  const glass = breakGlass.length > 0 ? { breakGlass } : {}
+  return JSON.stringify({ models, regions, dataPolicy, strictModel, ...glass } satisfies KeyPolicy)
 }
 
 export const policyOf = (text: string | null): KeyPolicy | null =>

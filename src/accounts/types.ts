@@ -30,6 +30,18 @@ export interface KeyPolicy {
   readonly dataPolicy: readonly string[]
   /** Whether no other model may answer than the one that is asked for (C24). */
   readonly strictModel: boolean
+  /** Backends for when all others fail (B11), the operator's to give; absent: those of the model and the group. */
+  readonly breakGlass?: readonly KeyBreakGlass[]
+}
+
+export interface KeyBreakGlass {
+  readonly on: readonly ('402' | 'outage')[]
+  /** Of a backend. */
+  readonly use: string
+  /** Decimal USD. */
+  readonly maxUsd: string
+  readonly period: 'daily' | 'weekly' | 'monthly'
+  readonly notify: boolean
 }
 
 /** `test`: faults may be played with real models (B12), and log rows are labelled. */

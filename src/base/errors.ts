@@ -86,6 +86,7 @@ export const ERRORS = {
   api_key_required: unauthenticated,
   invalid_api_key: unauthenticated,
   insufficient_balance: payment,
+  budget_exceeded: payment,
   key_limit_exceeded: payment,
   credit_limit_exceeded: payment,
   key_disabled: forbidden,

@@ -23,6 +23,8 @@ export function buildBackend(
     apiUrl,
     auth: authOf(settings, preset),
     credentials: settings.credentials,
+    ...(settings.billingDomain !== id && { billingDomain: settings.billingDomain }),
+    ...(isCapped(settings) && { caps: settings.caps }),
     aws,
     ...(settings.cloud && { cloud: settings.cloud }),
     ...(settings.access && { access: settings.access }),
@@ -40,6 +42,8 @@ export function buildBackend(
     enabled: settings.enabled && SERVED_ADAPTERS.has(preset.adapter) && apiUrl !== '' && hasAccess(settings, aws),
   }
 }
+
+const isCapped = ({ caps }: BackendSettings): boolean => caps.rpm !== null || caps.concurrency !== null
 
 /** The built-in simulator where no configuration names it. */
 export function simulatedBackend(timeouts: Timeouts, url: string): Backend {

@@ -48,6 +48,7 @@ export function buildModel(settings: ModelSettings, fallback: PriceNumbers | nul
     ...(settings.capabilities === null ? {} : { knowsCapabilities: true as const }),
     ...(settings.deprecation === null ? {} : { deprecation: settings.deprecation }),
     ...(settings.paramRules.length === 0 ? {} : { paramRules: settings.paramRules }),
+    ...(settings.breakGlass && { breakGlass: settings.breakGlass }),
   }
 }
 

@@ -1,3 +1,4 @@
+import { FREE_GROUP } from '#base/free-group.ts'
 import type { Protocol } from '#base/protocols.ts'
 import type { CatalogSettings, RouteSettings } from './settings.ts'
 import { cloudProtocols } from '#providers/cloud-paths.ts'
@@ -6,7 +7,7 @@ import { SIMULATOR_MODELS } from '#simulator/models.ts'
 import { buildBackend } from './build-backend.ts'
 import { DEFAULT_GROUP } from './kinds.ts'
 import { buildModel, modelFromReference, modelFromSimulator } from './build-model.ts'
-import { toPrice } from './price.ts'
+import { isFree, toPrice } from './price.ts'
 import { findReference, referenceModels } from './reference.ts'
 import type { Backend, Catalog, CatalogSource, Group, Model, Price, Route, Timeouts } from './types.ts'
 
@@ -177,6 +178,13 @@ const plainRoute = (model: string, backend: string, upstreamModel: string, prior
   factor: null,
   extra: {},
 })
+
+/** Models that cost nothing, and those that cost nothing to the group that is called free. */
+export function freeModelIds({ models, routes }: Catalog): string[] {
+  const isFreeRoute = ({ group, price }: Route): boolean => group === FREE_GROUP && price !== null && isFree(price)
+  const isFreeModel = ({ id, free }: Model): boolean => free || (routes.get(id)?.some(isFreeRoute) ?? false)
+  return [...models.values()].filter(isFreeModel).map(({ id }) => id)
+}
 
 /** The current snapshot and the way to replace it. A reader keeps what it took to the end of its request. */
 export function createCatalogSource(initial: Catalog): CatalogSource & { swap(next: Catalog): void } {

@@ -104,6 +104,8 @@ export interface ModelSettings {
   readonly minTier: string | null
   /** Since when the id is outdated, and until when it works (R44); null: it is not. */
   readonly deprecation: Deprecation | null
+  /** Absent: none. */
+  readonly breakGlass?: readonly BreakGlassRule[]
   readonly extra: Readonly<Record<string, unknown>>
 }
 
@@ -140,7 +142,19 @@ export interface RouteSettings {
   readonly extra: Readonly<Record<string, unknown>>
 }
 
+/** A backend that is asked when all others fail, until its money is spent (B11). */
+export interface BreakGlassRule {
+  /** Why all others failed: their accounts have no money (402), or they do not work. */
+  readonly on: readonly ('402' | 'outage')[]
+  readonly use: string
+  readonly maxNano: bigint
+  readonly period: 'daily' | 'weekly' | 'monthly'
+  readonly notify: boolean
+}
+
 export interface GroupSettings {
+  /** Absent: none. */
+  readonly breakGlass?: readonly BreakGlassRule[]
   readonly public: boolean
   /** Whether ids that no route claims go to the default backend (C14). */
   readonly allowDefaultBackend: boolean

@@ -1,5 +1,5 @@
 import type { PicoUsd } from '#base/money.ts'
-import type { Strategy } from './settings.ts'
+import type { BreakGlassRule, Strategy } from './settings.ts'
 import type { Protocol } from '#base/protocols.ts'
 import type { AccessSource, Cloud } from '#providers/cloud.ts'
 
@@ -65,6 +65,7 @@ export interface Model {
   readonly paramRules?: readonly ParamRule[]
   /** How prompts are cached: `explicit` where a request has to mark them; absent: by what is known of its name. */
   readonly cache?: 'off' | 'explicit' | 'implicit'
+  readonly breakGlass?: readonly BreakGlassRule[]
 }
 
 /** Unix milliseconds; null: not said. */
@@ -95,7 +96,7 @@ export type ParamAction =
   /** Another name in the same object, another value, or both. */
   | { readonly type: 'adapt'; readonly name?: string; readonly value?: unknown }
 
-export type { Strategy } from './settings.ts'
+export type { BreakGlassRule, Strategy } from './settings.ts'
 
 export interface Timeouts {
   readonly connectMs: number
@@ -147,6 +148,12 @@ export interface Backend {
   readonly cloud?: Cloud
   /** Where its credential is fetched from; absent: it is written down. */
   readonly access?: AccessSource
+  /** What each of its credentials may be given (R72); absent: as much as there is. */
+  readonly caps?: { readonly rpm: number | null; readonly concurrency: number | null }
+  /** The backend whose credential this is under a name of its own (`openrouter.2`), and which one; absent: it stands for itself. */
+  readonly part?: { readonly of: string; readonly index: number }
+  /** Whose bill its calls are on; absent: its own. */
+  readonly billingDomain?: string
   /** The environment variable to name when the credential is missing or refused. */
   readonly credentialSource: string | null
   readonly protocols: readonly Protocol[]
@@ -180,6 +187,7 @@ export interface BackendProbe {
 
 export interface Group {
   readonly id: string
+  readonly breakGlass?: readonly BreakGlassRule[]
   readonly public: boolean
   /** Whether ids that no route claims go to the default backend (C14). */
   readonly allowDefaultBackend: boolean

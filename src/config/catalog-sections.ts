@@ -1,6 +1,7 @@
 import { isEmbedding } from '#catalog/kinds.ts'
 import { findReference } from '#catalog/reference.ts'
 import { findPreset, SERVED_ADAPTERS } from '#providers/presets.ts'
+import { oneBillWarnings } from './one-bill.ts'
 import { readBackend, type Findings, type ProviderInput } from './backends.ts'
 import type { BackendSettings, CatalogSettings, ModelSettings, RouteSettings } from '#catalog/settings.ts'
 import type { Environment } from './environment.ts'
@@ -44,6 +45,7 @@ export function readCatalog(
   const all = [...models, ...listed]
   checkNames(Object.keys(file.backends ?? {}), all, routes, file, findings)
   addDiscovered(discovered, backends, all, routes, findings)
+  findings.warnings.push(...oneBillWarnings(file, all, routes, backends))
   return {
     backends: offerReference(backends, routes, file, findings),
     models: all,
@@ -110,6 +112,16 @@ function checkNames(
       findings.errors.push(`backends.${name}: a backend's name must not contain ":", "/" or white space`)
     if (['alias', 'auto', 'hybrid'].includes(name)) findings.errors.push(`backends.${name}: this name is reserved`)
   }
+  const rules = [
+    ...(file.models ?? []).map((model, index) => [`models[${index}]`, model.break_glass] as const),
+    ...Object.entries(file.groups ?? {}).map(([id, group]) => [`groups.${id}`, group.break_glass] as const),
+  ]
+  for (const [path, own = []] of rules)
+    for (const [index, { use }] of own.entries())
+      if (!names.includes(use))
+        findings.errors.push(
+          `${path}.break_glass[${index}].use: unknown backend "${use}"; configured: ${names.join(', ')}`,
+        )
   const wanted = file.default_backend?.split(':')[0]
   if (wanted !== undefined && !names.includes(wanted)) {
     findings.errors.push(`default_backend: unknown backend "${wanted}"; configured: ${names.join(', ')}`)

@@ -125,7 +125,22 @@ export const payments = {
   signup_bonus: decimal.optional(),
 }
 
+/** When all others fail: where to, and for how much (B11). */
+const breakGlass = z.array(
+  z.strictObject({
+    on: z
+      .preprocess((on) => [on].flat().map(String), z.array(z.enum(['402', 'outage'], 'expected 402 or outage')))
+      .optional(),
+    use: filled,
+    max_usd: decimal,
+    period: z.enum(['daily', 'weekly', 'monthly'], 'expected daily, weekly or monthly').optional(),
+    notify: z.boolean().optional(),
+  }),
+)
+export type BreakGlassFile = z.output<typeof breakGlass>
+
 export const group = z.strictObject({
+  break_glass: breakGlass.optional(),
   public: z.boolean().optional(),
   allow_default_backend: z.boolean().optional(),
   default_backend: filled.optional(),
@@ -152,6 +167,7 @@ export const modelRouting = {
   limits: limitSet.optional(),
   min_tier: filled.optional(),
   free_tier: freeTier.optional(),
+  break_glass: breakGlass.optional(),
 }
 
 /** A second at least: who asks more often is a load of its own. */

@@ -16,11 +16,8 @@ export const PENDING: readonly string[] = [
   'usage_tracking.flush_interval_seconds',
   'usage_tracking.max_records_in_memory',
   'cors.allowed_origins',
-  'models[].free_tier',
+  'models[].free_tier.threshold',
   'routes[].factor',
-  'backends.*.billing_domain',
-  'backends.*.rpm',
-  'backends.*.concurrency',
   'backends.*.cost_factor',
 ]
 

@@ -15,6 +15,13 @@ export function readRateLimits(file: ConfigFile, faults: string[]): RateLimitSet
     tiers: readTiers(file.tiers ?? [], faults),
     models: namedLimits(models),
     groups: namedLimits(groups),
+    freeModels: new Map(
+      (file.models ?? []).flatMap(({ id, free_tier: own }) =>
+        own
+          ? [[id, { rpm: own.rpm ?? 0, rpd: own.rpd ?? 0, rpdPaid: own.rpd_paid ?? 0, thresholdNano: 0n }] as const]
+          : [],
+      ),
+    ),
     freeTier: {
       rpm: rpm ?? 0,
       rpd: rpd ?? 0,

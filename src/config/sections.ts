@@ -1,3 +1,6 @@
+import { parseUsd } from '#base/money.ts'
+import type { BreakGlassRule } from '#catalog/settings.ts'
+import type { BreakGlassFile } from './feature-schema.ts'
 import { DEFAULT_GROUP, isEmbedding } from '#catalog/kinds.ts'
 import type { Deprecation, Timeouts } from '#catalog/types.ts'
 import type { GroupSettings, ModelSettings, PriceNumbers, RouteSettings } from '#catalog/settings.ts'
@@ -58,6 +61,7 @@ export function readModels(models: readonly ModelFile[], faults: string[]): Mode
       cache: model.cache ?? null,
       minTier: model.min_tier ?? null,
       deprecation: readDeprecation(model.deprecation),
+      ...readBreakGlass(model.break_glass),
       extra: pick(model, ['thinking', 'fallbacks', 'free_tier', 'metadata']),
     }
   })
@@ -149,11 +153,25 @@ export function readGroups(file: ConfigFile, routes: readonly RouteSettings[]): 
     fallbacks: group.fallbacks ?? [],
     regions: group.regions ?? [],
     dataPolicy: group.data_policy ?? [],
+    ...readBreakGlass(group.break_glass),
     extra: pick(group, ['label', 'description']),
   })
   for (const id of [DEFAULT_GROUP, ...routes.map(({ group }) => group)]) groups[id] ??= read({})
   for (const [id, group] of Object.entries(file.groups ?? {})) groups[id] = read(group)
   return groups
+}
+
+/** Each rule is for any failure of all others, and for a month, where it does not say. */
+function readBreakGlass(rules: BreakGlassFile | undefined): { breakGlass?: readonly BreakGlassRule[] } {
+  if (!rules || rules.length === 0) return {}
+  const read = rules.map(({ on, use, max_usd: max, period = 'monthly', notify = true }) => ({
+    on: on && on.length > 0 ? on : (['402', 'outage'] as const),
+    use,
+    maxNano: parseUsd(max) ?? 0n,
+    period,
+    notify,
+  }))
+  return { breakGlass: read }
 }
 
 type GroupFile = NonNullable<ConfigFile['groups']>[string]

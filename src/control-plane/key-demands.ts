@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { DEMAND_CHARACTERS_MAX, DEMANDS_MAX } from '#accounts/key-policy.ts'
-import type { KeyPolicy } from '#accounts/types.ts'
+import type { KeyBreakGlass, KeyPolicy } from '#accounts/types.ts'
+import { formatUsd } from '#base/money.ts'
+import { usdLimit as usdAmount } from './validate.ts'
 
 const name = z.string().trim().min(1, 'must not be empty').max(DEMAND_CHARACTERS_MAX)
 
@@ -19,6 +21,19 @@ const names = z
   .nullable()
   .optional()
 
+/** Rules of one key for when all backends fail. */
+export const BREAK_GLASS_MAX = 8
+
+const breakGlass = z.object({
+  on: z
+    .preprocess((on) => [on].flat().map(String), z.array(z.enum(['402', 'outage'])).min(1))
+    .default(['402', 'outage']),
+  use: name,
+  max_usd: usdAmount,
+  period: z.enum(['daily', 'weekly', 'monthly']).default('monthly'),
+  notify: z.boolean().default(true),
+})
+
 /** What a key demands of its requests (R18, R65, C24), and the environment that it belongs to (B12). */
 export const DEMAND_FIELDS = {
   model_whitelist: names,
@@ -26,6 +41,7 @@ export const DEMAND_FIELDS = {
   data_policy: names,
   strict_model: z.boolean().nullable().optional(),
   environment: z.enum(['production', 'test']).optional(),
+  break_glass: z.array(breakGlass).max(BREAK_GLASS_MAX).nullable().optional(),
 }
 
 type DemandInput = Partial<z.output<z.ZodObject<typeof DEMAND_FIELDS>>>
@@ -33,8 +49,11 @@ type DemandInput = Partial<z.output<z.ZodObject<typeof DEMAND_FIELDS>>>
 /** The demands of a key after a change; undefined when it names none. */
 export function changedPolicy(input: DemandInput, current: KeyPolicy | null): KeyPolicy | undefined {
   const { model_whitelist: models, regions, data_policy: dataPolicy, strict_model: strictModel } = input
-  if ([models, regions, dataPolicy, strictModel].every((each) => each === undefined)) return undefined
+  const { break_glass: glass } = input
+  if ([models, regions, dataPolicy, strictModel, glass].every((each) => each === undefined)) return undefined
+  const rules = glass === undefined ? current?.breakGlass : glass?.map(readRule)
   return {
+    ...(rules && { breakGlass: rules }),
     models: models === undefined ? (current?.models ?? []) : (models ?? []),
     regions: regions === undefined ? (current?.regions ?? []) : (regions ?? []),
     dataPolicy: dataPolicy === undefined ? (current?.dataPolicy ?? []) : (dataPolicy ?? []),
@@ -42,10 +61,20 @@ export function changedPolicy(input: DemandInput, current: KeyPolicy | null): Ke
   }
 }
 
+const readRule = ({ on, use, max_usd: maxNano, period, notify }: z.output<typeof breakGlass>): KeyBreakGlass => ({
+  on,
+  use,
+  maxUsd: formatUsd(maxNano),
+  period,
+  notify,
+})
+
 /** As they are shown; empty lists demand nothing. */
 export const policyFields = (policy: KeyPolicy | null): Record<string, unknown> => ({
   model_whitelist: policy?.models ?? [],
   regions: policy?.regions ?? [],
   data_policy: policy?.dataPolicy ?? [],
   strict_model: policy?.strictModel ?? false,
+  // Which backend it is stays the operator's to know.
+  break_glass: (policy?.breakGlass ?? []).map(({ on, maxUsd, period }) => ({ on, max_usd: maxUsd, period })),
 })

@@ -56,6 +56,7 @@ const KEY_QUERY = z.object({
 /** `POST /api/v1/keys` -> 201 `{data, key}`; the only answer that ever holds the plaintext (R15). */
 export async function createKey(call: Call<KeyAdministrator>): Promise<Answer> {
   const input = validate(NEW_KEY, call.body ?? {})
+  checkGlass(call, input.break_glass)
   if (input.kind === 'management' && call.actor.kind !== 'master') {
     throw new GatewayError('permission_denied', 'Only the master key creates management keys.', { param: 'kind' })
   }
@@ -102,6 +103,7 @@ export async function readKey(call: Call<KeyAdministrator>): Promise<Answer> {
 export async function changeKey(call: Call<KeyAdministrator>): Promise<Answer> {
   const input = validate(KEY_CHANGE, call.body ?? {})
   const key = await ownKey(call)
+  checkGlass(call, input.break_glass)
   const rateLimits = changedLimits(input, key.rateLimits)
   const policy = changedPolicy(input, key.policy)
   const changed = await call.deps.keys.update(key.hash, {
@@ -141,6 +143,22 @@ function accountFor(actor: KeyAdministrator, wanted: string | undefined): string
  * The groups a key gets (R63): configured ones, and those of the management key itself where the operator does not give them, since
  * a group is a permission.
  */
+/** Backends are the operator's to give. Throws 400, 403. */
+function checkGlass(
+  { actor, deps }: Call<KeyAdministrator>,
+  rules: readonly { use: string }[] | null | undefined,
+): void {
+  if (!rules) return
+  const param = 'break_glass'
+  if (actor.kind !== 'master')
+    throw new GatewayError('permission_denied', 'Only the operator gives keys a break-glass backend.', { param })
+  const known = Object.keys(deps.settings.catalog.backends)
+  const unknown = rules.find(({ use }) => !known.includes(use))
+  if (!unknown) return
+  const message = `There is no backend '${unknown.use.slice(0, 64)}'; configured: ${known.join(', ')}.`
+  throw new GatewayError('invalid_parameter', message, { param })
+}
+
 function groupsFor({ actor, deps }: Call<KeyAdministrator>, wanted: readonly string[] | undefined): readonly string[] {
   const own = actor.kind === 'master' ? null : (actor.caller.key?.groups ?? DEFAULT_GROUPS)
   if (wanted === undefined) return own ?? DEFAULT_GROUPS

@@ -7,6 +7,7 @@ import type { RetryBudget } from '#health/retry-budget.ts'
 import type { TargetSpeeds } from '#health/target-speed.ts'
 import type { TargetHealth } from '#health/target-health.ts'
 import type { Ledger } from '#ledger/types.ts'
+import type { BreakGlass } from '#limits/break-glass.ts'
 import type { RateLimits } from '#limits/rate-limits.ts'
 import type { RequestFinder, RequestLog } from '#observe/request-row.ts'
 import type { Outbound } from '#outbound/outbound.ts'
@@ -22,6 +23,8 @@ export interface Gateway {
   readonly ledger: Ledger
   readonly requestLog: RequestLog
   readonly limits: RateLimits
+  /** What emergencies have cost (B11). */
+  readonly breakGlass: BreakGlass
   /** Requests that were answered. */
   readonly requests: RequestFinder
   /** Hears of every request that ended (R109); absent: nobody does. */

@@ -30,7 +30,8 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
   const settle = settler(gateway, seen)
   try {
     checkHops(exchange)
-    const address = (seen.address = admitAddress(gateway, exchange))
+    const admitting = admitAddress(gateway, exchange)
+    const address = (seen.address = admitting instanceof Promise ? await admitting : admitting)
     const caller = (seen.caller = await authenticate(gateway, exchange))
     const parsed = (seen.parsed = await parse(gateway, exchange))
     const selection = (seen.selection = resolve(gateway, caller, parsed, exchange))

@@ -1,3 +1,4 @@
+import { type Caps, Slot } from './caps.ts'
 import { Circuit, type CircuitState, type Trouble } from './circuit.ts'
 
 /** What health is kept of: the part of a route that matters here, so that this folder knows no catalog. */
@@ -9,6 +10,10 @@ export interface HealthTarget {
 export interface HealthBackend {
   readonly id: string
   readonly credentials: readonly string[]
+  /** What each credential may be given; absent: as much as there is. */
+  readonly caps?: Caps
+  /** The backend whose credential this is under a name of its own, and which one; absent: it stands for itself. */
+  readonly part?: { readonly of: string; readonly index: number }
 }
 
 /**
@@ -60,6 +65,8 @@ export class TargetHealth {
   private readonly quotas = new Map<string, Circuit>()
   /** What the probes found dead. */
   private readonly down = new Set<string>()
+  /** Of credentials with caps, by backend and index. */
+  private readonly slots = new Map<string, Slot>()
   private readonly now: () => number
 
   /** `now` is a monotonic clock in milliseconds. */
@@ -81,6 +88,13 @@ export class TargetHealth {
     else this.down.delete(backendId)
   }
 
+  /** Why the target's backend is paused as a whole; null while it is not. */
+  troubleOf({ backend }: HealthTarget): Trouble | null {
+    if (this.down.has(backend.id)) return 'failed'
+    const { circuit } = this.keptOf(backend)
+    return circuit.state(this.now()) === 'open' ? circuit.trouble : null
+  }
+
   /** Milliseconds until the target is worth trying again; 0 for now. */
   readyInMs(target: HealthTarget): number {
     const now = this.now()
@@ -89,11 +103,31 @@ export class TargetHealth {
     return Math.max(0, kept.circuit.until - now, soonest - now)
   }
 
+  /** Until some credential may be given another attempt; 0 is now. Pauses after failures do not count. */
+  roomInMs({ backend }: HealthTarget): number {
+    if (!backend.caps) return 0
+    const now = this.now()
+    let soonest = Infinity
+    for (let index = 0; index < countOf(backend); index++)
+      soonest = Math.min(soonest, this.slotOf(backend, index)!.waitMs(backend.caps, now))
+    return soonest
+  }
+
+  /** Null for a backend without caps. */
+  slotOf({ id, caps, part }: HealthBackend, index: number): Slot | null {
+    if (!caps) return null
+    const key = part ? quotaPrefix(part.of, part.index) : quotaPrefix(id, index)
+    let slot = this.slots.get(key)
+    if (!slot) this.slots.set(key, (slot = new Slot()))
+    return slot
+  }
+
   /** Begins an attempt with the next credential in turn; with all of them paused, the one that is back first. */
   begin(target: HealthTarget): HealthWatch {
     const kept = this.keptOf(target.backend)
-    const next = this.nextCredential(kept, target, this.now())
-    const credential = next >= 0 ? next : this.firstBack(kept, target)
+    const now = this.now()
+    const next = this.nextCredential(kept, target, now)
+    const credential = next >= 0 ? next : this.firstBack(kept, target, now)
     kept.turn = credential + 1
     return new Watch(this, kept, target, credential)
   }
@@ -120,6 +154,7 @@ export class TargetHealth {
     for (const id of this.down) if (!backends.has(id)) this.down.delete(id)
     for (const key of this.quotas.keys())
       if (!this.backends.has(key.slice(0, key.indexOf(' ')))) this.quotas.delete(key)
+    for (const key of this.slots.keys()) if (!backends.has(key.slice(0, key.indexOf(' ')))) this.slots.delete(key)
   }
 
   /** Made when the first rate limit is met. */
@@ -162,16 +197,25 @@ export class TargetHealth {
     for (let step = 0; step < count; step++) {
       const index = (kept.turn + step) % count
       const quota = this.findQuota(target, index)
-      if (kept.credentials[index]!.admits(now) && (quota === undefined || quota.admits(now))) return index
+      if (!kept.credentials[index]!.admits(now) || (quota !== undefined && !quota.admits(now))) continue
+      if (this.hasRoom(target, index, now)) return index
     }
     return -1
   }
 
-  private firstBack(kept: Kept, target: HealthTarget): number {
+  /** The one that is back first, of those that have room where some have. */
+  private firstBack(kept: Kept, target: HealthTarget, now: number): number {
     let best = 0
-    for (let index = 1; index < kept.credentials.length; index++)
-      if (this.pausedUntil(kept, target, index) < this.pausedUntil(kept, target, best)) best = index
+    for (let index = 1; index < kept.credentials.length; index++) {
+      const isRoomier = this.hasRoom(target, index, now) && !this.hasRoom(target, best, now)
+      const isLater = this.pausedUntil(kept, target, index) >= this.pausedUntil(kept, target, best)
+      if (isRoomier || (!isLater && this.hasRoom(target, index, now))) best = index
+    }
     return best
+  }
+
+  private hasRoom({ backend }: HealthTarget, index: number, now: number): boolean {
+    return !backend.caps || this.slotOf(backend, index)!.waitMs(backend.caps, now) === 0
   }
 
   private pausedUntil(kept: Kept, target: HealthTarget, index: number): number {
@@ -187,6 +231,7 @@ class Watch implements HealthWatch {
   private readonly own: Circuit
   private readonly quota: Circuit | undefined
   private readonly begunAt: number
+  private readonly slot: Slot | null
   private readonly probes: readonly [boolean, boolean, boolean]
   /** Failures that were forgotten when it began to answer; null before. */
   private forgotten: number | null = null
@@ -200,6 +245,8 @@ class Watch implements HealthWatch {
     this.own = kept.credentials[credential]!
     this.quota = health.findQuota(target, credential)
     const now = (this.begunAt = health.clock())
+    this.slot = health.slotOf(target.backend, credential)
+    this.slot?.take(now)
     this.probes = [this.backend.begin(now), this.own.begin(now), this.quota?.begin(now) ?? false]
   }
 
@@ -244,6 +291,7 @@ class Watch implements HealthWatch {
   private end(): boolean {
     const isFirst = !this.isEnded
     this.isEnded = true
+    if (isFirst) this.slot?.free()
     return isFirst
   }
 }

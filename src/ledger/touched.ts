@@ -44,6 +44,8 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     case 'sweepResponses':
     case 'saveSeals':
     case 'sweepSeals':
+    case 'swapCounts':
+    case 'sweepCounts':
       return NOTHING
     default:
       return name satisfies never

@@ -1,4 +1,4 @@
-import { type Counted, DAY_MS, SlidingWindow, UtcDay, type Window } from './sliding-window.ts'
+import { type Counted, DAY_MS, type Part, SlidingWindow, UtcDay, type Window } from './sliding-window.ts'
 import type { HistoryFilter, LimitSet, PastRequests } from './types.ts'
 
 /** Limits that are counted over a time; the name is that of its limit. */
@@ -45,7 +45,7 @@ export interface Refused {
 
 export interface Granted {
   readonly granted: true
-  readonly grant: Grant
+  readonly grant: RunningGrant
   readonly standing: Standing
 }
 
@@ -53,9 +53,22 @@ export interface Granted {
 export interface Grant {
   /**
    * The request is over. `wasSent`: an upstream was asked; else it is not counted. `tokens`: what it really used, null
-   * when nobody knows. Calls after the first change nothing.
+   * when nobody knows. Calls after the first change nothing. Where nodes count together it resolves when they know, and never rejects.
    */
-  end(wasSent: boolean, tokens: number | null, nowMs: number): void
+  end(wasSent: boolean, tokens: number | null, nowMs: number): void | Promise<void>
+}
+
+/** Where an admission was counted, so that it can be put right where the counts are written down. */
+export interface Mark {
+  readonly scopeId: string
+  readonly name: WindowName
+  readonly firstMs: number
+}
+
+/** The counts of one scope as they are written down. */
+export interface ScopeCounts {
+  readonly windows: Partial<Record<WindowName, readonly Part[]>>
+  readonly loaded: readonly WindowName[]
 }
 
 /** More scopes are not kept: the one that was looked at longest ago is forgotten first. */
@@ -97,9 +110,11 @@ class Entry {
 export class Limiter {
   private readonly entries = new Map<string, Entry>()
   private readonly scopesMax: number
+  private readonly sweptPerAdmission: number
 
-  constructor(scopesMax: number = SCOPES_MAX) {
+  constructor(scopesMax: number = SCOPES_MAX, sweptPerAdmission: number = SWEPT_PER_ADMISSION) {
     this.scopesMax = scopesMax
+    this.sweptPerAdmission = sweptPerAdmission
   }
 
   get size(): number {
@@ -147,6 +162,37 @@ export class Limiter {
     return this.entries.get(scopeId)?.windows[name]?.used(nowMs) ?? 0
   }
 
+  /** Puts back what `dump` gave, with so many requests under way. */
+  restore(scopeId: string, { windows, loaded }: ScopeCounts, running: number): void {
+    const entry = this.entryOf(scopeId)
+    entry.running = running
+    for (const [name, parts] of Object.entries(windows) as [WindowName, readonly Part[]][])
+      entry.window(name).restore(parts)
+    for (const name of loaded) entry.loaded.add(name)
+  }
+
+  dump(scopeId: string, nowMs: number): ScopeCounts {
+    const { windows, loaded } = this.entryOf(scopeId)
+    const parts: ScopeCounts['windows'] = {}
+    for (const name of WINDOWS) {
+      const counted = windows[name]?.parts(nowMs) ?? []
+      if (counted.length > 0) parts[name] = counted
+    }
+    return { windows: parts, loaded: [...loaded] }
+  }
+
+  /** Until nothing is left of a scope's counts. */
+  resetMs(scopeId: string, nowMs: number): number {
+    const { windows } = this.entryOf(scopeId)
+    return Math.max(0, ...WINDOWS.map((name) => windows[name]?.resetMs(nowMs) ?? 0))
+  }
+
+  adjust({ scopeId, name, firstMs }: Mark, delta: number, nowMs: number): void {
+    const window = this.entryOf(scopeId).window(name)
+    const counted = window.find(firstMs)
+    if (counted) window.adjust(counted, delta, nowMs)
+  }
+
   private entryOf(id: string): Entry {
     let entry = this.entries.get(id)
     if (!entry) {
@@ -158,7 +204,7 @@ export class Limiter {
 
   /** The scope looked at longest ago stands first: an idle one goes, another one goes to the end. */
   private sweep(nowMs: number): void {
-    for (let count = 0; count < SWEPT_PER_ADMISSION; count++) {
+    for (let count = 0; count < this.sweptPerAdmission; count++) {
       const first = this.entries.entries().next()
       if (first.done) return
       const [id, entry] = first.value
@@ -168,7 +214,9 @@ export class Limiter {
   }
 }
 
-class RunningGrant implements Grant {
+/** A grant of this memory. Where the counts are written down, its marks say where it was counted. */
+export class RunningGrant implements Grant {
+  readonly marks: Mark[] = []
   private readonly entries: Entry[] = []
   private readonly requests: { window: Window; counted: Counted }[] = []
   private readonly tokens: { window: Window; counted: Counted }[] = []
@@ -177,7 +225,7 @@ class RunningGrant implements Grant {
 
   constructor(scopes: readonly Scope[], entries: readonly Entry[], tokens: number, nowMs: number) {
     this.estimate = tokens
-    for (const [index, { limits }] of scopes.entries()) {
+    for (const [index, { id, limits }] of scopes.entries()) {
       const entry = entries[index]!
       if (limits.concurrency > 0) {
         entry.running++
@@ -190,6 +238,7 @@ class RunningGrant implements Grant {
         const counted = window.add(isTokens ? tokens : 1, nowMs)
         const list = isTokens ? this.tokens : this.requests
         list.push({ window, counted })
+        this.marks.push({ scopeId: id, name, firstMs: counted.firstMs })
       }
     }
   }
@@ -216,7 +265,7 @@ function standingOf(scopes: readonly Scope[], entries: readonly Entry[], nowMs: 
       const level = { limit, remaining: Math.max(0, limit - window.used(nowMs)), resetMs: window.resetMs(nowMs) }
       if (name === 'tpm') tokens = tighter(tokens, level)
       else requests = tighter(requests, level)
-      if (name === 'perUtcDay') freeDay = level
+      if (name === 'perUtcDay') freeDay = tighter(freeDay, level)
     }
   }
   return { requests, tokens, freeDay }

@@ -11,7 +11,15 @@ const FREE_TIER = { rpm: 0, rpd: 2, rpdPaid: 4, thresholdNano: 10n }
 const limits = (change: Partial<LimitSet>): LimitSet => ({ ...NO_LIMITS, ...change })
 
 function settingsOf(change: Partial<RateLimitSettings> = {}): RateLimitSettings {
-  return { ip: null, tiers: new Map(), models: new Map(), groups: new Map(), freeTier: FREE_TIER, ...change }
+  return {
+    ip: null,
+    tiers: new Map(),
+    models: new Map(),
+    groups: new Map(),
+    freeTier: FREE_TIER,
+    freeModels: new Map(),
+    ...change,
+  }
 }
 
 const NO_TIER = { freeRpd: null, minLifetimeNano: 0n }

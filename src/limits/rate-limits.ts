@@ -13,12 +13,16 @@ import {
 } from './limiter.ts'
 import { addressScope, freeDayLimit, freeId, type LimitedRequest, scopesOf } from './scopes.ts'
 import { DAY_MS, PARTS_MAX } from './sliding-window.ts'
-import type { HistoryFilter, LimitHistory, RateLimitSettings } from './types.ts'
+import { type Pasts, type SharedGranted, SharedLimiter } from './shared-limiter.ts'
+import type { HistoryFilter, LimitHistory, PastRequests, RateLimitSettings, SharedCounts } from './types.ts'
 
 /** For how long an account that has not bought enough is not looked up again. */
 export const PURCHASED_TTL_MS = 10_000
 /** Accounts whose purchases are remembered; the one learned longest ago goes first. */
 export const PURCHASED_MAX = 10_000
+
+/** Tries to put the past in that several nodes share. */
+const READINGS_MAX = 3
 
 /** What a request is told about limits, whether it passes or not. */
 export interface LimitAnswer {
@@ -36,6 +40,8 @@ export interface RateLimitsOptions {
   readonly freeModelIds: () => readonly string[]
   readonly now?: () => number
   readonly limiter?: Limiter
+  /** Where several nodes count together; absent: this one counts alone, in memory. */
+  readonly shared?: SharedCounts
 }
 
 /** How much of the free tier's day is used. */
@@ -50,12 +56,14 @@ export interface FreeDay {
 export class RateLimits {
   private readonly options: RateLimitsOptions
   private readonly limiter: Limiter
+  private readonly shared: SharedLimiter | null
   private readonly loading = new Map<string, Promise<void>>()
   private readonly purchased = new Map<string, { readonly hasPaid: boolean; readonly readMs: number }>()
 
   constructor(options: RateLimitsOptions) {
     this.options = options
     this.limiter = options.limiter ?? new Limiter()
+    this.shared = options.shared ? new SharedLimiter(options.shared) : null
   }
 
   nowMs(): number {
@@ -70,9 +78,11 @@ export class RateLimits {
   }
 
   /** The limits of an address, which need no caller. Null where there are none. */
-  admitAddress(ip: string | null, anthropic: boolean): LimitAnswer | null {
+  admitAddress(ip: string | null, anthropic: boolean): LimitAnswer | null | Promise<LimitAnswer> {
     const scope = addressScope(this.options.settings(), ip)
-    return scope && this.answer(this.limiter.admit([scope], 0, this.nowMs()), anthropic, null)
+    if (scope === null) return null
+    if (this.shared) return this.admitTogether(this.shared, [scope], 0, anthropic, null)
+    return this.answer(this.limiter.admit([scope], 0, this.nowMs()), anthropic, null)
   }
 
   /**
@@ -90,6 +100,7 @@ export class RateLimits {
     if (unpaid) return unpaid.then(() => this.admit(request, tokens, anthropic, address))
     const scopes = scopesOf(this.options.settings(), request, () => this.hasPaid(request.accountId))
     if (scopes.length === 0) return null
+    if (this.shared) return this.admitTogether(this.shared, scopes, tokens, anthropic, address)
     const loading = this.loadPast(scopes, nowMs)
     if (loading) return loading.then(() => this.admit(request, tokens, anthropic, address))
     return this.answer(this.limiter.admit(scopes, tokens, nowMs), anthropic, address)
@@ -106,11 +117,52 @@ export class RateLimits {
     if (limit === 0) return { limit: null, used: 0, resetMs }
     const request = { accountId, tier, key: null, modelId: '', group: '', ip: null, isFree: true }
     const scope = scopesOf(settings, request, hasPaid).at(-1)!
+    const { shared } = this
+    if (shared) return { limit, used: await this.usedTogether(shared, scope, nowMs), resetMs }
     await this.loadPast([scope], nowMs)
     return { limit, used: this.limiter.used(freeId(accountId), 'perUtcDay', nowMs), resetMs }
   }
 
-  private answer(decision: Granted | Refused, anthropic: boolean, address: LimitAnswer | null): LimitAnswer {
+  private async admitTogether(
+    shared: SharedLimiter,
+    scopes: readonly Scope[],
+    tokens: number,
+    anthropic: boolean,
+    address: LimitAnswer | null,
+  ): Promise<LimitAnswer> {
+    const nowMs = this.nowMs()
+    let decision = await shared.admit(scopes, tokens, nowMs, null)
+    for (let reading = 1; decision === null; reading++) {
+      // What was read is put in by the next try, unless another node forgot the scope in between.
+      if (reading > READINGS_MAX) throw new GatewayError('store_unavailable', 'The past of limits cannot be read.')
+      decision = await shared.admit(scopes, tokens, nowMs, await this.readPasts(scopes, nowMs))
+    }
+    return this.answer(decision, anthropic, address)
+  }
+
+  private async usedTogether(shared: SharedLimiter, scope: Scope, nowMs: number): Promise<number> {
+    const known = await shared.used(scope, 'perUtcDay', nowMs, null)
+    if (known !== null) return known
+    return (await shared.used(scope, 'perUtcDay', nowMs, await this.readPasts([scope], nowMs))) ?? 0
+  }
+
+  private async readPasts(scopes: readonly Scope[], nowMs: number): Promise<Pasts> {
+    const wanted = scopes.flatMap((scope) =>
+      scope.history === null
+        ? []
+        : LONG_WINDOWS.filter((name) => scope.limits[name] > 0).map((name) => ({ scope, name })),
+    )
+    const read = wanted.map(
+      async ({ scope, name }) => [`${scope.id} ${name}`, await this.pastOf(scope, name, nowMs)] as const,
+    )
+    return new Map(await Promise.all(read))
+  }
+
+  private answer(
+    decision: SharedGranted | Granted | Refused,
+    anthropic: boolean,
+    address: LimitAnswer | null,
+  ): LimitAnswer {
     const standing = address ? mergeStandings(address.standing, decision.standing) : decision.standing
     const headers = limitHeaders(standing, anthropic, this.nowMs())
     if (decision.granted) return { headers, error: null, grant: decision.grant, standing }
@@ -145,12 +197,15 @@ export class RateLimits {
   private async loadScope(scope: Scope, nowMs: number): Promise<void> {
     for (const name of LONG_WINDOWS) {
       if (!this.limiter.unloaded(scope).includes(name)) continue
-      const isDay = name === 'perUtcDay'
-      const sinceMs = isDay ? nowMs - (nowMs % DAY_MS) : nowMs - WINDOW_MS[name]
-      const stepMs = (isDay ? DAY_MS : WINDOW_MS[name]) / PARTS_MAX
-      const past = await this.options.history.requests(this.filterOf(scope), sinceMs, stepMs)
-      this.limiter.load(scope, name, past)
+      this.limiter.load(scope, name, await this.pastOf(scope, name, nowMs))
     }
+  }
+
+  private pastOf(scope: Scope, name: (typeof LONG_WINDOWS)[number], nowMs: number): Promise<readonly PastRequests[]> {
+    const isDay = name === 'perUtcDay'
+    const sinceMs = isDay ? nowMs - (nowMs % DAY_MS) : nowMs - WINDOW_MS[name]
+    const stepMs = (isDay ? DAY_MS : WINDOW_MS[name]) / PARTS_MAX
+    return this.options.history.requests(this.filterOf(scope), sinceMs, stepMs)
   }
 
   private filterOf({ history }: Scope): HistoryFilter {

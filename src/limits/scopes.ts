@@ -44,6 +44,17 @@ export function scopesOf(settings: RateLimitSettings, request: LimitedRequest, h
     add(addressId(request.ip), 'this address', { ...NO_LIMITS, tpm: settings.ip.tpm }, null)
   }
   if (request.isFree) {
+    const own = settings.freeModels.get(modelId)
+    if (own) {
+      const perUtcDay = hasPaid() && own.rpdPaid > 0 ? own.rpdPaid : own.rpd
+      const ownLimits = { ...NO_LIMITS, rpm: own.rpm, perUtcDay }
+      scopes.push({
+        id: `free ${accountId} ${modelId}`,
+        what: `"${modelId}"`,
+        limits: ownLimits,
+        history: { accountId, modelId, freeModelIds: [] },
+      })
+    }
     const perUtcDay = freeDayLimit(settings, request.tier, hasPaid)
     const limits = { ...NO_LIMITS, rpm: settings.freeTier.rpm, perUtcDay }
     // Which models are free is the catalog's matter; whoever loads the past puts them in.

@@ -11,6 +11,9 @@ export interface Counted {
   hasLeft: boolean
 }
 
+/** A count as it is written down: `[firstMs, lastMs, amount]`. */
+export type Part = readonly [firstMs: number, lastMs: number, amount: number]
+
 /** What was used of a limit within its time. Times are milliseconds and should not go back; if they do, nothing is forgotten early. */
 export interface Window {
   used(nowMs: number): number
@@ -23,6 +26,11 @@ export interface Window {
   adjust(counted: Counted, delta: number, nowMs: number): void
   /** Puts the past in, oldest first, before anything is counted. */
   load(past: readonly PastRequests[]): void
+  /** All that is counted, oldest first; `restore` puts it back into an empty window. */
+  parts(nowMs: number): readonly Part[]
+  restore(parts: readonly Part[]): void
+  /** What was counted in the part that began then; undefined when it has left. */
+  find(firstMs: number): Counted | undefined
 }
 
 /**
@@ -91,6 +99,22 @@ export class SlidingWindow implements Window {
     for (const { count, lastMs } of past) this.add(count, lastMs)
   }
 
+  parts(nowMs: number): readonly Part[] {
+    this.expire(nowMs)
+    return this.counted.map(({ firstMs, lastMs, amount }) => [firstMs, lastMs, amount])
+  }
+
+  restore(parts: readonly Part[]): void {
+    for (const [firstMs, lastMs, amount] of parts) {
+      this.counted.push({ firstMs, lastMs, amount, hasLeft: false })
+      this.total += amount
+    }
+  }
+
+  find(firstMs: number): Counted | undefined {
+    return this.counted.find((one) => one.firstMs === firstMs)
+  }
+
   private expire(nowMs: number): void {
     for (let first = this.counted[0]; first && first.lastMs + this.windowMs <= nowMs; first = this.counted[0]) {
       this.counted.shift()
@@ -134,6 +158,19 @@ export class UtcDay implements Window {
 
   load(past: readonly PastRequests[]): void {
     for (const { count, lastMs } of past) this.add(count, lastMs)
+  }
+
+  parts(nowMs: number): readonly Part[] {
+    const { firstMs, lastMs, amount } = this.today(nowMs)
+    return amount === 0 ? [] : [[firstMs, lastMs, amount]]
+  }
+
+  restore([part]: readonly Part[]): void {
+    if (part) this.day = { firstMs: part[0], lastMs: part[1], amount: part[2], hasLeft: false }
+  }
+
+  find(firstMs: number): Counted | undefined {
+    return this.day.firstMs === firstMs ? this.day : undefined
   }
 
   private today(nowMs: number): Counted {

@@ -47,6 +47,8 @@ export interface RateLimitSettings {
   /** For each account and group. */
   readonly groups: ReadonlyMap<string, LimitSet>
   readonly freeTier: FreeTier
+  /** For each account and this model alone, beside `freeTier`; its `thresholdNano` is the one of `freeTier`. */
+  readonly freeModels: ReadonlyMap<string, FreeTier>
 }
 
 /** Requests that happened close together. */
@@ -70,4 +72,36 @@ export interface LimitHistory {
   requests(filter: HistoryFilter, sinceMs: number, stepMs: number): Promise<readonly PastRequests[]>
   /** All that an account ever bought, in nano-USD. */
   purchased(accountId: string): Promise<bigint>
+}
+
+/** The counts of one scope where several nodes find them. */
+export interface Counts {
+  readonly id: string
+  /** Grows with each change; 0: there are none. */
+  readonly version: number
+  readonly state: string
+}
+
+export interface CountsWrite {
+  readonly id: string
+  /** What the new state was made of. */
+  readonly version: number
+  /** Of the new state; above every version that the scope ever had. */
+  readonly next: number
+  /** Null: it stays, and is only to be the current one. */
+  readonly state: string | null
+  /** From then on it may be forgotten. */
+  readonly expiresMs: number
+}
+
+/** Where nodes count together (R78). Both reject with store_unavailable. */
+export interface SharedCounts {
+  /** Writes all or, when some version is no longer the current one, none; then it gives what is current of each. Null: written. */
+  swap(writes: readonly CountsWrite[]): Promise<readonly Counts[] | null>
+  /** Forgets some of what has expired. */
+  sweep(nowMs: number): Promise<void>
+  /** The clock of limits. */
+  now(): number
+  /** For a request that could not be counted because others always were faster. */
+  busy(): Error
 }

@@ -8,6 +8,7 @@ import { openBookings } from '#ledger/bookings.ts'
 import { removeResponse, saveResponse, sweepResponses } from '#response-state/commands.ts'
 import { saveSeals, sweepSeals } from '#seal-state/commands.ts'
 import type { Command } from './command.ts'
+import { swapCounts, sweepCounts } from './limit-counts.ts'
 import { appendRows } from './request-columns.ts'
 import { putSetting } from './settings.ts'
 
@@ -32,6 +33,8 @@ export const COMMANDS = {
   sweepResponses,
   saveSeals,
   sweepSeals,
+  swapCounts,
+  sweepCounts,
 }
 
 export type Commands = typeof COMMANDS

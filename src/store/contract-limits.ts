@@ -4,10 +4,13 @@ import { createRequestLog } from '#observe/request-log.ts'
 import type { RequestRow } from '#observe/request-row.ts'
 import { newAccount, newKey, NOON_MS, ONE_CENT, openBooks, sampleRow } from './contract-books.ts'
 import type { Harness } from './contract-books.ts'
+import { createSharedCounts, SWEPT_COUNTS_MAX } from './limit-counts.ts'
 import { createLimitHistory } from './limit-history.ts'
 
-/** The past that limits over time begin with (R78, R96). */
+/** The past that limits over time begin with (R78, R96), and their counts where several nodes share them. */
 export function limitContract(harness: Harness): void {
+  sharedCountContract(harness)
+
   test('requests are gathered in steps, of one account, key or model, without what the gateway refused', async () => {
     await using books = await openBooks(harness)
     const log = createRequestLog(books.store)
@@ -66,5 +69,46 @@ export function limitContract(harness: Harness): void {
     assert.equal((await books.keys.update(key.hash, { rateLimits: none })).rateLimits, null)
     assert.equal((await books.accounts.setTier(account.id, 'gold')).tier, 'gold')
     await assert.rejects(books.accounts.setTier('acc_nobody', 'gold'), { code: 'not_found' })
+  })
+}
+
+function sharedCountContract(harness: Harness): void {
+  test('shared counts are written when nobody changed one of them meanwhile, all or none', async () => {
+    await using books = await openBooks(harness)
+    const counts = createSharedCounts(books.store)
+    const write = (id: string, version: number, state: string | null, expiresMs = NOON_MS + 1000) => ({
+      id,
+      version,
+      next: Math.max(version + 1, 100),
+      state,
+      expiresMs,
+    })
+    assert.equal(await counts.swap([write('b', 0, 'b1'), write('a', 0, 'a1')]), null)
+    assert.deepEqual(await counts.swap([write('a', 100, 'a2'), write('b', 99, 'b2')]), [
+      { id: 'a', version: 100, state: 'a1' },
+      { id: 'b', version: 100, state: 'b1' },
+    ])
+    assert.equal(await counts.swap([write('a', 100, 'a2'), write('b', 100, null)]), null)
+    assert.deepEqual(await counts.swap([write('c', 7, 'c1'), write('a', 0, 'a3')]), [
+      { id: 'a', version: 101, state: 'a2' },
+      { id: 'c', version: 0, state: '' },
+    ])
+    const both = await Promise.all([1, 2].map((at) => counts.swap([write('d', 0, `d${at}`)])))
+    assert.equal(both.filter((current) => current === null).length, 1)
+  })
+
+  test('expired counts are forgotten, some at a time', async () => {
+    await using books = await openBooks(harness)
+    const counts = createSharedCounts(books.store)
+    const ids = Array.from({ length: SWEPT_COUNTS_MAX + 1 }, (_, at) => `old ${at}`)
+    const made = (id: string, expiresMs: number) => ({ id, version: 0, next: 1, state: 'x', expiresMs })
+    await counts.swap([...ids.map((id) => made(id, NOON_MS)), made('living', NOON_MS + 1)])
+    const left = async (): Promise<number> =>
+      (await books.store.read.selectFrom('limit_counts').select('id').execute()).length
+    await counts.sweep(NOON_MS)
+    assert.equal(await left(), 2)
+    await counts.sweep(NOON_MS)
+    await counts.sweep(NOON_MS)
+    assert.equal(await left(), 1)
   })
 }

@@ -17,7 +17,7 @@ export function createLimitHistory(store: Store): LimitHistory {
       if (modelId !== undefined) rows = rows.where('model_id', '=', modelId)
       if (freeModelIds) {
         // Counting tokens is free everywhere and charged nowhere.
-        rows = rows.where('model_id', 'in', [...freeModelIds]).where('charged_cost_nano', 'is not', null)
+        rows = rows.where('model_id', 'in', [...freeModelIds]).where('charged_cost_nano', '=', 0n)
       }
       const step = sql`ts_start_ms / cast(${Math.ceil(stepMs)} as bigint)`
       const found = await rows

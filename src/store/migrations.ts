@@ -244,4 +244,17 @@ export const MIGRATIONS: readonly Migration[] = [
       `alter table api_keys add column environment text not null default 'production'`,
     ],
   },
+  {
+    id: 10,
+    name: 'shared counts of limits',
+    statements: (engine) => [
+      table(engine, 'limit_counts', [
+        'id text primary key',
+        'version bigint not null',
+        'state text not null',
+        'expires_ms bigint not null',
+      ]),
+      'create index limit_counts_expiry on limit_counts (expires_ms)',
+    ],
+  },
 ]

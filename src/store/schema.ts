@@ -14,6 +14,7 @@ export interface Database {
   readonly settings: SettingTable
   readonly responses: ResponseTable
   readonly tool_seals: ToolSealTable
+  readonly limit_counts: LimitCountTable
   readonly schema_migrations: MigrationTable
 }
 
@@ -33,6 +34,15 @@ export interface AccountTable {
   used_nano: bigint
   credit_limit_nano: bigint | null
   created_ms: number
+}
+
+/** Counts of limits over time that several nodes share; empty with SQLite. */
+export interface LimitCountTable {
+  /** Of the scope: `key key_1`. */
+  id: string
+  version: number
+  state: string
+  expires_ms: number
 }
 
 export interface ApiKeyTable {

@@ -57,7 +57,7 @@ async function use(key: string, times: number): Promise<void> {
 }
 
 describe('R96: a new account without a balance', () => {
-  test('has 50 free requests, over all free models and keys, until 00:00 UTC; what costs money is 402', async () => {
+  test('R96: has 50 free requests, over all free models and keys, until 00:00 UTC; what costs money is 402', async () => {
     clock.nowMs = NOON_MS
     const { key, accountId } = await gateway.fund({ credit: '0' })
     const { key: other } = await gateway.admin('POST', '/api/v1/keys', { name: 'other', account_id: accountId })
@@ -131,6 +131,52 @@ test('R96: whoever bought 10 or more has 1000 a day; what was given counts nothi
   await buy('0.01')
   clock.nowMs += 10_000
   assert.equal(await limit(), '1000')
+})
+
+describe('R96: a model that is free in the group of that name', () => {
+  const nothing = { input: 0, output: 0 }
+  const CHAT = MODELS.chat.id
+  const config = () => ({
+    groups: { default: {}, free: {} } as object,
+    models: configFor('')['models'].map((model: Json) =>
+      model.id === MODELS.gemini.id ? { ...model, free: true, price: undefined, free_tier: { rpm: 3, rpd: 5 } } : model,
+    ),
+    routes: [
+      ...configFor('')['routes'],
+      { model: CHAT, backend: 'openai', upstream_model: MODELS.chat.upstream, group: 'free', price: nothing },
+      { model: MODELS.messages.id, backend: 'anthropic', group: 'free' },
+    ] as unknown as object,
+  })
+
+  test('R96: the variant costs nothing and is limited, the model itself and what has a price there are not free', async () => {
+    await using own = await startTestGateway({ now: () => clock.nowMs, config })
+    const { key, accountId } = await own.fund({ credit: '0', newKey: { groups: ['default', 'free'] } })
+    const ask = (model: string) => own.ask('/v1/chat/completions', { key, body: { model, messages: [] } })
+    for (let count = 1; count <= 20; count++) {
+      const told = await ask(`${CHAT}:free`)
+      assert.deepEqual([told.status, told.headers.get('x-ratelimit-remaining')], [200, String(50 - count)], told.text)
+    }
+    assert.deepEqual(codeOf('chat', (await ask(`${CHAT}:free`)).json), 'rate_limit_exceeded')
+    assert.equal((await ask(CHAT)).status, 402)
+    assert.equal((await ask(`${MODELS.messages.id}:free`)).status, 402)
+    const rows: Json[] = await own.logs(accountId)
+    assert.equal(rows.filter((row) => row.charged_cost === '0').length, 20)
+    assert.equal((await own.ask('/v1/me', { key })).json.free_requests.used, 20)
+  })
+
+  test('R96: a model may have limits of its own, beside those of all', async () => {
+    await using own = await startTestGateway({ now: () => clock.nowMs, config })
+    const { key } = await own.fund({ credit: '0' })
+    const { path, body } = SURFACES.gemini
+    const ask = () => own.ask(path, { key, body })
+    for (let count = 1; count <= 3; count++) assert.equal((await ask()).status, 200)
+    assert.equal(codeOf('gemini', (await ask()).json), 'rate_limit_exceeded')
+    clock.nowMs += 60_000
+    for (let count = 1; count <= 2; count++) assert.equal((await ask()).headers.get('x-ratelimit-limit'), '5')
+    const refused = await ask()
+    assert.deepEqual([refused.status, codeOf('gemini', refused.json)], [429, 'free_tier_daily_limit'])
+    assert.equal((await own.ask('/v1/me', { key })).json.free_requests.used, 5)
+  })
 })
 
 test('counting tokens is no request, and a model that costs money has no free tier', async () => {

@@ -45,7 +45,7 @@ function config(url: string, type: string): Record<string, Json> {
     failover_routes: { 'named-chain': { policy: 'round-robin', elements: [FORBIDDEN, MODELS.chat.id] } },
     failure_handling: { enabled: true, min_retry_wait: 0.001, max_silent_wait: 0.002 },
     default_backend: 'backup',
-    backends: { backup: { type, api_url: `${url}/v1`, api_keys: ['k1', 'k2'] } },
+    backends: { backup: { type, api_url: `${url}/v1`, api_key: ['k1', 'k2'] } },
   }
 }
 

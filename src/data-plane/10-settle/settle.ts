@@ -1,3 +1,4 @@
+import type { NanoUsd } from '#base/money.ts'
 import type { Failure } from '#codecs/codec.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Outcome } from '#data-plane/9-reply/reply.ts'
@@ -5,6 +6,7 @@ import { UpstreamError } from '#data-plane/failures.ts'
 import type { Seen } from '#data-plane/seen.ts'
 import { speedKeyOf } from '#data-plane/speed-key.ts'
 import type { Usage } from '#ir/usage.ts'
+import type { RequestRow } from '#observe/request-row.ts'
 import { rememberCache } from './cached-turn.ts'
 import { rowOf } from './row.ts'
 
@@ -38,33 +40,45 @@ function settle(gateway: Gateway, seen: Seen, outcome: Outcome | undefined): Pro
 }
 
 function book(gateway: Gateway, seen: Seen, outcome: Outcome | undefined): Promise<unknown> {
-  const { exchange, tally } = seen
+  const { tally } = seen
   reportHealth(seen, outcome)
   const usage = outcome === undefined ? null : (tally?.final() ?? null)
   if (outcome === 'complete') rememberCache(gateway, seen, usage)
-  endLimits(gateway, seen, usage)
+  const ended = endLimits(gateway, seen, usage)
   const cost = usage && tally ? tally.costOf(usage) : null
+  const glass = seen.answer?.glass?.end(cost?.nano ?? 0n)
   if (outcome === 'complete') measureSpeed(gateway, seen, usage)
   const row = rowOf(seen, outcome, usage, cost?.nano ?? null)
   gateway.capture?.append(row)
-  if (!seen.hold?.metered) {
+  const booked = bookRow(gateway, seen, cost?.nano ?? null, row)
+  return ended || glass ? Promise.all([booked, ended, glass]) : booked
+}
+
+function bookRow(
+  gateway: Gateway,
+  { exchange, hold }: Seen,
+  costNano: NanoUsd | null,
+  row: RequestRow,
+): Promise<unknown> {
+  if (!hold?.metered) {
     gateway.requestLog.append(row)
     return DONE
   }
-  if (cost === null) return gateway.ledger.void(exchange.id, row)
-  return gateway.ledger.settle({ requestId: exchange.id, costNano: cost.nano, row })
+  if (costNano === null) return gateway.ledger.void(exchange.id, row)
+  return gateway.ledger.settle({ requestId: exchange.id, costNano, row })
 }
 
 const DONE = Promise.resolve()
 
-/** Gives the places of a request back that others wait for, and puts its tokens right. Does not wait, and cannot fail. */
-function endLimits(gateway: Gateway, seen: Seen, usage: Usage | null): void {
+/** Gives the places of a request back that others wait for, and puts its tokens right. Cannot fail; a promise where nodes count together. */
+function endLimits(gateway: Gateway, seen: Seen, usage: Usage | null): Promise<unknown> | null {
   const { address, admission } = seen
-  if (!address && !admission) return
+  if (!address && !admission) return null
   const nowMs = gateway.limits.nowMs()
   // An address counts by what it asks, not by what comes of it.
-  address?.grant?.end(true, null, nowMs)
-  admission?.grant?.end(wasSent(seen), usage && tokensOf(usage), nowMs)
+  const first = address?.grant?.end(true, null, nowMs)
+  const second = admission?.grant?.end(wasSent(seen), usage && tokensOf(usage), nowMs)
+  return first || second ? Promise.all([first, second]) : null
 }
 
 /** Whether an upstream was asked: one that could not be connected to was not (R96). */

@@ -60,8 +60,10 @@ function backendPrefix(scope: Scope, id: string): Found | null {
 function instanceOf({ catalog }: Scope, name: string): Backend | null {
   const [, base, number] = /^(.+)\.(\d{1,4})$/.exec(name) ?? []
   const backend = base === undefined ? undefined : catalog.backends.get(base)
-  const credential = backend?.credentials[Number(number) - 1]
-  return backend && credential !== undefined ? { ...backend, id: name, credentials: [credential] } : null
+  const index = Number(number) - 1
+  const credential = backend?.credentials[index]
+  if (!backend || credential === undefined) return null
+  return { ...backend, id: name, credentials: [credential], part: { of: backend.id, index } }
 }
 
 function requireBackend(scope: Scope, id: string): void {

@@ -5,6 +5,7 @@ import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Loss } from '#ir/extensions.ts'
+import { withOthers } from './break-glass.ts'
 import { type Plan, repriced, type Target, type TargetFault } from './plan.ts'
 
 /** A longer `X-Fault` is refused. */
@@ -71,13 +72,18 @@ type Wanted = Pick<TargetFault, 'asked' | 'attempt'>
 
 const isSimulated = ({ route }: Target): boolean => route.backend.type === 'simulator'
 
-const everyTarget = ({ targets, reasoning }: Plan): readonly Target[] => [...targets, ...(reasoning?.targets ?? [])]
+const everyTarget = ({ targets, larger = [], glass = [], reasoning }: Plan): readonly Target[] => [
+  ...withOthers(targets, larger, glass),
+  ...(reasoning?.targets ?? []),
+]
 
 /** Money is held for what may still cost some. Both legs of a model of two are concerned. */
 function faulted(plan: Plan, change: (target: Target) => Target): Plan {
   const [first, ...rest] = plan.targets
   const targets = [change(first), ...rest.map(change)] as const
-  const routes = targets.flatMap(({ route, fault }) => {
+  const larger = plan.larger?.map(change)
+  const glass = plan.glass?.map((door) => ({ ...door, target: change(door.target) }))
+  const routes = withOthers(targets, larger ?? [], glass ?? []).flatMap(({ route, fault }) => {
     if (!fault) return [{ route }]
     return fault.attempt === null ? [fault] : [{ route }, fault]
   })
@@ -87,6 +93,8 @@ function faulted(plan: Plan, change: (target: Target) => Target): Plan {
     targets,
     bound: plan.bound && repriced(plan.bound, routes),
     ...(fault !== undefined && { fault }),
+    ...(larger && { larger }),
+    ...(glass && { glass }),
     ...(plan.reasoning && { reasoning: { ...faulted(plan.reasoning, change), asked: plan.reasoning.asked } }),
   }
 }

@@ -25,6 +25,8 @@ import {
   type Preferences,
   readPreferences,
 } from './preferences.ts'
+import { behindDoors, doorsOf, type GlassTarget, NO_DOORS, withoutDoors, withOthers } from './break-glass.ts'
+import { isOutgrown, largerOf, NO_TARGETS } from './larger.ts'
 import { isWithinWindow } from './window.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
 
@@ -79,6 +81,10 @@ export interface Plan {
   readonly attemptsMax: number
   /** The model whose window was too small for the prompt (R73); null nearly always. */
   readonly reroutedFrom: string | null
+  /** Where it goes when an upstream finds the prompt too long that seemed to fit (R73); absent nearly always. */
+  readonly larger?: readonly Target[]
+  /** Where it goes when all of that fails, for as long as there is money for it (B11); absent nearly always. */
+  readonly glass?: readonly GlassTarget[]
   readonly excluded: readonly Excluded[]
   /** Of the model that reasons first, with its own bound (R40). */
   readonly reasoning?: LegPlan
@@ -133,27 +139,33 @@ export function planTargets(
     if (cached.caching) caching.set(each.model.id, cached.caching)
     return cached.targets
   }
-  const chain = isStrict ? [selection] : inTurn(gateway, selection)
+  const doors = doorsOf(gateway, caller, selection)
+  const usual = withoutDoors(selection, doors)
+  const chain = isStrict ? [usual] : inTurn(gateway, usual)
   let targets: readonly Target[] = chain.flatMap(select)
-  const reroutedFrom = targets.length === 0 && excluded.some(isTooSmall) ? selection.model.id : null
-  // The prompt does not fit: only then the larger models are looked at, unless the client wants no other (R73, C24).
-  if (reroutedFrom !== null && !isStrict) targets = selection.larger.flatMap(select)
+  const reroutedFrom = isOutgrown(selection, targets, excluded) ? selection.model.id : null
+  // The prompt fits into no model of the chain: only then the larger ones are looked at, unless the client wants no other (R73, C24).
+  if (reroutedFrom !== null && targets.length === 0 && !isStrict) targets = selection.larger.flatMap(select)
   // Another model that cannot be billed is a second choice that is not there.
   const billable = targets.filter(({ route }) => route.price !== null || !isOther(route, selection))
   if (caller.billing !== 'off' && billable.length > 0) targets = billable
   targets = acrossModels(gateway, targets, preferences)
+  const larger = isStrict || reroutedFrom !== null ? NO_TARGETS : largerOf(gateway, caller, selection, targets, select)
+  const glass = behindDoors(staysPut ? NO_DOORS : doors, selection, select)
   if (!isFilled(targets)) throw noTarget(parsed, selection, excluded)
   const { enabled, maxFailoverHops } = gateway.settings.failureHandling
   return {
     model: selection.model,
     targets,
-    bound: parsed.operation === 'count' ? null : boundOf(gateway, caller, parsed, targets),
+    bound: parsed.operation === 'count' ? null : boundOf(gateway, caller, parsed, withOthers(targets, larger, glass)),
     group: selection.group,
     // Without fallbacks the providers that were put in order are tried all the same.
     attemptsMax: enabled && !isAlone && (!staysPut || preferences.order.length > 0) ? 1 + maxFailoverHops : 1,
     reroutedFrom,
     excluded,
     ...(caching.size > 0 ? { caching } : {}),
+    ...(larger.length > 0 && { larger }),
+    ...(glass.length > 0 && { glass }),
   }
 }
 
@@ -301,8 +313,6 @@ function hasCredential({ route: { backend } }: Pick<Target, 'route'>): boolean {
     backend.credentials.length > 0 || backend.auth === 'none' || backend.aws !== null || backend.access !== undefined
   )
 }
-
-const isTooSmall = ({ reasons }: Excluded): boolean => reasons.includes('context')
 
 /** What a chat request is translated to, the protocol that can say most first. */
 const TRANSLATED: readonly Protocol[] = [

@@ -1,8 +1,10 @@
+import { FREE_GROUP } from '#base/free-group.ts'
 import type { Caller } from '#accounts/types.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
+import { wantedOf } from './reserve.ts'
 import type { LimitAnswer } from '#limits/rate-limits.ts'
 
 /** Bytes of a body per token, until the answer tells: the field's rule of thumb for English prose and JSON. */
@@ -22,7 +24,8 @@ export function admit(
 ): LimitAnswer | null | Promise<LimitAnswer | null> {
   const { account, key } = caller
   // Who pays afterwards or not at all has no use for a free tier, and counting tokens is free everywhere.
-  const isFree = plan.model.free && caller.billing === 'prepaid' && parsed.operation !== 'count'
+  const isFree =
+    caller.billing === 'prepaid' && parsed.operation !== 'count' && (plan.model.free || isFreeVariant(plan))
   if (gateway.limits.isOff({ key, isFree })) return null
   const request = {
     accountId: account.id,
@@ -42,6 +45,8 @@ export function admit(
   const answer = gateway.limits.admit(request, tokensOf(parsed, plan), exchange.dialect === 'anthropic', address)
   return answer instanceof Promise ? answer.then(tell) : tell(answer)
 }
+
+const isFreeVariant = (plan: Plan): boolean => plan.group === FREE_GROUP && wantedOf(plan, 1)?.wantNano === 0n
 
 /** What the request may use: its prompt, and the answer as long as its client allows. Put right when it has ended. */
 function tokensOf(parsed: Parsed, { bound }: Plan): number {

@@ -2,6 +2,7 @@ import type { AnswerFacts, EventOffsets, EventRole, Failure, StreamReader } from
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { Report } from '#data-plane/report.ts'
+import type { GlassGrant } from '#limits/break-glass.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { HealthWatch } from '#health/target-health.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
@@ -19,6 +20,8 @@ interface AnswerBase {
   readonly upstreamRequestId: string | null
   /** Keeps the complete answer where the client may continue it (R3); null when there is nothing to keep. */
   readonly save: (() => Promise<void>) | null
+  /** What is spent on an emergency (B11); absent nearly always. */
+  readonly glass?: GlassGrant
   /** The leg that reasoned before, with its own answer to be paid (R40). */
   readonly reasoning?: ReasoningLeg
 }

@@ -28,6 +28,11 @@ export class Candidates {
     return target
   }
 
+  /** Behind all others. */
+  append(targets: readonly Target[]): void {
+    this.rest = [...this.rest, ...targets]
+  }
+
   /** Every other target of this model would say the same. */
   skipModel(modelId: string): void {
     this.rest = this.rest.filter(({ route }) => route.model.id !== modelId)

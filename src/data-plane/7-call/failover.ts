@@ -5,11 +5,13 @@ import { UpstreamError } from '#data-plane/failures.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
 import type { Answer } from './answer.ts'
 import type { Asked } from './asked.ts'
+import { breakGlass, concerns, type Reason, reasonsOf, spentError } from './break-glass.ts'
 import { Candidates } from './candidates.ts'
-import { atAttempt } from './faulted.ts'
+import { atAttempt, isStaged } from './faulted.ts'
 import { type Lost, Racer, waitName, winnerOf } from './hedge.ts'
-import { type Answered, type Failed, type Tried, tryTarget } from './try-target.ts'
+import { type Answered, type Failed, isAnswered, type Tried, tryTarget } from './try-target.ts'
 import { errorOf, secondsOf } from './upstream-error.ts'
+import { isTooLong } from './verdict.ts'
 
 /** Tries again at the only backend there is when that one could not be reached or was overloaded (R70). */
 export const SHORT_RETRIES_MAX = 1
@@ -26,6 +28,9 @@ export class Failover {
   private readonly deadlineAt: number
   /** What the first target says that could not take the request at all. */
   private refusal: GatewayError | null = null
+  /** How long the first of the backends that have no room is full (R72). */
+  private fullForMs = Infinity
+  private hasTakenLarger = false
   private spare: Spare | null = null
 
   constructor(asked: Asked) {
@@ -39,23 +44,59 @@ export class Failover {
     const { gateway, plan } = this.asked
     // Failures that were asked for are no sign of trouble, and take nobody's retries.
     if (plan.fault === undefined) gateway.retryBudget.offered(performance.now())
+    if (plan.glass && plan.targets.every(({ route }) => gateway.health.troubleOf(route) === 'failed')) {
+      const answer = await this.inEmergency(['outage'])
+      if (answer) return answer
+    }
     const candidates = new Candidates(plan.targets, gateway.health)
     if (candidates.isAllPaused && gateway.settings.routing.allUnhealthy === 'fail') throw this.allPaused()
     while (!candidates.isEmpty && this.mayTry()) {
       const target = candidates.next(this.attempts.length > 0)
+      if (this.isFull(target)) continue
       const tried = await (this.mayHedge(target, candidates) ? this.hedged(target, candidates) : this.attempt(target))
       this.note(tried)
-      if (tried.kind === 'whole' || tried.kind === 'stream') {
+      if (isAnswered(tried)) {
         if (candidates.isEmpty || !tried.isEmpty) return this.take(tried)
         this.setAside(tried)
       }
       const next = tried.kind === 'failed' ? tried.verdict.next : 'target'
+      if (tried.kind === 'failed' && isTooLong(tried.failure)) candidates.append(this.takeLarger())
       if (next === 'stop') break
       if (next === 'model') candidates.skipModel(target.route.model.id)
     }
-    if (!this.spare) return this.askAgain()
+    if (!this.spare) return (await this.inEmergency(reasonsOf(this.failures))) ?? this.askAgain()
     this.spare.restoreReport()
     return this.spare.answer
+  }
+
+  /** Asks those that are kept for when nobody else answers (B11). Null: no rule is for this, or none of them answers. */
+  private async inEmergency(reasons: readonly Reason[] | null): Promise<Answer | null> {
+    const { plan, exchange } = this.asked
+    if (!plan.glass || reasons === null || plan.attemptsMax === 1) return null
+    for (const door of plan.glass) {
+      if (exchange.departure.gone || performance.now() > this.deadlineAt || !concerns(door, reasons)) continue
+      const grant = await breakGlass(this.asked, door, reasons)
+      if (grant === null) {
+        if (reasons.every((reason) => reason === '402')) this.refusal = spentError(door)
+        continue
+      }
+      let tried: Tried | null = null
+      try {
+        if (!this.isFull(door.target)) this.note((tried = await this.attempt(door.target)))
+      } finally {
+        if (tried === null || !isAnswered(tried)) await grant.end(0n)
+      }
+      if (tried !== null && isAnswered(tried)) return { ...tried, glass: grant }
+    }
+    return null
+  }
+
+  /** Once, behind what is left of the chain (R73). */
+  private takeLarger(): readonly Target[] {
+    const { larger = [] } = this.asked.plan
+    if (this.hasTakenLarger) return []
+    this.hasTakenLarger = true
+    return larger.filter(({ route }) => this.asked.gateway.health.admits(route))
   }
 
   /** An answer that says nothing is kept, in case no other target does better (B10). */
@@ -86,9 +127,10 @@ export class Failover {
       if (pauseMs === null || !this.mayTry()) break
       if (last!.retryAfter === null) shortRetries++
       if (!(await this.pause(pauseMs))) break
+      if (this.isFull(plan.targets[0])) continue
       const tried = await this.attempt(plan.targets[0])
       this.note(tried)
-      if (tried.kind === 'whole' || tried.kind === 'stream') return tried
+      if (isAnswered(tried)) return tried
     }
     throw this.error()
   }
@@ -122,6 +164,14 @@ export class Failover {
     return now < this.deadlineAt && (plan.fault !== undefined || gateway.retryBudget.take(now))
   }
 
+  /** Whether its backend has been given what it may be given (R72). */
+  private isFull(target: Target): boolean {
+    if (!target.route.backend.caps || isStaged(atAttempt(target, this.attempts.length + 1))) return false
+    const waitMs = this.asked.gateway.health.roomInMs(target.route)
+    if (waitMs > 0) this.fullForMs = Math.min(this.fullForMs, waitMs)
+    return waitMs > 0
+  }
+
   private attempt(target: Target): Promise<Tried> {
     return tryTarget(this.asked, atAttempt(target, this.attempts.length + 1), this.attempts)
   }
@@ -144,7 +194,9 @@ export class Failover {
     const first = new Racer(this.asked, target)
     exchange.departure.onGone(() => first.leave())
     if (!(await first.isLate(afterMs)) || !this.mayTryBeside()) return first.finish(this.asked, this.attempts)
-    const second = new Racer(this.asked, candidates.next(true))
+    const other = candidates.next(true)
+    if (this.isFull(other)) return first.finish(this.asked, this.attempts)
+    const second = new Racer(this.asked, other)
     const both = [first, second] as const
     exchange.departure.onGone(() => both.forEach((racer) => racer.leave()))
     try {
@@ -182,10 +234,24 @@ export class Failover {
 
   private allPaused(): GatewayError {
     const { gateway, plan } = this.asked
+    const roomsMs = plan.targets.map(({ route }) => gateway.health.roomInMs(route))
+    if (!roomsMs.includes(0)) {
+      this.fullForMs = Math.min(...roomsMs)
+      return this.full()
+    }
     const waitsMs = plan.targets.map(({ route }) => gateway.health.readyInMs(route))
     const retryAfterSeconds = Math.max(1, Math.ceil(Math.min(...waitsMs) / 1000))
     const message = `All backends of "${plan.model.id}" are paused after failures.`
     return new GatewayError('no_available_backend', message, { retryAfterSeconds })
+  }
+
+  /** Nobody was asked. What stands for an upstream's quota is told as one. */
+  private full(): GatewayError {
+    if (this.fullForMs === Infinity)
+      return new GatewayError('no_available_backend', 'No backend can serve this request.')
+    const retryAfterSeconds = Math.ceil(this.fullForMs / 1000)
+    const message = `All backends of "${this.asked.plan.model.id}" have as many requests as they may be given.`
+    return new GatewayError('upstream_rate_limited', message, { retryAfterSeconds })
   }
 
   private warnOperator({ target, failure, verdict }: Failed): void {
@@ -199,7 +265,8 @@ export class Failover {
   private error(): GatewayError {
     const { gateway } = this.asked
     const last = this.failures.at(-1)
-    if (!last) return this.refusal ?? new GatewayError('no_available_backend', 'No backend can serve this request.')
+    if (!last) return this.refusal ?? this.full()
+    if (this.refusal?.code === 'budget_exceeded') return new UpstreamError(this.refusal, this.attempts)
     const waits = this.failures.map(({ retryAfter }) => secondsOf(retryAfter))
     const isAllLimited = this.failures.every(({ verdict }) => verdict.trouble === 'rate-limited')
     // The first backend to be back decides when another try is worthwhile.

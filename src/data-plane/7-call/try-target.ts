@@ -40,6 +40,9 @@ export interface Refused {
 
 export type Tried = Answered | Failed | Refused
 
+export const isAnswered = (tried: { readonly kind: string }): tried is Answered =>
+  tried.kind === 'whole' || tried.kind === 'stream'
+
 /** An answer, with the list that its own record is still to be added to. */
 export type Answered = Answer & {
   readonly record: AttemptRecord
@@ -64,10 +67,17 @@ export async function tryTarget(asked: Asked, target: Target, attempts: readonly
   const translated = parsed.stream ? (translator?.openReader() ?? null) : null
   const reader = parsed.stream ? (translated ?? PASSTHROUGH[parsed.surface].openStream(parsed.facts)) : null
   const bodies = translator?.bodies ?? []
-  const outcome =
-    bodies.length > 1
-      ? await dispatchAll(gateway, exchange, target, sending, bodies)
-      : await dispatch(gateway, exchange, target, sending, reader)
+  let outcome
+  try {
+    outcome =
+      bodies.length > 1
+        ? await dispatchAll(gateway, exchange, target, sending, bodies)
+        : await dispatch(gateway, exchange, target, sending, reader)
+  } catch (error) {
+    // It gives its place back, whatever happened.
+    watch.release()
+    throw error
+  }
   const failed = (failure: Failure, retryAfter: string | null): Failed => {
     const verdict = judge(failure)
     tellHealth(watch, failure, verdict, retryAfter)

@@ -15,7 +15,8 @@ export function addFacts(headers: Record<string, string>, parsed: Parsed, plan: 
   const { decision, isTold } = plan.caching?.get(route.model.id) ?? {}
   const cacheDecision = decision && isTold ? cacheDecisionOf(plan, answer) : null
   if (cacheDecision) headers['x-gateway-cache-decision'] = cacheDecisionText(cacheDecision)
-  if (plan.reroutedFrom !== null) headers['x-gateway-context-rerouted'] = plan.reroutedFrom
+  const isLarger = plan.larger?.some((target) => target.route.model.id === route.model.id) ?? false
+  if (plan.reroutedFrom !== null || isLarger) headers['x-gateway-context-rerouted'] = plan.reroutedFrom ?? plan.model.id
   if (route.model.deprecation) addDeprecation(headers, route.model.deprecation)
   const warnings = answer.report.headerTexts(answer.kind === 'whole')
   if (warnings.length > 0) headers['x-gateway-warnings'] = warnings.join(', ')
