@@ -132,6 +132,7 @@ class Draft {
       defaultParams: settings.defaultParams,
       maxContext: settings.maxContext,
       ...(minTier === undefined ? {} : { minTier }),
+      ...(settings.quantization === null ? {} : { quantization: settings.quantization }),
       ...(limits && { timeouts: { ...this.globalTimeouts, ...backend.timeouts, ...limits } }),
     })
   }
@@ -172,6 +173,7 @@ const plainRoute = (model: string, backend: string, upstreamModel: string, prior
   defaultParams: {},
   maxContext: null,
   minTier: null,
+  quantization: null,
   factor: null,
   extra: {},
 })

@@ -126,3 +126,32 @@ function isFunction(tool: unknown): boolean {
   // Gemini names its kinds of tools by their members; a function of Messages has a name and no type.
   return functionDeclarations !== undefined || function_declarations !== undefined || fields.includes('name')
 }
+
+/** Parameters that some models have, and what their capability is called; one of them is enough. */
+const OPTIONAL = {
+  reasoning: ['reasoning', 'thinking'],
+  schema: ['json_schema'],
+  json: ['json_mode', 'json_schema'],
+} as const
+
+/** Whether the request has a parameter that the model is known not to have, for who wants none left out. */
+export function lacksParameter({ knowsCapabilities, capabilities }: Model, parsed: Parsed): boolean {
+  if (knowsCapabilities !== true) return false
+  const isMissing = (wanted: keyof typeof OPTIONAL): boolean => !OPTIONAL[wanted].some((name) => capabilities.has(name))
+  return parametersOf(JSON.parse(parsed.body.toString('utf8')) as Fields).some(isMissing)
+}
+
+/** The members of all surfaces together: none of them means something else elsewhere. */
+function parametersOf(request: Fields): readonly (keyof typeof OPTIONAL)[] {
+  const config = fieldsOf(request['generationConfig'] ?? request['generation_config'])
+  const output = fieldsOf(request['output_config'])
+  const format = fieldsOf(request['response_format'] ?? fieldsOf(request['text'])['format'] ?? output['format'])['type']
+  const hasSchema = format === 'json_schema' || ['responseSchema', 'responseJsonSchema'].some((name) => name in config)
+  const reasons =
+    ['reasoning', 'reasoning_effort', 'thinking'].some((name) => request[name] != null) || 'thinkingConfig' in config
+  return [
+    ...(reasons ? (['reasoning'] as const) : []),
+    ...(hasSchema ? (['schema'] as const) : []),
+    ...(format === 'json_object' ? (['json'] as const) : []),
+  ]
+}

@@ -10,7 +10,7 @@ import type { Caching } from '#data-plane/cache-decision.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Heading } from '#data-plane/4-resolve/resolve.ts'
-import { lackOf } from '#data-plane/needs.ts'
+import { lackOf, lacksParameter } from '#data-plane/needs.ts'
 import { speedKeyOf } from '#data-plane/speed-key.ts'
 import { TAKES_ANYTHING } from '#data-plane/takes-anything.ts'
 import { byCache } from './cached-route.ts'
@@ -267,6 +267,10 @@ function exclusionOf(
   if (unwanted) {
     if (!reasons.includes(unwanted.reason)) reasons.push(unwanted.reason)
     by.push(unwanted.by)
+  }
+  if (preferences.requiresParameters && !isFollowed && lacksParameter(route.model, parsed)) {
+    if (!reasons.includes('policy')) reasons.push('policy')
+    by.push('require_parameters')
   }
   const isUnable = lackOf(route.model, parsed) !== null
   if (isUnable || (parsed.wishes?.plugins?.length && !runsPlugins(route, isFollowed))) reasons.push('capability')

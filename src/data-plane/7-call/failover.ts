@@ -128,7 +128,9 @@ export class Failover {
     try {
       tried = await tryTarget(this.asked, atAttempt(target, this.attempts.length + 1))
     } catch (error) {
-      if (!(error instanceof GatewayError) || error.status >= 500) throw error
+      const isOfTarget =
+        error instanceof GatewayError && (error.status < 500 || error.code === 'no_backend_meets_policy')
+      if (!isOfTarget) throw error
       this.refusal ??= error
       return null
     }

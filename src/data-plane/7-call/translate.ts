@@ -1,5 +1,6 @@
 import { parseFaithfulJson } from '#base/exact-json.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
+import { requireAll, requiresParameters } from '#data-plane/required-parameters.ts'
 import { type Loss, Losses } from '#ir/extensions.ts'
 import { HEARD_MEMBERS } from './adapt-body.ts'
 import type { Asked } from './asked.ts'
@@ -23,6 +24,7 @@ export async function translate(asked: Asked, target: Target, credential: string
   const losses = parsed.wishes === null ? translation.losses : translation.losses.filter(isUnheard)
   report.declare(parsed.surface, target.protocol, losses, translation.answerLosses)
   refuseLosses(gateway.settings, losses)
+  if (requiresParameters(parsed.wishes?.provider)) requireAll(losses, target.selection.requested)
   return translation
 }
 

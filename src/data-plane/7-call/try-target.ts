@@ -6,6 +6,7 @@ import type { HealthWatch } from '#health/target-health.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
 import { JsonError } from '#wire/json-scan.ts'
+import { requireAll, requiresParameters } from '#data-plane/required-parameters.ts'
 import { speedKeyOf } from '#data-plane/speed-key.ts'
 import { adaptBody } from './adapt-body.ts'
 import type { Answer } from './answer.ts'
@@ -107,6 +108,8 @@ async function prepare(asked: Asked, target: Target, watch: HealthWatch): Promis
     const marked = sending === plain ? [] : [MARKED]
     report.rule(target.protocol, [...target.selection.warnings, ...marked, ...adapted.losses, ...ruled.losses])
     refuseLosses(gateway.settings, ruled.losses)
+    if (requiresParameters(parsed.wishes?.provider))
+      requireAll([...adapted.losses, ...ruled.losses], target.selection.requested)
     return { translator, sending: { ...sending, body: ruled.body } }
   } catch (error) {
     watch.release()
