@@ -42,13 +42,25 @@ const TOOL_NEEDLES = quoted(['tools', 'functions'])
  * which something was said are searched, and each once.
  */
 export function lackOf(model: Model, parsed: Parsed): Need | null {
-  const { knowsInputs, knowsCapabilities, inputModalities, capabilities } = model
+  const { knowsInputs, knowsCapabilities, capabilities } = model
   if (knowsInputs === true) {
-    const missing = INPUTS.filter((input) => !MODALITIES[input].some((name) => inputModalities.includes(name)))
+    const missing = missingInputs(model)
     const found = missing.length === 0 ? undefined : missing.find((input) => inputsOf(parsed).has(input))
     if (found !== undefined) return found
   }
   return knowsCapabilities === true && !capabilities.has('tools') && toolsOf(parsed).some(isFunction) ? 'tools' : null
+}
+
+// A model is one immutable object of a catalog.
+const knownMissing = new WeakMap<Model, readonly Input[]>()
+
+function missingInputs(model: Model): readonly Input[] {
+  let missing = knownMissing.get(model)
+  if (!missing) {
+    const takes = (input: Input): boolean => MODALITIES[input].some((name) => model.inputModalities.includes(name))
+    knownMissing.set(model, (missing = INPUTS.filter((input) => !takes(input))))
+  }
+  return missing
 }
 
 /** Whether the request has tools of any kind. */
