@@ -14,6 +14,7 @@ import { lackOf, lacksParameter } from '#data-plane/needs.ts'
 import { speedKeyOf } from '#data-plane/speed-key.ts'
 import { TAKES_ANYTHING } from '#data-plane/takes-anything.ts'
 import { byCache } from './cached-route.ts'
+import { compressionOf, isShortened, shortenedTo } from './compression.ts'
 import { noTarget } from './no-target.ts'
 import { orderTargets, sortTargets } from './order.ts'
 import {
@@ -24,6 +25,7 @@ import {
   knownPreferences,
   type Preferences,
   readPreferences,
+  withCompression,
 } from './preferences.ts'
 import { isWithinWindow } from './window.ts'
 import type { Selection } from '#data-plane/4-resolve/selection.ts'
@@ -36,6 +38,8 @@ export interface Target {
   readonly selection: Selection
   /** To the first content of a stream or the end of a whole answer, where that is less than the backend's; 0 or absent: no such limit. */
   readonly timeoutMs?: number
+  /** Tokens to which the prompt is shortened for it; absent: it goes as it is. */
+  readonly shortenTo?: number
   /** Whether OpenRouter's own members are passed on to be followed there; absent: they are for the gateway alone. */
   readonly followsWishes?: boolean
   /** What the fault lab does to it (B12); absent nearly always. */
@@ -120,8 +124,8 @@ export function planTargets(
   checkKind(parsed, selection.model)
   const wished = readPreferences(parsed.wishes?.provider ?? null)
   // On OpenRouter's own surface a provider that is not there is an answer; elsewhere the member is nobody's (R79).
-  const preferences =
-    exchange.openRouter || parsed.wishes === null ? wished : knownPreferences(wished, serving(selection))
+  const known = exchange.openRouter || parsed.wishes === null ? wished : knownPreferences(wished, serving(selection))
+  const preferences = withCompression(known, compressionOf(parsed, exchange.openRouter))
   const isAlone = exchange.request.headers['x-gateway-no-fallback'] === 'true'
   const staysPut = !preferences.allowsFallbacks || isAlone
   const caching = new Map<string, Caching>()
@@ -187,7 +191,7 @@ function targetsOf(
     const protocol = protocolFor(parsed, route)
     const against = exclusionOf(gateway, parsed, selection, route, protocol, preferences)
     if (against !== null) excluded.push(against)
-    else eligible.push(targetOf(parsed, selection, route, protocol!, preferences))
+    else eligible.push(targetOf(gateway, parsed, selection, route, protocol!, preferences))
   }
   if (eligible.length < 2) return eligible
   // A backend whose key is missing is only asked where there is no other: its error names the variable (R23, R66).
@@ -209,6 +213,7 @@ function targetsOf(
 }
 
 function targetOf(
+  gateway: Gateway,
   parsed: Parsed,
   selection: Selection,
   route: Route,
@@ -216,8 +221,10 @@ function targetOf(
   preferences: Preferences,
 ): Target {
   const target = { route, protocol, selection }
-  const follows = parsed.wishes !== null && isFollowedBy(route, protocol === parsed.surface, preferences)
-  return follows ? { ...target, followsWishes: true } : target
+  if (parsed.wishes !== null && isFollowedBy(route, protocol === parsed.surface, preferences))
+    return { ...target, followsWishes: true }
+  const shortenTo = shortenedTo(gateway, parsed, route, preferences.compression)
+  return shortenTo === null ? target : { ...target, shortenTo }
 }
 
 /** What the client wants of the targets of all its models together. */
@@ -274,7 +281,7 @@ function exclusionOf(
   }
   const isUnable = lackOf(route.model, parsed) !== null
   if (isUnable || (parsed.wishes?.plugins?.length && !runsPlugins(route, isFollowed))) reasons.push('capability')
-  if (!isWithinWindow(gateway, parsed, route)) {
+  if (!isWithinWindow(gateway, parsed, route) && !isShortened(gateway, parsed, route, preferences, isFollowed)) {
     reasons.push('context')
     by.push('context_length')
   }

@@ -57,6 +57,7 @@ suite("R75, openrouter-api.md: a request's preferences", () => {
         requiresDistillable: true,
         latencyMax: 2,
         throughputMin: 40,
+        compression: 'off',
       },
     )
   })

@@ -3,6 +3,7 @@ import type { Backend, Route } from '#catalog/types.ts'
 import type { Sort } from '#data-plane/4-resolve/selection.ts'
 import { requiresParameters } from '#data-plane/required-parameters.ts'
 import type { Speed } from '#health/target-speed.ts'
+import type { Compression } from './compression.ts'
 
 /** OpenRouter's `provider` object as far as a gateway's own routes can follow it (openrouter-api.md). */
 export interface Preferences {
@@ -27,6 +28,8 @@ export interface Preferences {
   readonly latencyMax: number | null
   /** Tokens per second; soft. */
   readonly throughputMin: number | null
+  /** What becomes of a prompt that is too long. */
+  readonly compression: Compression
 }
 
 type PriceClass = 'prompt' | 'completion' | 'request' | 'image'
@@ -47,6 +50,16 @@ export const NO_PREFERENCES: Preferences = {
   requiresDistillable: false,
   latencyMax: null,
   throughputMin: null,
+  compression: 'off',
+}
+
+/** Most requests under `/api/v1`: made once. */
+const SMALL_ONLY: Preferences = { ...NO_PREFERENCES, compression: 'small' }
+
+/** The preferences with what becomes of a prompt that is too long. */
+export function withCompression(preferences: Preferences, compression: Compression): Preferences {
+  if (preferences.compression === compression) return preferences
+  return preferences === NO_PREFERENCES && compression === 'small' ? SMALL_ONLY : { ...preferences, compression }
 }
 
 const SORTS: ReadonlySet<unknown> = new Set(['price', 'throughput', 'latency'])
@@ -70,6 +83,7 @@ export function readPreferences(provider: Readonly<Record<string, unknown>> | nu
     requiresDistillable: provider['enforce_distillable_text'] === true,
     latencyMax: medianOf(provider, 'preferred_max_latency'),
     throughputMin: medianOf(provider, 'preferred_min_throughput'),
+    compression: 'off',
   }
 }
 

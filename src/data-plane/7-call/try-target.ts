@@ -3,6 +3,7 @@ import { PASSTHROUGH } from '#codecs/index.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { HealthWatch } from '#health/target-health.ts'
+import type { Loss } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
 import { JsonError } from '#wire/json-scan.ts'
@@ -18,6 +19,7 @@ import { isEmptyAnswer } from './empty-answer.ts'
 import { refuseLosses } from './losses.ts'
 import { applyParamRules, paramRulesOf } from './param-rules.ts'
 import { MARKED, withCaching } from './prompt-caching.ts'
+import { shorten } from './shorten.ts'
 import { translate } from './translate.ts'
 import type { Translation } from './translator.ts'
 import { attemptRecord, secondsOf } from './upstream-error.ts'
@@ -43,12 +45,14 @@ export type Answered = Answer & {
  * Makes one attempt at one target. Health hears of a failure and of a whole answer here; of a stream, when it has ended.
  * Throws GatewayError (4xx) for a request that this target cannot take, before anything was sent.
  */
-export async function tryTarget(asked: Asked, target: Target): Promise<Answered | Failed> {
+export async function tryTarget(given: Asked, target: Target): Promise<Answered | Failed> {
+  const short = target.shortenTo === undefined ? null : shortened(given, target.shortenTo)
+  const asked = short?.asked ?? given
   const { gateway, exchange, parsed, report } = asked
   const startedAt = performance.now()
   const watch = isStaged(target) ? UNWATCHED : gateway.health.begin(target.route)
   if (asked.plan.targets.length > 1) gateway.speeds.picked(speedKeyOf(target))
-  const prepared = await prepare(asked, target, watch)
+  const prepared = await prepare(asked, target, watch, short?.losses ?? NO_LOSSES)
   const { translator, sending } = prepared
   const translated = parsed.stream ? (translator?.openReader() ?? null) : null
   const reader = parsed.stream ? (translated ?? PASSTHROUGH[parsed.surface].openStream(parsed.facts)) : null
@@ -84,6 +88,14 @@ export async function tryTarget(asked: Asked, target: Target): Promise<Answered 
   return { ...base, kind: 'whole', body: outcome.body, facts, render, isEmpty }
 }
 
+/** The request with a prompt that the target takes, and what that cost. */
+function shortened(asked: Asked, tokens: number): { readonly asked: Asked; readonly losses: readonly Loss[] } {
+  const { parsed, loss } = shorten(asked.parsed, tokens, asked.gateway.settings.limits.jsonDepthMax)
+  return { asked: { ...asked, parsed }, losses: [loss] }
+}
+
+const NO_LOSSES: readonly Loss[] = []
+
 const UNWATCHED: HealthWatch = { credential: 0, succeed() {}, fail() {}, release() {} }
 
 interface Prepared {
@@ -92,7 +104,12 @@ interface Prepared {
 }
 
 /** The bytes for this target, and in the report what they cost. Throws GatewayError (4xx); then nothing was attempted. */
-async function prepare(asked: Asked, target: Target, watch: HealthWatch): Promise<Prepared> {
+async function prepare(
+  asked: Asked,
+  target: Target,
+  watch: HealthWatch,
+  shortening: readonly Loss[],
+): Promise<Prepared> {
   const { gateway, exchange, parsed, hold, report } = asked
   try {
     report.begin()
@@ -106,7 +123,13 @@ async function prepare(asked: Asked, target: Target, watch: HealthWatch): Promis
     if (overridden.length > 0) gateway.log.debug({ requestId: exchange.id, overridden }, 'parameters overridden')
     const ruled = applyParamRules(paramRulesOf(target), adapted.body, translator?.paths ?? {})
     const marked = sending === plain ? [] : [MARKED]
-    report.rule(target.protocol, [...target.selection.warnings, ...marked, ...adapted.losses, ...ruled.losses])
+    report.rule(target.protocol, [
+      ...target.selection.warnings,
+      ...shortening,
+      ...marked,
+      ...adapted.losses,
+      ...ruled.losses,
+    ])
     refuseLosses(gateway.settings, ruled.losses)
     if (requiresParameters(parsed.wishes?.provider))
       requireAll([...adapted.losses, ...ruled.losses], target.selection.requested)
