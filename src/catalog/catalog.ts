@@ -133,6 +133,7 @@ class Draft {
       defaultParams: settings.defaultParams,
       maxContext: settings.maxContext,
       ...(minTier === undefined ? {} : { minTier }),
+      ...(settings.quantization === null ? {} : { quantization: settings.quantization }),
       ...(limits && { timeouts: { ...this.globalTimeouts, ...backend.timeouts, ...limits } }),
     })
   }
@@ -175,6 +176,7 @@ const plainRoute = (model: string, backend: string, upstreamModel: string, prior
   defaultParams: {},
   maxContext: null,
   minTier: null,
+  quantization: null,
   factor: null,
   extra: {},
 })

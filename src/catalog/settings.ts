@@ -137,6 +137,8 @@ export interface RouteSettings {
   readonly defaultParams: Readonly<Record<string, unknown>>
   readonly maxContext: number | null
   readonly minTier: string | null
+  /** How its host keeps the weights, in OpenRouter's words; null: not said. */
+  readonly quantization: string | null
   /** Decimal text by which the charged price is multiplied; null: 1. */
   readonly factor: string | null
   readonly extra: Readonly<Record<string, unknown>>

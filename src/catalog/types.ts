@@ -222,6 +222,8 @@ export interface Route {
   readonly price: Price | null
   /** Members laid under the client's body (R64). */
   readonly defaultParams: Readonly<Record<string, unknown>>
+  /** How its host keeps the weights, in OpenRouter's words; absent: not said. */
+  readonly quantization?: string
   /** Accounts below this tier may not use it (R45); absent: all may. */
   readonly minTier?: string
   /** Tokens that this route takes, where it takes fewer than the model. */

@@ -179,6 +179,12 @@ const probe = z.strictObject({
 })
 export type ProbeFile = z.output<typeof probe>
 
+/** As OpenRouter calls them. */
+export const quantization = z.enum(
+  ['int4', 'int8', 'fp4', 'mxfp4', 'nvfp4', 'fp6', 'fp8', 'mxfp8', 'fp16', 'bf16', 'fp32', 'unknown'],
+  'expected a quantization such as fp8',
+)
+
 /** Members of a backend that routing reads. */
 export const backendRouting = {
   probe: z.union([z.boolean(), probe], 'expected true, false or a block').optional(),

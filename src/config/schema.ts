@@ -64,6 +64,7 @@ const route = z.strictObject({
   default_params: anything.optional(),
   max_context: count.optional(),
   min_tier: text.optional(),
+  quantization: feature.quantization.optional(),
 })
 
 const offered = z.union(

@@ -124,6 +124,7 @@ export function readRoute(route: RouteFile, path: string, embedding: boolean, fa
     defaultParams: route.default_params ?? {},
     maxContext: route.max_context || null,
     minTier: route.min_tier ?? null,
+    quantization: route.quantization ?? null,
     factor: route.factor ?? null,
     extra: pick(route, ['factor', 'default_params', 'max_context', 'min_tier']),
   }

@@ -34,7 +34,7 @@ function endpointOf(model: OpenRouterModel, route: Route, catalog: Catalog, filt
     pricing: pricingOf(route, catalog, filter),
     provider_name: label,
     tag: route.backend.type,
-    quantization: null,
+    quantization: route.quantization ?? null,
     max_completion_tokens: model.top_provider.max_completion_tokens,
     max_prompt_tokens: null,
     supported_parameters: model.supported_parameters,

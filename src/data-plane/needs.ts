@@ -42,13 +42,25 @@ const TOOL_NEEDLES = quoted(['tools', 'functions'])
  * which something was said are searched, and each once.
  */
 export function lackOf(model: Model, parsed: Parsed): Need | null {
-  const { knowsInputs, knowsCapabilities, inputModalities, capabilities } = model
+  const { knowsInputs, knowsCapabilities, capabilities } = model
   if (knowsInputs === true) {
-    const missing = INPUTS.filter((input) => !MODALITIES[input].some((name) => inputModalities.includes(name)))
+    const missing = missingInputs(model)
     const found = missing.length === 0 ? undefined : missing.find((input) => inputsOf(parsed).has(input))
     if (found !== undefined) return found
   }
   return knowsCapabilities === true && !capabilities.has('tools') && toolsOf(parsed).some(isFunction) ? 'tools' : null
+}
+
+// A model is one immutable object of a catalog.
+const knownMissing = new WeakMap<Model, readonly Input[]>()
+
+function missingInputs(model: Model): readonly Input[] {
+  let missing = knownMissing.get(model)
+  if (!missing) {
+    const takes = (input: Input): boolean => MODALITIES[input].some((name) => model.inputModalities.includes(name))
+    knownMissing.set(model, (missing = INPUTS.filter((input) => !takes(input))))
+  }
+  return missing
 }
 
 /** Whether the request has tools of any kind. */
@@ -125,4 +137,33 @@ function isFunction(tool: unknown): boolean {
   const fields = Object.keys(fieldsOf(tool))
   // Gemini names its kinds of tools by their members; a function of Messages has a name and no type.
   return functionDeclarations !== undefined || function_declarations !== undefined || fields.includes('name')
+}
+
+/** Parameters that some models have, and what their capability is called; one of them is enough. */
+const OPTIONAL = {
+  reasoning: ['reasoning', 'thinking'],
+  schema: ['json_schema'],
+  json: ['json_mode', 'json_schema'],
+} as const
+
+/** Whether the request has a parameter that the model is known not to have, for who wants none left out. */
+export function lacksParameter({ knowsCapabilities, capabilities }: Model, parsed: Parsed): boolean {
+  if (knowsCapabilities !== true) return false
+  const isMissing = (wanted: keyof typeof OPTIONAL): boolean => !OPTIONAL[wanted].some((name) => capabilities.has(name))
+  return parametersOf(JSON.parse(parsed.body.toString('utf8')) as Fields).some(isMissing)
+}
+
+/** The members of all surfaces together: none of them means something else elsewhere. */
+function parametersOf(request: Fields): readonly (keyof typeof OPTIONAL)[] {
+  const config = fieldsOf(request['generationConfig'] ?? request['generation_config'])
+  const output = fieldsOf(request['output_config'])
+  const format = fieldsOf(request['response_format'] ?? fieldsOf(request['text'])['format'] ?? output['format'])['type']
+  const hasSchema = format === 'json_schema' || ['responseSchema', 'responseJsonSchema'].some((name) => name in config)
+  const reasons =
+    ['reasoning', 'reasoning_effort', 'thinking'].some((name) => request[name] != null) || 'thinkingConfig' in config
+  return [
+    ...(reasons ? (['reasoning'] as const) : []),
+    ...(hasSchema ? (['schema'] as const) : []),
+    ...(format === 'json_object' ? (['json'] as const) : []),
+  ]
 }

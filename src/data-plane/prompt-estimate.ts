@@ -1,7 +1,7 @@
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 
 /** Bytes of a body per token of its prompt: a rule of thumb for prose and JSON, which errs towards letting a prompt through. */
-const BYTES_PER_TOKEN = 4
+export const BYTES_PER_TOKEN = 4
 
 /** Tokens that the request's prompt has, as the client says or as its bytes suggest. */
 export function promptEstimate({ wishes, body }: Parsed): number {

@@ -81,7 +81,7 @@ test('R37, R39: an alias is applied to the raw string, and the row says which on
   const row = await gateway.log(told.headers.get('x-request-id')!)
   assert.deepEqual(
     [row.requested_model, row.alias_rule, row.resolved_model],
-    ['gpt-4o?temperature=0.3', 0, 'openrouter:openai/gpt-4o'],
+    ['gpt-4o?temperature=0.3', 0, 'openai/gpt-4o'],
   )
   assert.deepEqual(codeOf(await chat(gateway, 'my-gpt-4o')), [404, 'model_not_found'])
   const { json } = await gateway.ask('/v1/models')

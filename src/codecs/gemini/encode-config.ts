@@ -67,7 +67,7 @@ function formatOf(
       return { responseMimeType: 'application/json' }
     case 'schema':
       for (const name of ['name', 'description'] as const)
-        if (format[name] !== null) losses.dropped(request.paths['format'] ?? '', `Gemini takes no ${name} of a format`)
+        if (format[name] !== null) losses.narrowed(request.paths['format'] ?? '', `Gemini takes no ${name} of a format`)
       return { responseMimeType: 'application/json', responseJsonSchema: format.schema }
     default: {
       const missed: never = format

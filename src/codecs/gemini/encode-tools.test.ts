@@ -121,7 +121,7 @@ test('formats are asked for natively', () => {
     config: { responseMimeType: 'application/json', responseJsonSchema: SCHEMA },
     tools: undefined,
     toolConfig: undefined,
-    losses: ['dropped /f'],
+    losses: ['narrowed /f'],
     formatTool: null,
   })
   const both = ask({ format: schemaFormat, tools: [tool('f')] }, LEVEL_TARGET)

@@ -16,6 +16,10 @@ export interface RoutingWishes {
   readonly cacheKey?: string | null
   /** OpenRouter's plugins that are to run, without those that may be left out; absent: none. */
   readonly plugins?: readonly string[]
+  /** Whether a prompt that is too long is to be shortened; absent or null: not said. */
+  readonly compresses?: boolean | null
+  /** Members of OpenRouter that say nothing else than that. */
+  readonly compressing?: readonly string[]
   /** Members that the gateway has heard and an upstream would refuse; of the whole body. */
   readonly spans: readonly Span[]
 }
@@ -42,7 +46,8 @@ export function readWishes(body: Buffer, jsonDepthMax: number): RoutingWishes | 
   const provider = objectOf('provider', read(PROVIDER!))
   const session = textOf(read(SESSION!))
   const cacheKey = textOf(read(CACHE_KEY!))
-  const plugins = pluginsOf(read(PLUGINS!))
+  const told = { plugins: read(PLUGINS!), transforms: read(TRANSFORMS!) }
+  const plugins = pluginsOf(told.plugins)
   // SDKs lay the members of `extra_body` beside the others.
   const extra = read(EXTRA!) as Readonly<Record<string, unknown>> | null | undefined
   const contextTokens = tokensOf(read(CONTEXT!) ?? extra?.[CONTEXT_MEMBER])
@@ -50,7 +55,7 @@ export function readWishes(body: Buffer, jsonDepthMax: number): RoutingWishes | 
   const heard = members.filter((index) => scan.has(index))
   if (contextTokens !== null && !scan.has(CONTEXT!)) heard.push(EXTRA!)
   const spans = heard.map((index) => ({ start: scan.start[index]!, end: scan.end[index]! }))
-  return { models, provider, contextTokens, session, cacheKey, plugins, spans }
+  return { models, provider, contextTokens, session, cacheKey, plugins, ...compressionIn(told), spans }
 }
 
 /** Names, or objects with a `model`. */
@@ -69,8 +74,31 @@ function modelsOf(name: string, value: unknown): readonly string[] {
   return models
 }
 
-/** Shortens a prompt that is too long: without it the upstream decides. */
+/** Shortens a prompt that is too long. */
 const OPTIONAL_PLUGIN = 'context-compression'
+/** Its older name, as a transform. */
+const MIDDLE_OUT = 'middle-out'
+
+/** What plugins and transforms say of compression, and which of the two say nothing else. */
+function compressionIn(told: {
+  readonly plugins: unknown
+  readonly transforms: unknown
+}): Pick<RoutingWishes, 'compresses' | 'compressing'> {
+  const plugins = Array.isArray(told.plugins)
+    ? (told.plugins as readonly (Readonly<Record<string, unknown>> | null)[])
+    : []
+  const transforms = Array.isArray(told.transforms) ? (told.transforms as readonly unknown[]) : null
+  const plugin = plugins.find((each) => each?.['id'] === OPTIONAL_PLUGIN)
+  if (!plugin && !transforms) return {}
+  const isOnly = plugins.every((each) => each?.['id'] === OPTIONAL_PLUGIN || each?.['enabled'] === false)
+  return {
+    compresses: plugin ? plugin['enabled'] !== false : transforms!.includes(MIDDLE_OUT),
+    compressing: [
+      ...(plugin && isOnly ? ['plugins'] : []),
+      ...(transforms?.every((each) => each === MIDDLE_OUT) ? ['transforms'] : []),
+    ],
+  }
+}
 
 /** Ids of the plugins that the answer depends on. What has another form is left to whoever reads it. */
 function pluginsOf(value: unknown): readonly string[] {

@@ -170,7 +170,8 @@ function lookUp(scope: Scope, text: string, trace: TraceStep[]): Looked {
     model: found.model,
     routes: found.routes,
     group: found.group,
-    resolved: id,
+    // Who is asked is no part of the model's name (R39).
+    resolved: found.isPinned ? id.slice(id.indexOf(':') + 1) : id,
     parameters,
     thinking: found.thinking ?? false,
     sort: found.sort ?? null,

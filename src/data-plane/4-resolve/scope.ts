@@ -37,10 +37,11 @@ export function routesOf({ catalog, group }: Scope, model: Model): readonly Rout
 
 /** What the account's tier reaches of what was found. Throws 403 tier_required where that is nothing. */
 export function withinTier({ catalog, tier }: Scope, found: Found): Found {
-  const { tiers = [] } = catalog
-  const isOut = ({ minTier }: Route): boolean => minTier !== undefined && !reachesTier(tiers, tier!, minTier)
-  if (tier === null || !found.routes.some(isOut)) return found
-  const routes = found.routes.filter((route) => !isOut(route))
+  const { tiers } = catalog
+  // Without tiers nothing asks for one, and nearly nobody has any.
+  if (tier === null || !tiers?.length) return found
+  const routes = found.routes.filter(({ minTier }) => minTier === undefined || reachesTier(tiers, tier, minTier))
+  if (routes.length === found.routes.length) return found
   if (routes.length > 0) return { ...found, routes }
   const wanted = new Set(found.routes.map(({ minTier }) => minTier))
   const lowest = tiers.find((name) => wanted.has(name)) ?? [...wanted][0]!

@@ -6,7 +6,8 @@ import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Loss } from '#ir/extensions.ts'
 import { withOthers } from './break-glass.ts'
-import { type Plan, repriced, type Target, type TargetFault } from './plan.ts'
+import { repriced } from './bound.ts'
+import { type Plan, type Target, type TargetFault } from './plan.ts'
 
 /** A longer `X-Fault` is refused. */
 export const FAULT_CHARACTERS_MAX = 256

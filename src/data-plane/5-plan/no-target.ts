@@ -69,7 +69,12 @@ function availabilityOf(excluded: readonly Excluded[]): Availability {
   if (excludedBy.some((by) => by.startsWith('data_policy'))) return { code: 'privacy_restricted', excludedBy }
   if (excludedBy.includes('data_region')) return { code: 'region_restricted', excludedBy }
   if (excludedBy.includes('max_price')) return constrained('max_price', 'No route is as cheap, or has a known price.')
-  if (excludedBy.includes('quantization')) return constrained('quantizations', 'No route tells its quantization.')
+  if (excludedBy.includes('quantization'))
+    return constrained('quantizations', 'No route has one of these quantizations.')
+  if (excludedBy.includes('require_parameters'))
+    return constrained('require_parameters', 'No route supports all that the request says.')
+  if (excludedBy.includes('distillable_text'))
+    return constrained('enforce_distillable_text', 'The model is not known to allow it.')
   return { code: 'no_endpoints', excludedBy }
 }
 

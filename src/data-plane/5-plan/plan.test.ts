@@ -17,7 +17,8 @@ import {
   routeOf,
   selectionOf,
 } from '#data-plane/testbed.ts'
-import { MEDIA_TOKENS_MAX, planTargets } from './plan.ts'
+import { MEDIA_TOKENS_MAX } from './bound.ts'
+import { planTargets } from './plan.ts'
 
 const backend = backendOf('b')
 

@@ -1,19 +1,18 @@
 import type { Caller } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
-import type { NanoUsd } from '#base/money.ts'
 import type { Protocol } from '#base/protocols.ts'
-import type { Backend, Group, Model, Price, Route, Strategy } from '#catalog/types.ts'
-import { boundOf as costBound } from '#ledger/cost.ts'
+import type { Backend, Group, Model, Route, Strategy } from '#catalog/types.ts'
 import type { Loss } from '#ir/extensions.ts'
-import { RAISED_LIMIT_MAX, raisesLimit } from '#codecs/raised-limit.ts'
 import type { Caching } from '#data-plane/cache-decision.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Heading } from '#data-plane/4-resolve/resolve.ts'
-import { lackOf } from '#data-plane/needs.ts'
+import { lackOf, lacksParameter } from '#data-plane/needs.ts'
 import { speedKeyOf } from '#data-plane/speed-key.ts'
 import { TAKES_ANYTHING } from '#data-plane/takes-anything.ts'
+import { type Bound, boundOf } from './bound.ts'
 import { byCache } from './cached-route.ts'
+import { compressionOf, isShortened, shortenedTo } from './compression.ts'
 import { noTarget } from './no-target.ts'
 import { orderTargets, sortTargets } from './order.ts'
 import {
@@ -24,6 +23,7 @@ import {
   knownPreferences,
   type Preferences,
   readPreferences,
+  withCompression,
 } from './preferences.ts'
 import { behindDoors, doorsOf, type GlassTarget, NO_DOORS, withoutDoors, withOthers } from './break-glass.ts'
 import { isOutgrown, largerOf, NO_TARGETS } from './larger.ts'
@@ -38,6 +38,8 @@ export interface Target {
   readonly selection: Selection
   /** To the first content of a stream or the end of a whole answer, where that is less than the backend's; 0 or absent: no such limit. */
   readonly timeoutMs?: number
+  /** Tokens to which the prompt is shortened for it; absent: it goes as it is. */
+  readonly shortenTo?: number
   /** Whether OpenRouter's own members are passed on to be followed there; absent: they are for the gateway alone. */
   readonly followsWishes?: boolean
   /** What the fault lab does to it (B12); absent nearly always. */
@@ -97,20 +99,6 @@ export interface LegPlan extends Plan {
   readonly asked: Parsed
 }
 
-/** The worst case in tokens. */
-export interface Bound {
-  readonly inputTokensMax: number
-  readonly outputTokensMax: number
-  /** Whether the client set the output limit itself: then it is never lowered (R94). */
-  readonly outputIsClients: boolean
-  readonly candidates: number
-  /** The dearest price among the targets; null when the model has none. */
-  readonly price: Price | null
-}
-
-/** Most tokens that one referenced image or clip is counted as by any provider we know. */
-export const MEDIA_TOKENS_MAX = 8192
-
 /**
  * Chooses the routes that can serve the request, best first, each in the best of its protocols (R66). What is left out and why is
  * put into `excluded`, also when nothing is left and it throws.
@@ -126,8 +114,8 @@ export function planTargets(
   checkKind(parsed, selection.model)
   const wished = readPreferences(parsed.wishes?.provider ?? null)
   // On OpenRouter's own surface a provider that is not there is an answer; elsewhere the member is nobody's (R79).
-  const preferences =
-    exchange.openRouter || parsed.wishes === null ? wished : knownPreferences(wished, serving(selection))
+  const known = exchange.openRouter || parsed.wishes === null ? wished : knownPreferences(wished, serving(selection))
+  const preferences = withCompression(known, compressionOf(parsed, exchange.openRouter))
   const isAlone = exchange.request.headers['x-gateway-no-fallback'] === 'true'
   const staysPut = !preferences.allowsFallbacks || isAlone
   const isStrict = staysPut || caller.key?.policy?.strictModel === true
@@ -200,7 +188,7 @@ function targetsOf(
     const protocol = protocolFor(parsed, route)
     const against = exclusionOf(gateway, caller, parsed, selection, route, protocol, preferences)
     if (against !== null) excluded.push(against)
-    else eligible.push(targetOf(parsed, selection, route, protocol!, preferences))
+    else eligible.push(targetOf(gateway, parsed, selection, route, protocol!, preferences))
   }
   if (eligible.length < 2) return eligible
   // A backend whose key is missing is only asked where there is no other: its error names the variable (R23, R66).
@@ -222,6 +210,7 @@ function targetsOf(
 }
 
 function targetOf(
+  gateway: Gateway,
   parsed: Parsed,
   selection: Selection,
   route: Route,
@@ -229,8 +218,10 @@ function targetOf(
   preferences: Preferences,
 ): Target {
   const target = { route, protocol, selection }
-  const follows = parsed.wishes !== null && isFollowedBy(route, protocol === parsed.surface, preferences)
-  return follows ? { ...target, followsWishes: true } : target
+  if (parsed.wishes !== null && isFollowedBy(route, protocol === parsed.surface, preferences))
+    return { ...target, followsWishes: true }
+  const shortenTo = shortenedTo(gateway, parsed, route, preferences.compression)
+  return shortenTo === null ? target : { ...target, shortenTo }
 }
 
 /** What the client wants of the targets of all its models together. */
@@ -282,9 +273,13 @@ function exclusionOf(
     if (!reasons.includes(unwanted.reason)) reasons.push(unwanted.reason)
     by.push(unwanted.by)
   }
+  if (preferences.requiresParameters && !isFollowed && lacksParameter(route.model, parsed)) {
+    if (!reasons.includes('policy')) reasons.push('policy')
+    by.push('require_parameters')
+  }
   const isUnable = lackOf(route.model, parsed) !== null
   if (isUnable || (parsed.wishes?.plugins?.length && !runsPlugins(route, isFollowed))) reasons.push('capability')
-  if (!isWithinWindow(gateway, parsed, route)) {
+  if (!isWithinWindow(gateway, parsed, route) && !isShortened(gateway, parsed, route, preferences, isFollowed)) {
     reasons.push('context')
     by.push('context_length')
   }
@@ -344,55 +339,4 @@ function checkKind(parsed: Parsed, model: Model): void {
   }
   const message = `"${model.id}" is an embedding model; call it at /v1/embeddings or :embedContent.`
   throw new GatewayError('model_not_chat', message, { param: 'model' })
-}
-
-/**
- * A token is at least one byte of the body, so the body's length bounds the prompt; what the body only refers to adds its
- * own bound, and the context window bounds everything.
- */
-function boundOf(gateway: Gateway, caller: Caller, parsed: Parsed, targets: readonly Target[]): Bound {
-  const { facts, body } = parsed
-  const { defaultMaxOutput } = gateway.settings.reservation
-  // Any of them may answer, so the largest of each bound counts.
-  const models = [...new Set(targets.map(({ route }) => route.model))]
-  const window = Math.max(...models.map((model) => model.contextWindow ?? Number.MAX_SAFE_INTEGER))
-  const visible = body.length + facts.unseen.mediaCount * MEDIA_TOKENS_MAX
-  const inputTokensMax = facts.unseen.unbounded && window < Number.MAX_SAFE_INTEGER ? window : Math.min(window, visible)
-  const given = targets.map(({ selection }) => selection.parameters.max_tokens).filter((tokens) => tokens !== undefined)
-  const named = given.length > 0 ? Math.max(...given, facts.outputTokensMax ?? 0) : facts.outputTokensMax
-  const asked = named ?? Math.max(...models.map(({ maxOutput }) => maxOutput ?? defaultMaxOutput))
-  const limit = targets.some(({ protocol, selection }) => selection.thinking || raisesLimit(parsed.surface, protocol))
-    ? Math.max(asked, RAISED_LIMIT_MAX)
-    : asked
-  const outputTokensMax = parsed.operation === 'embed' ? 0 : limit
-  const candidates = Math.max(1, facts.candidates)
-  const price = dearest(targets, (each) => costBound({ inputTokensMax, outputTokensMax, n: candidates, price: each }))
-  if (price === null && caller.billing !== 'off') {
-    const message = `The model "${models[0]!.id}" has no price, and a request that cannot be billed is not served.`
-    throw new GatewayError('model_unpriced', message, { param: 'model' })
-  }
-  return {
-    inputTokensMax,
-    outputTokensMax,
-    outputIsClients: named !== null || parsed.operation === 'embed',
-    candidates,
-    price,
-  }
-}
-
-/** The same tokens at the dearest price of these routes. */
-export function repriced(bound: Bound, targets: readonly { readonly route: Route }[]): Bound {
-  const { inputTokensMax, outputTokensMax, candidates: n } = bound
-  const price = dearest(targets, (each) => costBound({ inputTokensMax, outputTokensMax, n, price: each }))
-  return { ...bound, price }
-}
-
-/** The price at which the request may cost most, over every route that may serve it (R94). An unpriced route makes the whole unpriced. */
-function dearest(targets: readonly { readonly route: Route }[], bound: (price: Price) => NanoUsd): Price | null {
-  let found: Price | null = null
-  for (const { route } of targets) {
-    if (route.price === null) return null
-    if (!found || (found !== route.price && bound(route.price) > bound(found))) found = route.price
-  }
-  return found
 }

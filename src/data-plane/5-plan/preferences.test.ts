@@ -22,10 +22,7 @@ const routeAt = (rest: Partial<Backend> = {}, route: Partial<Route> = {}): Route
 suite("R75, openrouter-api.md: a request's preferences", () => {
   test('absent is no preference, and unknown members are ignored', () => {
     assert.deepEqual(readPreferences(null), NO_PREFERENCES)
-    assert.deepEqual(
-      readPreferences({ quantizations: ['unknown'], order: null, sort: null, exotic: 1 }),
-      NO_PREFERENCES,
-    )
+    assert.deepEqual(readPreferences({ quantizations: [], order: null, sort: null, exotic: 1 }), NO_PREFERENCES)
   })
 
   test('every member that is followed', () => {
@@ -40,6 +37,8 @@ suite("R75, openrouter-api.md: a request's preferences", () => {
         data_collection: 'deny',
         zdr: true,
         quantizations: ['fp8'],
+        require_parameters: true,
+        enforce_distillable_text: true,
         preferred_max_latency: 2,
         preferred_min_throughput: { p90: 40 },
       }),
@@ -53,9 +52,12 @@ suite("R75, openrouter-api.md: a request's preferences", () => {
         maxPrice: { prompt: 1.5, completion: 0, request: null, image: null },
         deniesCollection: true,
         requiresZdr: true,
-        requiresQuantization: true,
+        quantizations: ['fp8'],
+        requiresParameters: true,
+        requiresDistillable: true,
         latencyMax: 2,
         throughputMin: 40,
+        compression: 'off',
       },
     )
   })

@@ -1,7 +1,9 @@
 import { GatewayError } from '#base/errors.ts'
 import type { Backend, Route } from '#catalog/types.ts'
 import type { Sort } from '#data-plane/4-resolve/selection.ts'
+import { requiresParameters } from '#data-plane/required-parameters.ts'
 import type { Speed } from '#health/target-speed.ts'
+import type { Compression } from './compression.ts'
 
 /** OpenRouter's `provider` object as far as a gateway's own routes can follow it (openrouter-api.md). */
 export interface Preferences {
@@ -16,12 +18,18 @@ export interface Preferences {
   readonly maxPrice: MaxPrice | null
   readonly deniesCollection: boolean
   readonly requiresZdr: boolean
-  /** Whether only some quantizations will do; nobody tells us theirs. */
-  readonly requiresQuantization: boolean
+  /** Quantizations that will do, `unknown` for a route that tells none; null: any. */
+  readonly quantizations: readonly string[] | null
+  /** Whether a route has to understand all that the request says. */
+  readonly requiresParameters: boolean
+  /** Whether the author of the model has to allow that others learn from its texts. */
+  readonly requiresDistillable: boolean
   /** Seconds to the first token; soft. */
   readonly latencyMax: number | null
   /** Tokens per second; soft. */
   readonly throughputMin: number | null
+  /** What becomes of a prompt that is too long. */
+  readonly compression: Compression
 }
 
 type PriceClass = 'prompt' | 'completion' | 'request' | 'image'
@@ -37,9 +45,21 @@ export const NO_PREFERENCES: Preferences = {
   maxPrice: null,
   deniesCollection: false,
   requiresZdr: false,
-  requiresQuantization: false,
+  quantizations: null,
+  requiresParameters: false,
+  requiresDistillable: false,
   latencyMax: null,
   throughputMin: null,
+  compression: 'off',
+}
+
+/** Most requests under `/api/v1`: made once. */
+const SMALL_ONLY: Preferences = { ...NO_PREFERENCES, compression: 'small' }
+
+/** The preferences with what becomes of a prompt that is too long. */
+export function withCompression(preferences: Preferences, compression: Compression): Preferences {
+  if (preferences.compression === compression) return preferences
+  return preferences === NO_PREFERENCES && compression === 'small' ? SMALL_ONLY : { ...preferences, compression }
 }
 
 const SORTS: ReadonlySet<unknown> = new Set(['price', 'throughput', 'latency'])
@@ -58,9 +78,12 @@ export function readPreferences(provider: Readonly<Record<string, unknown>> | nu
     maxPrice: maxPriceOf(provider['max_price']),
     deniesCollection: provider['data_collection'] === 'deny',
     requiresZdr: provider['zdr'] === true,
-    requiresQuantization: quantizations !== null && quantizations.length > 0 && !quantizations.includes('unknown'),
+    quantizations: quantizations?.length ? quantizations : null,
+    requiresParameters: requiresParameters(provider),
+    requiresDistillable: provider['enforce_distillable_text'] === true,
     latencyMax: medianOf(provider, 'preferred_max_latency'),
     throughputMin: medianOf(provider, 'preferred_min_throughput'),
+    compression: 'off',
   }
 }
 
@@ -164,6 +187,9 @@ const PRICE: Unwanted = { reason: 'price', by: 'max_price' }
 const TRAINING: Unwanted = { reason: 'policy', by: 'data_policy:training' }
 const ZDR: Unwanted = { reason: 'policy', by: 'data_policy:zdr' }
 const QUANTIZATION: Unwanted = { reason: 'policy', by: 'quantization' }
+const DISTILLATION: Unwanted = { reason: 'policy', by: 'distillable_text' }
+/** The tag of models whose author allows it. */
+const DISTILLABLE_TAG = 'distillable'
 
 /** Null when the route may be used. What is not known of a backend does not satisfy a wish (B13). */
 export function excludedBy(route: Route, preferences: Preferences, isFollowed: boolean): Unwanted | null {
@@ -177,7 +203,9 @@ export function excludedBy(route: Route, preferences: Preferences, isFollowed: b
   if (deniesCollection && !promises.some((policy) => policy === 'no_collection' || policy === 'no_store'))
     return TRAINING
   if (requiresZdr && !promises.some((policy) => policy === 'zdr' || policy === 'no_store')) return ZDR
-  return preferences.requiresQuantization ? QUANTIZATION : null
+  const { quantizations } = preferences
+  if (quantizations && !quantizations.includes(route.quantization ?? 'unknown')) return QUANTIZATION
+  return preferences.requiresDistillable && !route.model.tags.includes(DISTILLABLE_TAG) ? DISTILLATION : null
 }
 
 const PICO_PER_USD = 1e12

@@ -57,7 +57,8 @@ export function adaptBody(asked: Adapting, target: Target, body: Buffer): Adapte
   const overrides = new Overrides()
   const traits = traitsFor(target, asked.gateway.settings.anthropicUpstreamVersion)
   for (const name of heard) {
-    if (OPENROUTER_MEMBERS.includes(name) && name in fields) losses.dropped(`/${name}`, 'only OpenRouter follows it')
+    if (OPENROUTER_MEMBERS.includes(name) && name in fields && !isDoneHere(asked.parsed, name))
+      losses.dropped(`/${name}`, 'only OpenRouter follows it')
     delete fields[name]
   }
   if (heard.includes(CONTEXT_MEMBER)) withoutContext(fields)
@@ -76,6 +77,10 @@ export function withoutHeard({ wishes }: Adapting['parsed'], body: Buffer): Buff
   for (const name of FOREIGN_MEMBERS) delete fields[name]
   return Buffer.from(JSON.stringify(fields))
 }
+
+/** Whether the gateway itself does what the member asks for. */
+export const isDoneHere = ({ surface, wishes }: Adapting['parsed'], name: string): boolean =>
+  surface === 'openai-chat' && wishes?.compressing?.includes(name) === true
 
 /** What is taken out of the body: a vendor's own API would refuse it, and what was done here is not to be done again. */
 function heardMembers({ parsed, plan, hold }: Adapting, target: Target): readonly string[] {

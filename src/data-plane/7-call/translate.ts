@@ -1,7 +1,8 @@
 import { parseFaithfulJson } from '#base/exact-json.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
+import { requireAll, requiresParameters } from '#data-plane/required-parameters.ts'
 import { type Loss, Losses } from '#ir/extensions.ts'
-import { HEARD_MEMBERS } from './adapt-body.ts'
+import { HEARD_MEMBERS, isDoneHere } from './adapt-body.ts'
 import type { Asked } from './asked.ts'
 import { readConversation } from './conversation.ts'
 import { EmbeddingTranslator } from './embedding-translator.ts'
@@ -20,9 +21,13 @@ export async function translate(asked: Asked, target: Target, credential: string
       ? new EmbeddingTranslator(exchange, parsed, target)
       : await translateChat(asked, target, credential)
   // What the gateway has heard itself is not lost.
-  const losses = parsed.wishes === null ? translation.losses : translation.losses.filter(isUnheard)
+  const losses =
+    parsed.wishes === null
+      ? translation.losses
+      : translation.losses.filter((loss) => isUnheard(loss) && !isDoneHere(parsed, loss.path.slice(1)))
   report.declare(parsed.surface, target.protocol, losses, translation.answerLosses)
   refuseLosses(gateway.settings, losses)
+  if (requiresParameters(parsed.wishes?.provider)) requireAll(losses, target.selection.requested)
   return translation
 }
 

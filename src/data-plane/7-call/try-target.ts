@@ -4,9 +4,11 @@ import { GatewayError } from '#base/errors.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { HealthWatch } from '#health/target-health.ts'
+import type { Loss } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
 import { JsonError } from '#wire/json-scan.ts'
+import { requireAll, requiresParameters } from '#data-plane/required-parameters.ts'
 import { speedKeyOf } from '#data-plane/speed-key.ts'
 import { adaptBody } from './adapt-body.ts'
 import type { Answer } from './answer.ts'
@@ -18,6 +20,7 @@ import { isEmptyAnswer } from './empty-answer.ts'
 import { refuseLosses } from './losses.ts'
 import { applyParamRules, paramRulesOf } from './param-rules.ts'
 import { MARKED, withCaching } from './prompt-caching.ts'
+import { shorten } from './shorten.ts'
 import { translate } from './translate.ts'
 import type { Translation } from './translator.ts'
 import { attemptRecord, secondsOf } from './upstream-error.ts'
@@ -54,12 +57,15 @@ export type Answered = Answer & {
  * Makes one attempt at one target. Health hears of a failure, of a whole answer and of the beginning of a stream here; of its
  * end, when it has ended. `attempts` are those of the whole request: the caller adds the record of this one.
  */
-export async function tryTarget(asked: Asked, target: Target, attempts: readonly AttemptRecord[]): Promise<Tried> {
+export async function tryTarget(given: Asked, target: Target, attempts: readonly AttemptRecord[]): Promise<Tried> {
+  const short = target.shortenTo === undefined ? null : shortened(given, target.shortenTo)
+  if (short !== null && 'kind' in short) return short
+  const asked = short?.asked ?? given
   const { gateway, exchange, parsed, report } = asked
   const startedAt = performance.now()
   const watch = isStaged(target) ? UNWATCHED : gateway.health.begin(target.route)
   if (asked.plan.targets.length > 1) gateway.speeds.picked(speedKeyOf(target))
-  const preparing = prepare(asked, target, watch)
+  const preparing = prepare(asked, target, watch, short?.losses ?? NO_LOSSES)
   // Only a translation may have to wait, for media or for what was said before.
   const prepared = preparing instanceof Promise ? await preparing : preparing
   if ('kind' in prepared) return prepared
@@ -106,6 +112,23 @@ export async function tryTarget(asked: Asked, target: Target, attempts: readonly
   return { ...base, kind: 'whole', body: outcome.body, facts, render, isEmpty }
 }
 
+interface Shortened {
+  readonly asked: Asked
+  readonly losses: readonly Loss[]
+}
+
+/** The request with a prompt that the target takes, and what that cost. */
+function shortened(asked: Asked, tokens: number): Shortened | Refused {
+  try {
+    const { parsed, loss } = shorten(asked.parsed, tokens, asked.gateway.settings.limits.jsonDepthMax)
+    return { asked: { ...asked, parsed }, losses: [loss] }
+  } catch (error) {
+    return refusedBy(error)
+  }
+}
+
+const NO_LOSSES: readonly Loss[] = []
+
 const UNWATCHED: HealthWatch = { credential: 0, commit() {}, succeed() {}, fail() {}, release() {} }
 
 interface Prepared {
@@ -114,34 +137,47 @@ interface Prepared {
 }
 
 /** The bytes for this target, and in the report what they cost. At once where nothing is translated. */
-function prepare(asked: Asked, target: Target, watch: HealthWatch): Prepared | Refused | Promise<Prepared | Refused> {
+function prepare(
+  asked: Asked,
+  target: Target,
+  watch: HealthWatch,
+  shortening: readonly Loss[],
+): Prepared | Refused | Promise<Prepared | Refused> {
   const { parsed, hold, report } = asked
   report.begin()
   if (hold.outputTokensMax !== null) report.limit(parsed.surface, target.protocol, hold.outputTokensMax)
   const refuse = (error: unknown): Refused => refusedBy(error, watch)
   if (target.protocol === parsed.surface) {
     try {
-      return finish(asked, target, null, watch)
+      return finish(asked, target, null, watch, shortening)
     } catch (error) {
       return refuse(error)
     }
   }
   const credential = target.route.backend.credentials[watch.credential] ?? null
   return translate(asked, target, credential)
-    .then((translator) => finish(asked, target, translator, watch))
+    .then((translator) => finish(asked, target, translator, watch, shortening))
     .catch(refuse)
 }
 
 /** Throws what is no fault of the request. */
-function refusedBy(error: unknown, watch: HealthWatch): Refused {
-  watch.release()
-  if (!(error instanceof GatewayError) || error.status >= 500) throw error
+function refusedBy(error: unknown, watch?: HealthWatch): Refused {
+  watch?.release()
+  if (!(error instanceof GatewayError) || !isOfTarget(error)) throw error
   return { kind: 'refused', error }
 }
 
+const isOfTarget = ({ status, code }: GatewayError): boolean => status < 500 || code === 'no_backend_meets_policy'
+
 /** The body, with what routes, rules and caching change in it. Throws GatewayError (4xx). */
-function finish(asked: Asked, target: Target, translator: Translation | null, watch: HealthWatch): Prepared {
-  const { gateway, exchange, report } = asked
+function finish(
+  asked: Asked,
+  target: Target,
+  translator: Translation | null,
+  watch: HealthWatch,
+  shortening: readonly Loss[],
+): Prepared {
+  const { gateway, exchange, parsed, report } = asked
   const plain = sendingOf(asked, target, translator, watch.credential)
   const sending = withCaching(gateway, exchange, target, plain)
   const adapted = adaptBody(asked, target, sending.body)
@@ -149,8 +185,10 @@ function finish(asked: Asked, target: Target, translator: Translation | null, wa
   if (overridden.length > 0) gateway.log.debug({ requestId: exchange.id, overridden }, 'parameters overridden')
   const ruled = applyParamRules(paramRulesOf(target), adapted.body, translator?.paths ?? {})
   const marked = sending === plain ? [] : [MARKED]
-  report.rule(target.protocol, [...target.selection.warnings, ...marked, ...adapted.losses, ...ruled.losses])
+  const { warnings, requested } = target.selection
+  report.rule(target.protocol, [...warnings, ...shortening, ...marked, ...adapted.losses, ...ruled.losses])
   refuseLosses(gateway.settings, ruled.losses)
+  if (requiresParameters(parsed.wishes?.provider)) requireAll([...adapted.losses, ...ruled.losses], requested)
   return { translator, sending: ruled.body === sending.body ? sending : { ...sending, body: ruled.body } }
 }
 
