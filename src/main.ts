@@ -39,7 +39,7 @@ import type { Simulator } from '#simulator/index.ts'
 import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
 import { createLimitHistory } from '#store/limit-history.ts'
 import { storeAt } from '#store/location.ts'
-import { openStore, type Store } from '#store/store.ts'
+import { openStore, type Store, type StoreOptions } from '#store/store.ts'
 import { createFirstKey, masterKeyOf } from './first-start.ts'
 import { autoSynced, workRegularly } from './regular-work.ts'
 import { createAnthropicServer, createServer, listen, urlOf } from './server.ts'
@@ -52,6 +52,8 @@ export interface StartOptions {
   readonly cwd: string
   /** The clock of limits over time; default: the machine's. */
   readonly now?: () => number
+  /** Where everything is kept; default: what the configuration says. */
+  readonly store?: StoreOptions
 }
 
 export interface RunningGateway {
@@ -82,7 +84,7 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
   checkWritable(settings.dataDir)
   const log = createLog(settings.logLevel, settings.logFile)
   for (const warning of loaded.warnings) log.warn({ warning }, 'configuration')
-  const store = await openStore(storeAt(settings))
+  const store = await openStore(options.store ?? storeAt(settings))
   let simulator: Simulator | null = null
   try {
     await ensureBuiltInAccounts(store)

@@ -150,6 +150,18 @@ function addChecks(program: Command, start: Start): void {
     start(async (run) => (await import('./providers.ts')).listProviders(run)),
   )
   addBackends(program, start)
+  withJson(
+    program
+      .command('check-model <model>')
+      .description('Ask a model small real questions, and compare what it can do with what the catalog says of it.'),
+  )
+    .option('--group <group>', 'through the routes of this group')
+    .option('--protocol <names>', 'all, or chat, responses, messages, gemini, separated by commas', 'all')
+    .action(
+      start(async (run, [model], options) =>
+        (await import('./check-model/check-model.ts')).checkModel(run, model!, options),
+      ),
+    )
   const catalog = program.command('catalog').description('The model catalog of this configuration.')
   withJson(catalog.command('list').description('List the models that can be called.')).action(
     start(async (run) => (await import('./catalog.ts')).listCatalog(run)),
