@@ -15,7 +15,7 @@ import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { createReloader, type Reloader } from '#config/reload.ts'
 import type { Settings } from '#config/types.ts'
 import { createRequestReads } from '#control-plane/request-reads.ts'
-import { registerControlPlane } from '#control-plane/routes.ts'
+import { CLIENT_ROUTES, registerControlPlane, ROUTES } from '#control-plane/routes.ts'
 import { UpstreamPools } from '#data-plane/7-call/pools.ts'
 import { SealStash } from '#data-plane/7-call/seal-stash.ts'
 import { createExplainer, type Explainer } from '#data-plane/explain/explain.ts'
@@ -52,6 +52,8 @@ export interface StartOptions {
   readonly cwd: string
   /** The clock of limits over time; default: the machine's. */
   readonly now?: () => number
+  /** One plane alone, where several processes share a database; default: both. */
+  readonly plane?: 'gateway' | 'portal'
   /** Where everything is kept; default: what the configuration says. */
   readonly store?: StoreOptions
 }
@@ -136,10 +138,10 @@ async function openPlanes(
     ...openRoads(current, lab),
   }
   const active = new ActiveRequests()
-  const app = createServer(createDataPlane(gateway, active))
+  const app = createServer(options.plane === 'portal' ? () => false : createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => current().gatewayUrl
   const own = { accounts, keys, requests, settings, gatewayUrl, masterKey: masterKey.value, version: readVersion() }
-  registerControlPlane(app, { ...shared, ...own, ...routingOf(gateway), freeDay: limits.freeDay })
+  registerControlPlane(app, { ...shared, ...own, ...routingOf(gateway), freeDay: limits.freeDay }, routesOf(options))
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app.server, settings.host)
@@ -181,6 +183,8 @@ export function explainerOf(settings: Settings, simulatorUrl: string): Explainer
     random: Math.random,
   })
 }
+
+const routesOf = ({ plane }: StartOptions) => (plane === 'gateway' ? CLIENT_ROUTES : ROUTES)
 
 /** What the control plane asks of the data plane, which it does not know. */
 const routingOf = (gateway: Gateway) => ({

@@ -68,6 +68,15 @@ function addServe(program: Command, start: Start): void {
   addConfigFlags(
     program.command('serve', { isDefault: true }).description('Run the gateway (the default command).'),
   ).action(start(async (run) => (await import('./serve.ts')).serve(run)))
+  const planes = {
+    gateway: 'Run model traffic alone, without the page and the management of keys and accounts.',
+    portal: 'Run the page and the management alone, without model traffic.',
+  } as const
+  for (const plane of ['gateway', 'portal'] as const) {
+    addConfigFlags(program.command(plane).description(planes[plane])).action(
+      start(async (run) => (await import('./serve.ts')).serve(run, plane)),
+    )
+  }
 }
 
 function addAccounts(program: Command, start: Start): void {

@@ -111,11 +111,19 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/api/admin/backends', 'master', listBackends),
 ]
 
+const FOR_OPERATORS: ReadonlySet<Guard> = new Set<Guard>(['master', 'management'])
+const PAGES: ReadonlySet<string> = new Set(['/', '/assets/:name'])
+
+/** What clients of a gateway without a portal need: neither the page, nor keys, nor accounts. */
+export const CLIENT_ROUTES: readonly AnyRoute[] = ROUTES.filter(
+  ({ path, guard }) => !PAGES.has(path) && !FOR_OPERATORS.has(guard),
+)
+
 /**
  * Mounts the control plane: its routes, and the answers to unknown paths and wrong methods for both planes. Call it before
  * the data plane's routes are registered, because `Allow` names the routes that came after it.
  */
-export function registerControlPlane(app: FastifyInstance, deps: ControlPlaneDeps): void {
+export function registerControlPlane(app: FastifyInstance, deps: ControlPlaneDeps, routes = ROUTES): void {
   registerFallback(app)
-  mountRoutes(app, deps, ROUTES)
+  mountRoutes(app, deps, routes)
 }
