@@ -6,6 +6,7 @@ import type { BackendSettings, CatalogSettings, ModelSettings, RouteSettings } f
 import type { Environment } from './environment.ts'
 import { readPrice } from '#catalog/read-price.ts'
 import type { ConfigFile, RouteFile } from './schema.ts'
+import { addManaged, type ManagedRoute } from './managed-routes.ts'
 import { addDiscovered, type DiscoveredModels } from './discovered.ts'
 import { offeredRoutes, readGroups, readModels, readRoute, unknownModel } from './sections.ts'
 import { nearest } from './suggest.ts'
@@ -16,6 +17,7 @@ export function readCatalog(
   providers: ReadonlyMap<string, ProviderInput>,
   env: Environment,
   discovered: DiscoveredModels,
+  managed: readonly ManagedRoute[],
   findings: Findings,
 ): CatalogSettings {
   const backends: Record<string, BackendSettings> = {}
@@ -44,8 +46,13 @@ export function readCatalog(
   const all = [...models, ...listed]
   checkNames(Object.keys(file.backends ?? {}), all, routes, file, findings)
   addDiscovered(discovered, backends, all, routes, findings)
+  const offering = offerReference(backends, routes, file, findings)
+  const everyModel = new Map(all.map((model) => [model.id, model]))
+  addManaged(managed, routes, findings, (entry, path, into, own) =>
+    addRoute(entry, path, everyModel, file, backends, into, own),
+  )
   return {
-    backends: offerReference(backends, routes, file, findings),
+    backends: offering,
     models: all,
     routes,
     groups: readGroups(file, routes),

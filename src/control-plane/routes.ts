@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { changeAccount, createAccount, creditAccount, listAccounts, listLedger, readAccount } from './admin-accounts.ts'
 import { listBackends } from './admin-backends.ts'
+import { changeRoute, createRoute, listRoutes, removeRoute } from './admin-routes.ts'
 import type { Actor, ControlPlaneDeps, Handler } from './call.ts'
 import { allowCatalogOrigins, readCatalog } from './catalog.ts'
 import { explainRoute, resolveModel } from './explain.ts'
@@ -109,6 +110,10 @@ export const ROUTES: readonly AnyRoute[] = [
   route('POST', '/api/admin/accounts/:id/credits', 'master', creditAccount),
   route('GET', '/api/admin/ledger', 'master', listLedger),
   route('GET', '/api/admin/backends', 'master', listBackends),
+  route('GET', '/api/admin/routes', 'master', listRoutes),
+  route('POST', '/api/admin/routes', 'master', createRoute),
+  route('PATCH', '/api/admin/routes/:id', 'master', changeRoute),
+  route('DELETE', '/api/admin/routes/:id', 'master', removeRoute),
 ]
 
 const FOR_OPERATORS: ReadonlySet<Guard> = new Set<Guard>(['master', 'management'])

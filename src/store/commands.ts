@@ -9,7 +9,7 @@ import { removeResponse, saveResponse, sweepResponses } from '#response-state/co
 import { saveSeals, sweepSeals } from '#seal-state/commands.ts'
 import type { Command } from './command.ts'
 import { appendRows } from './request-columns.ts'
-import { putSetting } from './settings.ts'
+import { putSetting, swapSetting } from './settings.ts'
 
 export const COMMANDS = {
   reserve,
@@ -27,6 +27,7 @@ export const COMMANDS = {
   updateKey,
   removeKey,
   putSetting,
+  swapSetting,
   saveResponse,
   removeResponse,
   sweepResponses,

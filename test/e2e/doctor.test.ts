@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { checkProviders } from '#cli/doctor-providers.ts'
 import { runCli } from '#cli/program.ts'
+import { loadConfig } from '#config/load.ts'
 import { startUpstream, type Upstream } from '#test/upstream/upstream.ts'
 import type { Json } from './gateway.ts'
 
@@ -88,6 +90,15 @@ test('R109: a provider that cannot be reached, and one without a list', async ()
   upstream.script({ status: 404, body: {} })
   const none = await examine({})
   assert.match(none.found.providers.problems[0], /status 404; there is no model list at its api_url/)
+})
+
+test('R109: a provider that is silent is named when its time is over', async () => {
+  upstream.script({ hang: true })
+  const config = { backends: { mine: { type: 'openai', api_url: `${upstream.url}/v1`, api_key: KEY } } }
+  writeFileSync(join(folder, 'config.yaml'), JSON.stringify(config))
+  const { settings } = loadConfig({ flags: {}, env: {}, cwd: folder })
+  const { problems } = await checkProviders(settings, 50)
+  assert.match(problems.join(), /no answer within 50 ms/)
 })
 
 test('R109: a backend without its key is named once, and not asked', async () => {
