@@ -23,7 +23,8 @@ export async function checkProviders(settings: Settings, waitMs = PROVIDER_WAIT_
 }
 
 function isAsked({ enabled, type, auth, credentials, aws, access, cloud }: Backend): boolean {
-  if (!enabled || type === 'simulator' || cloud?.kind === 'vertex') return false
+  const hasNoList = cloud?.kind === 'vertex' || (cloud?.kind === 'azure' && cloud.isModelInference === true)
+  if (!enabled || type === 'simulator' || hasNoList) return false
   const hasKey = credentials.length > 0 || aws !== null || access !== undefined
   return auth === 'none' || hasKey
 }
