@@ -21,7 +21,6 @@ export const PENDING: readonly string[] = [
   'models[].min_tier',
   'models[].free_tier',
   'routes[].min_tier',
-  'routes[].factor',
   'backends.*.billing_domain',
   'backends.*.rpm',
   'backends.*.concurrency',

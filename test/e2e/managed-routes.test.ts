@@ -64,6 +64,19 @@ describe('R64: routes of the API', () => {
     assert.equal((await asMaster(gateway, 'DELETE', path)).status, 404)
   })
 
+  test("R64: a factor changes what this route's calls cost, and nobody else's", async () => {
+    await using gateway = await start()
+    const made = await asMaster(gateway, 'POST', '/api/admin/routes', {
+      model: 'unrouted',
+      backend: 'openai',
+      factor: 1.5,
+    })
+    assert.equal(made.status, 201, made.text)
+    // The stub bills 10 tokens in and 5 out, at one USD per million each.
+    assert.equal((await call(gateway)).headers.get('x-gateway-cost'), '0.0000225')
+    assert.equal((await call(gateway, MODELS.chat.id)).headers.get('x-gateway-cost'), '0.000015')
+  })
+
   test('R64: a faulty route is refused with its place, and changes nothing', async () => {
     await using gateway = await start()
     const faults: [body: object, param: string | undefined][] = [
