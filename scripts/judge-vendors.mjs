@@ -113,7 +113,7 @@ function page() {
   )
   return `${[
     '# Conformance by vendor',
-    "Written by `scripts/judge-vendors.mjs`: the recorded exchanges of each vendor through a backend of the vendor's own type. Not edited by hand. Cohere's protocol is none that the judge knows; `test/laws/vendors.test.ts` has its exchanges.",
+    "Written by `scripts/judge-vendors.mjs`: the recorded exchanges of each vendor through a backend of the vendor's own type. Not edited by hand. Cohere's protocol is none that the judge knows; `test/laws/replayed-vendors.test.ts` has its exchanges.",
     ['| vendor | exchanges | checks | misses | without a reason |', '| --- | --- | --- | --- | --- |', ...lines].join(
       '\n',
     ),

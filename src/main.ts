@@ -8,15 +8,14 @@ import { ensurePepper } from '#accounts/secrets.ts'
 import { type Caller, LOCAL_ACCOUNT_ID } from '#accounts/types.ts'
 import { readVersion } from '#base/version.ts'
 import { simulatedBackend } from '#catalog/build-backend.ts'
-import { buildCatalog, createCatalogSource, freeModelIds } from '#catalog/catalog.ts'
-import { ensureDiscoveredFolder } from '#catalog/discovery/discovered-file.ts'
+import { buildCatalog, freeModelIds } from '#catalog/catalog.ts'
 import type { Backend, Catalog, CatalogSource } from '#catalog/types.ts'
 import { LiveSettings } from '#config/live-settings.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
-import { createReloader, type Reloader } from '#config/reload.ts'
+import type { ManagedRoute } from '#config/managed-routes.ts'
 import type { Settings } from '#config/types.ts'
 import { createRequestReads } from '#control-plane/request-reads.ts'
-import { registerControlPlane } from '#control-plane/routes.ts'
+import { CLIENT_ROUTES, registerControlPlane, ROUTES } from '#control-plane/routes.ts'
 import { UpstreamPools } from '#data-plane/7-call/pools.ts'
 import { SealStash } from '#data-plane/7-call/seal-stash.ts'
 import { createExplainer, type Explainer } from '#data-plane/explain/explain.ts'
@@ -43,10 +42,12 @@ import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
 import { createSharedCounts } from '#store/limit-counts.ts'
 import { createLimitHistory } from '#store/limit-history.ts'
 import { storeAt } from '#store/location.ts'
-import { openStore, type Store } from '#store/store.ts'
+import { openStore, type Store, type StoreOptions } from '#store/store.ts'
 import { createFirstKey, masterKeyOf } from './first-start.ts'
+import { readManagedRoutes } from './managed-routes.ts'
 import { autoSynced, workRegularly } from './regular-work.ts'
 import { createAnthropicServer, createServer, listen, urlOf } from './server.ts'
+import { usesSimulator, watchCatalog, type WatchOptions } from './watched-catalog.ts'
 
 /** The composition root: config -> store -> catalog -> ledger -> planes. Nothing else knows all of them. */
 
@@ -56,6 +57,10 @@ export interface StartOptions {
   readonly cwd: string
   /** Milliseconds, for limits over time and the pauses of backends; default: the machine's clocks. */
   readonly now?: () => number
+  /** One plane alone, where several processes share a database; default: both. */
+  readonly plane?: 'gateway' | 'portal'
+  /** Where everything is kept; default: what the configuration says. */
+  readonly store?: StoreOptions
 }
 
 export interface RunningGateway {
@@ -86,12 +91,15 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
   checkWritable(settings.dataDir)
   const log = createLog(settings.logLevel, settings.logFile)
   for (const warning of loaded.warnings) log.warn({ warning }, 'configuration')
-  const store = await openStore(storeAt(settings))
+  const store = await openStore(options.store ?? storeAt(settings))
   let simulator: Simulator | null = null
   try {
     await ensureBuiltInAccounts(store)
     simulator = await startSimulatorFor(settings)
-    return await openPlanes(options, loaded, log, store, simulator)
+    const stored = await readManagedRoutes(store)
+    const load = (managedRoutes: readonly ManagedRoute[]) => loadConfig({ ...options, managedRoutes })
+    const whole = stored.routes.length > 0 ? load(stored.routes) : loaded
+    return await openPlanes(options, { loaded: whole, load, log, simulator, store, stored, now: options.now })
   } catch (error) {
     await simulator?.close()
     await store.close()
@@ -100,13 +108,8 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
 }
 
 /** Puts both planes on one server over one store and one catalog. */
-async function openPlanes(
-  options: StartOptions,
-  loaded: LoadedConfig,
-  log: Logger,
-  store: Store,
-  simulator: Simulator | null,
-): Promise<RunningGateway> {
+async function openPlanes(options: StartOptions, start: WatchOptions): Promise<RunningGateway> {
+  const { loaded, log, simulator, store } = start
   const { settings } = loaded
   const masterKey = masterKeyOf(settings)
   const pepper = await ensurePepper(store, settings.dataDir)
@@ -114,7 +117,7 @@ async function openPlanes(
   const ledger = await openBooks(store, settings, log)
   const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf })
   const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
-  const { catalog, health, reloader } = watchCatalog(options, loaded, log, simulator)
+  const { catalog, health, reloader, managedRoutes } = watchCatalog(start)
   const { requestLog, capture } = openRecords(store, settings, log)
   const current = (): Settings => reloader.current.settings
   const { responses, seals, sealStash } = openKept(store, pepper, current, log)
@@ -135,10 +138,10 @@ async function openPlanes(
     ...openRoads(current, lab, createSharedCounts(store, options.now)),
   })
   const active = new ActiveRequests()
-  const app = createServer(createDataPlane(gateway, active))
+  const app = createServer(options.plane === 'portal' ? () => false : createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => current().gatewayUrl
-  const own = { accounts, keys, requests, settings, gatewayUrl, masterKey: masterKey.value, version: readVersion() }
-  registerControlPlane(app, { ...shared, ...own, ...routingOf(gateway), freeDay: limits.freeDay })
+  const own = { accounts, keys, requests, settings, gatewayUrl, masterKey: masterKey.value, managedRoutes }
+  registerControlPlane(app, { ...shared, ...own, ...routingOf(gateway, limits) }, routesOf(options))
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app.server, settings.host)
@@ -182,22 +185,15 @@ export function explainerOf(settings: Settings, simulatorUrl: string): Explainer
   })
 }
 
+const routesOf = ({ plane }: StartOptions) => (plane === 'gateway' ? CLIENT_ROUTES : ROUTES)
+
 /** What the control plane asks of the data plane, which it does not know. */
-const routingOf = (gateway: Gateway) => ({
+const routingOf = (gateway: Gateway, { freeDay }: RateLimits) => ({
+  freeDay,
+  version: readVersion(),
   explainer: createExplainer(gateway),
   routing: () => gateway.settings.routing,
 })
-
-/** The catalog and what is known of its backends, which follow the configuration. */
-function watchCatalog(options: StartOptions, loaded: LoadedConfig, log: Logger, simulator: Simulator | null) {
-  const health = new TargetHealth(options.now)
-  const catalog = createCatalogSource(catalogOf(loaded.settings, simulator))
-  const reloader = watchConfig(options, loaded, log, (next) => {
-    catalog.swap(catalogOf(next.settings, simulator))
-    health.keepOnly(catalog.current.backends)
-  })
-  return { catalog, health, reloader }
-}
 
 /** The second port, when one is wanted; the first one's server is closed again when it cannot be had. */
 async function listenForAnthropic(app: FastifyInstance, { host, anthropicPort }: Settings): Promise<Server | null> {
@@ -303,43 +299,6 @@ function createFaultLab(settings: Settings, running: Simulator | null): FaultLab
     backend: async () => simulatedBackend(settings.timeouts, (await (opening ??= open())).url),
     close: async () => (await opening)?.close(),
   }
-}
-
-const usesSimulator = (settings: Settings): boolean =>
-  Object.values(settings.catalog.backends).some((backend) => backend.type === 'simulator')
-
-function catalogOf(settings: Settings, simulator: Simulator | null) {
-  if (usesSimulator(settings) && simulator === null) throw new Error('A first simulator backend needs a restart.')
-  return buildCatalog(settings, { simulatorUrl: simulator?.url ?? null, nowMs: Date.now() })
-}
-
-function watchConfig(
-  options: StartOptions,
-  initial: LoadedConfig,
-  log: Logger,
-  apply: (next: LoadedConfig) => void,
-): Reloader {
-  const reloader = createReloader({
-    initial,
-    folder: ensureDiscoveredFolder(initial.settings.dataDir),
-    load: () => loadConfig(options),
-    apply: (next) => {
-      apply(next)
-      for (const warning of next.warnings) log.warn({ warning }, 'configuration')
-      log.info({ file: next.settings.configFile }, 'configuration reloaded')
-    },
-    rejected: (lines) => log.error({ lines }, 'the new configuration is not valid; the old one stays'),
-    restartNeeded: (paths) => log.warn({ paths }, 'these settings need a restart'),
-  })
-  reloader.watch()
-  const onHangup = () => reloader.reload()
-  process.on('SIGHUP', onHangup)
-  const { close } = reloader
-  reloader.close = () => {
-    process.off('SIGHUP', onHangup)
-    close()
-  }
-  return reloader
 }
 
 function limitsOver(store: Store, catalog: CatalogSource, settings: () => Settings, now?: () => number): RateLimits {

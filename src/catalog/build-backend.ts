@@ -99,7 +99,7 @@ function vertexUrl(location: string): string {
 
 /** Azure's Responses API is younger than most of its dated versions, so that it has to be asked for with those. */
 function usualProtocols({ cloud }: BackendSettings, preset: Preset): readonly Protocol[] {
-  const lacks = cloud?.kind === 'azure' && isDatedAzure(cloud.apiVersion)
+  const lacks = cloud?.kind === 'azure' && (cloud.isModelInference || isDatedAzure(cloud.apiVersion))
   return lacks ? preset.protocols.filter((protocol) => protocol !== 'openai-responses') : preset.protocols
 }
 

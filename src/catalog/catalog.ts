@@ -7,7 +7,7 @@ import { SIMULATOR_MODELS } from '#simulator/models.ts'
 import { buildBackend } from './build-backend.ts'
 import { DEFAULT_GROUP } from './kinds.ts'
 import { buildModel, modelFromReference, modelFromSimulator } from './build-model.ts'
-import { isFree, toPrice } from './price.ts'
+import { isFree, scaledPrice, toPrice } from './price.ts'
 import { findReference, referenceModels } from './reference.ts'
 import type { Backend, Catalog, CatalogSource, Group, Model, Price, Route, Timeouts } from './types.ts'
 
@@ -70,7 +70,8 @@ class Draft {
   addConfigured(route: RouteSettings): void {
     const model = this.models.get(route.model) ?? this.addReference(route.model)
     if (model === undefined) return
-    this.add(model, route, route.price ? toPrice(route.price, 'route') : model.price)
+    const price = route.price ? toPrice(route.price, 'route') : model.price
+    this.add(model, route, price !== null && route.factor !== null ? scaledPrice(price, route.factor) : price)
   }
 
   private addReference(id: string): Model | undefined {

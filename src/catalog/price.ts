@@ -29,3 +29,29 @@ export const isFree = (price: PriceNumbers): boolean =>
       part.request,
     ].every((value) => value === null || value === 0n),
   )
+
+/**
+ * A price times a decimal factor (`1.25`), exactly but for one rounding of each number, half up, to whole pico-USD. A price that
+ * only the upstream knows stays unknown.
+ */
+export function scaledPrice(price: Price, factor: string): Price {
+  if (price.source === 'reported') return price
+  const [whole = '0', fraction = ''] = factor.split('.')
+  const multiplier = BigInt(whole + fraction)
+  const unit = 10n ** BigInt(fraction.length)
+  const times = (value: bigint): bigint => (value * multiplier * 2n + unit) / (unit * 2n)
+  const orNull = (value: bigint | null): bigint | null => (value === null ? null : times(value))
+  const scaled = <Rates extends Omit<PriceNumbers, 'tiers'>>(rates: Rates): Rates => ({
+    ...rates,
+    input: times(rates.input),
+    output: times(rates.output),
+    cacheRead: orNull(rates.cacheRead),
+    cacheWrite: orNull(rates.cacheWrite),
+    cacheWrite1h: orNull(rates.cacheWrite1h),
+    reasoning: orNull(rates.reasoning),
+    image: orNull(rates.image),
+    request: orNull(rates.request),
+  })
+  const { source: _source, version: _version, updatedAt, ...numbers } = price
+  return toPrice({ ...scaled(numbers), tiers: price.tiers.map(scaled) }, 'route', updatedAt)
+}

@@ -1,4 +1,5 @@
 import { checkBackends, checkCatalog, checkConfig, checkDataDir, checkStore, type Finding } from './doctor-checks.ts'
+import { checkProviders } from './doctor-providers.ts'
 import { json } from './output.ts'
 import type { Run } from './program.ts'
 
@@ -6,11 +7,12 @@ import type { Run } from './program.ts'
  * Checks everything a gateway needs, in the order in which one thing depends on another, and goes on where it can: one run
  * names every failing item. Exit 1 when any failed (R109).
  */
-export async function runDoctor(run: Run): Promise<number> {
+export async function runDoctor(run: Run, options: Record<string, unknown> = {}): Promise<number> {
   const { finding: config, loaded } = checkConfig(run)
   const findings: Record<string, Finding> = { config }
   if (loaded) {
     findings['backends'] = checkBackends(loaded.settings)
+    if (options['offline'] !== true) findings['providers'] = await checkProviders(loaded.settings)
     findings['data_dir'] = checkDataDir(loaded.settings)
     // Without its folder there is no database to check, and one failing item is named once.
     if (!findings['data_dir'].failed) Object.assign(findings, await checkStore(loaded.settings))

@@ -53,6 +53,7 @@ export async function mountAdministration(
     // No command asks for it.
     freeDay: async () => ({ limit: null, used: 0, resetMs: Date.now() }),
     explainer: null,
+    managedRoutes: null,
     routing: () => settings.routing,
   })
   return app

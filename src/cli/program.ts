@@ -68,6 +68,15 @@ function addServe(program: Command, start: Start): void {
   addConfigFlags(
     program.command('serve', { isDefault: true }).description('Run the gateway (the default command).'),
   ).action(start(async (run) => (await import('./serve.ts')).serve(run)))
+  const planes = {
+    gateway: 'Run model traffic alone, without the page and the management of keys and accounts.',
+    portal: 'Run the page and the management alone, without model traffic.',
+  } as const
+  for (const plane of ['gateway', 'portal'] as const) {
+    addConfigFlags(program.command(plane).description(planes[plane])).action(
+      start(async (run) => (await import('./serve.ts')).serve(run, plane)),
+    )
+  }
 }
 
 function addAccounts(program: Command, start: Start): void {
@@ -131,9 +140,12 @@ function addChecks(program: Command, start: Start): void {
   withJson(config.command('print').description('Print every effective setting and where it came from.')).action(
     start(async (run) => (await import('./config.ts')).printConfig(run)),
   )
-  withJson(
-    program.command('doctor').description('Check everything the gateway needs; exit 1 names what fails.'),
-  ).action(start(async (run) => (await import('./doctor.ts')).runDoctor(run)))
+  withJson(program.command('doctor').description('Check everything the gateway needs; exit 1 names what fails.'))
+    .option('--offline', 'do not ask the providers')
+    .action(start(async (run, _, options) => (await import('./doctor.ts')).runDoctor(run, options)))
+  withJson(program.command('migrate').description('Bring the database up to date; every start does so too.')).action(
+    start(async (run) => (await import('./migrate.ts')).migrateStore(run)),
+  )
   withJson(
     program
       .command('explain <model>')
@@ -147,6 +159,18 @@ function addChecks(program: Command, start: Start): void {
     start(async (run) => (await import('./providers.ts')).listProviders(run)),
   )
   addBackends(program, start)
+  withJson(
+    program
+      .command('check-model <model>')
+      .description('Ask a model small real questions, and compare what it can do with what the catalog says of it.'),
+  )
+    .option('--group <group>', 'through the routes of this group')
+    .option('--protocol <names>', 'all, or chat, responses, messages, gemini, separated by commas', 'all')
+    .action(
+      start(async (run, [model], options) =>
+        (await import('./check-model/check-model.ts')).checkModel(run, model!, options),
+      ),
+    )
   const catalog = program.command('catalog').description('The model catalog of this configuration.')
   withJson(catalog.command('list').description('List the models that can be called.')).action(
     start(async (run) => (await import('./catalog.ts')).listCatalog(run)),

@@ -4,10 +4,15 @@ import type { Run } from './program.ts'
 import { readVersion } from '#base/version.ts'
 
 /** Runs the gateway until SIGINT or SIGTERM, then lets what is under way finish. A second signal ends it at once. */
-export async function serve(run: Run): Promise<number> {
+export async function serve(run: Run, plane?: 'gateway' | 'portal'): Promise<number> {
   const { startGateway } = await import('#main')
   const stop = stopSignal()
-  const gateway: RunningGateway = await startGateway({ flags: run.flags, env: run.env, cwd: run.cwd })
+  const gateway: RunningGateway = await startGateway({
+    flags: run.flags,
+    env: run.env,
+    cwd: run.cwd,
+    ...(plane && { plane }),
+  })
   run.out(banner(gateway, { version: readVersion(), exampleModel: await firstModel(gateway.url) }))
   await stop
   await gateway.close()

@@ -7,6 +7,7 @@ import type { BackendSettings, CatalogSettings, ModelSettings, RouteSettings } f
 import type { Environment } from './environment.ts'
 import { readPrice } from '#catalog/read-price.ts'
 import type { ConfigFile, RouteFile } from './schema.ts'
+import { addManaged, type ManagedRoute } from './managed-routes.ts'
 import { addDiscovered, type DiscoveredModels } from './discovered.ts'
 import { offeredRoutes, readGroups, readModels, readRoute, unknownModel } from './sections.ts'
 import { nearest } from './suggest.ts'
@@ -17,6 +18,7 @@ export function readCatalog(
   providers: ReadonlyMap<string, ProviderInput>,
   env: Environment,
   discovered: DiscoveredModels,
+  managed: readonly ManagedRoute[],
   findings: Findings,
 ): CatalogSettings {
   const backends: Record<string, BackendSettings> = {}
@@ -46,8 +48,13 @@ export function readCatalog(
   checkNames(Object.keys(file.backends ?? {}), all, routes, file, findings)
   addDiscovered(discovered, backends, all, routes, findings)
   findings.warnings.push(...oneBillWarnings(file, all, routes, backends))
+  const offering = offerReference(backends, routes, file, findings)
+  const everyModel = new Map(all.map((model) => [model.id, model]))
+  addManaged(managed, routes, findings, (entry, path, into, own) =>
+    addRoute(entry, path, everyModel, file, backends, into, own),
+  )
   return {
-    backends: offerReference(backends, routes, file, findings),
+    backends: offering,
     models: all,
     routes,
     groups: readGroups(file, routes),

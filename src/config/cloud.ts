@@ -29,7 +29,7 @@ export function readCloud(entry: BackendFile, preset: Preset, env: Environment, 
     case 'http':
       return { ...own, cloud: null, access: null }
     case 'azure':
-      return { ...own, cloud: { kind: 'azure', apiVersion: entry.api_version || null }, access: entraOf(entry, hasKey) }
+      return { ...own, cloud: azureOf(entry), access: entraOf(entry, hasKey) }
     case 'vertex':
       return { ...own, cloud: vertexOf(entry, env), access: googleOf(entry, env, hasKey) }
     case 'bedrock':
@@ -39,6 +39,11 @@ export function readCloud(entry: BackendFile, preset: Preset, env: Environment, 
       throw new Error(`unknown adapter ${String(missed)}`)
     }
   }
+}
+
+function azureOf({ api_url: url = '', api_version: version }: BackendFile): Cloud {
+  const isModelInference = /\/models\/?$/.test(url)
+  return { kind: 'azure', apiVersion: version || null, ...(isModelInference && { isModelInference }) }
 }
 
 function entraOf(entry: BackendFile, hasKey: boolean): AccessSource | null {

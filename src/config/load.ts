@@ -6,6 +6,7 @@ import { readAllDiscovered } from './discovered.ts'
 import { readDocument } from './document.ts'
 import { readEnvironment, type Environment } from './environment.ts'
 import { ConfigError } from './error.ts'
+import type { ManagedRoute } from './managed-routes.ts'
 import { mergeOptions, readFlags, type Merged, type Values } from './merge.ts'
 import { CONFIG_OPTION } from './options.ts'
 import { readRateLimits } from './rate-limits.ts'
@@ -23,6 +24,8 @@ export interface ConfigInput {
   readonly flags: Readonly<Record<string, unknown>>
   readonly env: Environment
   readonly cwd: string
+  /** Routes of the database, which stand below those of the file. */
+  readonly managedRoutes?: readonly ManagedRoute[]
 }
 
 export interface LoadedConfig {
@@ -40,7 +43,7 @@ export interface LoadedConfig {
  * Reads flags, environment, `.env` and the YAML file into settings (R112). Synchronous, no network. Throws ConfigError with
  * one line per problem. Loads the reference data only when something is left to it.
  */
-export function loadConfig({ flags: rawFlags, env: rawEnv, cwd }: ConfigInput): LoadedConfig {
+export function loadConfig({ flags: rawFlags, env: rawEnv, cwd, managedRoutes = [] }: ConfigInput): LoadedConfig {
   const flags = readFlags(rawFlags)
   const env = readEnvironment(rawEnv, cwd)
   const named = flags[CONFIG_OPTION.flag] ?? env[CONFIG_OPTION.env]
@@ -56,7 +59,7 @@ export function loadConfig({ flags: rawFlags, env: rawEnv, cwd }: ConfigInput): 
   if (checked.file === null) throw new ConfigError(errors)
   addDefaultBackend(checked.file, merged)
   const discovered = readAllDiscovered(resolve(cwd, checked.file.server?.data_dir ?? ''), checked.file, warnings)
-  const catalog = readCatalog(checked.file, providers, env, discovered, { errors, warnings })
+  const catalog = readCatalog(checked.file, providers, env, discovered, managedRoutes, { errors, warnings })
   checkSelectors(checked.file, catalog, { errors, warnings })
   const settings = readSettings(checked.file, catalog, document.path, cwd, merged, errors)
   if (errors.length > 0) throw new ConfigError([...new Set(errors.map((line) => nameOrigin(line, merged)))])

@@ -49,7 +49,7 @@ const price = z.strictObject({
   tiers: z.array(z.strictObject({ ...PRICE_CLASSES, above_input_tokens: count })).optional(),
 })
 
-const route = z.strictObject({
+export const routeSchema = z.strictObject({
   model: filled,
   backend: filled,
   group: filled.optional(),
@@ -68,7 +68,7 @@ const route = z.strictObject({
 })
 
 const offered = z.union(
-  [filled, route.omit({ backend: true, model: true }).extend({ id: filled })],
+  [filled, routeSchema.omit({ backend: true, model: true }).extend({ id: filled })],
   'expected a model id or {id, upstream_model}',
 )
 
@@ -216,7 +216,7 @@ export const fileSchema = z.strictObject({
     )
     .optional(),
   models: z.array(model).optional(),
-  routes: z.array(route).optional(),
+  routes: z.array(routeSchema).optional(),
   groups: z
     .record(
       filled,

@@ -3,6 +3,7 @@ import type { RequestHeaders } from '#codecs/dialect.ts'
 import type { CatalogSource } from '#catalog/types.ts'
 import type { TargetHealth } from '#health/target-health.ts'
 import type { FreeDay } from '#limits/rate-limits.ts'
+import type { ManagedRoute } from '#config/managed-routes.ts'
 import type { Settings } from '#config/types.ts'
 import type { ResponseState } from '#response-state/types.ts'
 import type { RequestReads } from './request-reads.ts'
@@ -25,6 +26,8 @@ export interface ControlPlaneDeps {
   readonly log?: FailureLog
   /** Tells what would become of a request; null where there is no data plane to ask (the command line). */
   readonly explainer: RouteExplainer | null
+  /** Routes that can be changed while the gateway runs; null where none runs (the command line). */
+  readonly managedRoutes: ManagedRoutes | null
   /** What the reload changes of `settings`. */
   routing(): Settings['routing']
   /** The public root without trailing slash, or null to tell each client the origin it came by (R10). */
@@ -44,6 +47,16 @@ export interface RouteAsker {
   /** Only the operator learns where requests go. */
   readonly seesBackends: boolean
   readonly headers: RequestHeaders
+}
+
+/** Routes of the database; `main.ts` puts them into the configuration. */
+export interface ManagedRoutes {
+  readonly current: readonly ManagedRoute[]
+  /**
+   * Replaces the list and takes it over. Throws GatewayError 400 when the route of this id is faulty, 409 when somebody
+   * else changed the list meanwhile; then nothing has changed.
+   */
+  replace(next: readonly ManagedRoute[], changedId: string | null): Promise<void>
 }
 
 export interface FailureLog {

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { changeAccount, createAccount, creditAccount, listAccounts, listLedger, readAccount } from './admin-accounts.ts'
 import { listBackends } from './admin-backends.ts'
+import { changeRoute, createRoute, listRoutes, removeRoute } from './admin-routes.ts'
 import type { Actor, ControlPlaneDeps, Handler } from './call.ts'
 import { allowCatalogOrigins, readCatalog } from './catalog.ts'
 import { explainRoute, resolveModel } from './explain.ts'
@@ -109,13 +110,25 @@ export const ROUTES: readonly AnyRoute[] = [
   route('POST', '/api/admin/accounts/:id/credits', 'master', creditAccount),
   route('GET', '/api/admin/ledger', 'master', listLedger),
   route('GET', '/api/admin/backends', 'master', listBackends),
+  route('GET', '/api/admin/routes', 'master', listRoutes),
+  route('POST', '/api/admin/routes', 'master', createRoute),
+  route('PATCH', '/api/admin/routes/:id', 'master', changeRoute),
+  route('DELETE', '/api/admin/routes/:id', 'master', removeRoute),
 ]
+
+const FOR_OPERATORS: ReadonlySet<Guard> = new Set<Guard>(['master', 'management'])
+const PAGES: ReadonlySet<string> = new Set(['/', '/assets/:name'])
+
+/** What clients of a gateway without a portal need: neither the page, nor keys, nor accounts. */
+export const CLIENT_ROUTES: readonly AnyRoute[] = ROUTES.filter(
+  ({ path, guard }) => !PAGES.has(path) && !FOR_OPERATORS.has(guard),
+)
 
 /**
  * Mounts the control plane: its routes, and the answers to unknown paths and wrong methods for both planes. Call it before
  * the data plane's routes are registered, because `Allow` names the routes that came after it.
  */
-export function registerControlPlane(app: FastifyInstance, deps: ControlPlaneDeps): void {
+export function registerControlPlane(app: FastifyInstance, deps: ControlPlaneDeps, routes = ROUTES): void {
   registerFallback(app)
-  mountRoutes(app, deps, ROUTES)
+  mountRoutes(app, deps, routes)
 }

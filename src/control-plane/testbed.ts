@@ -81,6 +81,7 @@ export async function startTestbed(change: Partial<ControlPlaneDeps> = {}): Prom
     gatewayUrl: () => settings.gatewayUrl,
     freeDay: async () => ({ limit: 50, used: 0, resetMs: Date.now() }),
     explainer: null,
+    managedRoutes: null,
     routing: () => settings.routing,
     ...change,
   })

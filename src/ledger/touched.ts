@@ -39,6 +39,7 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     case 'readKeyFunds':
     case 'appendRows':
     case 'putSetting':
+    case 'swapSetting':
     case 'saveResponse':
     case 'removeResponse':
     case 'sweepResponses':

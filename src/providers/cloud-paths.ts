@@ -16,7 +16,7 @@ export interface CloudAsk {
 export function cloudPath(cloud: Cloud, ask: CloudAsk): string {
   switch (cloud.kind) {
     case 'azure':
-      return azurePath(cloud.apiVersion, ask)
+      return cloud.isModelInference ? inferencePath(cloud.apiVersion, ask) : azurePath(cloud.apiVersion, ask)
     case 'vertex':
       return vertexPath(cloud.project, cloud.location, ask)
     case 'bedrock':
@@ -45,6 +45,11 @@ function azurePath(apiVersion: string | null, ask: CloudAsk): string {
   if (!isDatedAzure(apiVersion)) return `/openai/v1/${place}${query}`
   if (ask.protocol === 'openai-responses') return `/openai/${place}${query}`
   return `/openai/deployments/${encodeURIComponent(ask.model)}/${place}${query}`
+}
+
+/** Azure AI model inference, behind an address that ends in `/models`; it has this one version. */
+function inferencePath(apiVersion: string | null, { protocol }: CloudAsk): string {
+  return `/${OPENAI_PATHS[protocol] ?? 'chat/completions'}?api-version=${encodeURIComponent(apiVersion ?? '2024-05-01-preview')}`
 }
 
 /** Whether an `api_version` is one of the dated ones, which the deployments' own paths want. */
@@ -82,7 +87,7 @@ const OPAQUE_ARN =
 
 /** Whether the upstream's name of a model was chosen by the operator (a deployment, a profile) and tells nothing of it. */
 export const isOperatorsName = (cloud: Cloud, upstreamModel: string): boolean =>
-  cloud.kind === 'azure' || (cloud.kind === 'bedrock' && OPAQUE_ARN.test(upstreamModel))
+  (cloud.kind === 'azure' && !cloud.isModelInference) || (cloud.kind === 'bedrock' && OPAQUE_ARN.test(upstreamModel))
 
 /**
  * The protocols that fit a model of a cloud: Claude is spoken to in Anthropic's own (InvokeModel, rawPredict), which says

@@ -3,7 +3,12 @@
 /** Whose paths and bodies a backend's calls have. */
 export type Cloud =
   /** Null: Azure's own `/openai/v1`, without dates. */
-  | { readonly kind: 'azure'; readonly apiVersion: string | null }
+  | {
+      readonly kind: 'azure'
+      readonly apiVersion: string | null
+      /** The address ends in `/models`: models of all makers under their own names, without deployments. */
+      readonly isModelInference?: true
+    }
   /** Without a project: express mode, with an API key. */
   | { readonly kind: 'vertex'; readonly project: string | null; readonly location: string }
   | { readonly kind: 'bedrock' }

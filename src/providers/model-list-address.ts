@@ -25,7 +25,7 @@ export function listAddresses(backend: Backend): readonly ListAddress[] {
   const { apiUrl, cloud, protocols } = backend
   const at = (protocol: Backend['protocols'][number]): string =>
     (backend.protocolUrls?.[protocol] ?? apiUrl).replace(/\/+$/, '')
-  if (apiUrl === '' || cloud?.kind === 'vertex') {
+  if (apiUrl === '' || cloud?.kind === 'vertex' || (cloud?.kind === 'azure' && cloud.isModelInference)) {
     throw new Error(`${backend.id}: the model list of type ${backend.type} cannot be read; name its models in the file`)
   }
   if (cloud?.kind === 'azure')

@@ -10,7 +10,7 @@ import { saveSeals, sweepSeals } from '#seal-state/commands.ts'
 import type { Command } from './command.ts'
 import { swapCounts, sweepCounts } from './limit-counts.ts'
 import { appendRows } from './request-columns.ts'
-import { putSetting } from './settings.ts'
+import { putSetting, swapSetting } from './settings.ts'
 
 export const COMMANDS = {
   reserve,
@@ -28,6 +28,7 @@ export const COMMANDS = {
   updateKey,
   removeKey,
   putSetting,
+  swapSetting,
   saveResponse,
   removeResponse,
   sweepResponses,

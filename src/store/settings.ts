@@ -22,3 +22,23 @@ export const putSetting: Command<{ name: string; value: string; nowMs: number },
   accounts: () => [],
   repeatable: true,
 }
+
+const changeSetting = statement<'name' | 'from' | 'value' | 'now'>()((db, param) =>
+  db
+    .updateTable('settings')
+    .set({ value: param('value'), updated_ms: param('now') })
+    .where('name', '=', param('name'))
+    .where('value', '=', param('from')),
+)
+
+/** Replaces a setting that still has the value `from` (null: does not exist yet). False when somebody else was first. */
+export const swapSetting: Command<{ name: string; from: string | null; value: string; nowMs: number }, boolean> = {
+  *work({ name, from, value, nowMs }) {
+    if (from === null) yield* run(insertSetting, { name, value, now: nowMs })
+    else yield* run(changeSetting, { name, from, value, now: nowMs })
+    const { rows } = yield* run(findSetting, { name })
+    return rows[0]?.value === value
+  },
+  accounts: () => [],
+  repeatable: true,
+}

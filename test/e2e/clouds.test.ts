@@ -57,6 +57,13 @@ describe('Azure', () => {
     assert.equal(json.model, 'gpt-dated')
   })
 
+  test('R60: models of all makers behind an address that ends in /models', async () => {
+    const { json } = await ask('grok')
+    const { path, query, fields, headers } = last()
+    assert.deepEqual([path, query.get('api-version')], ['/models/chat/completions', '2024-05-01-preview'])
+    assert.deepEqual([fields['model'], headers['api-key'], json.model], ['grok-4', 'azure-key-0123456789', 'grok'])
+  })
+
   test('without a version the deployment is the model, and Responses are native', async () => {
     await ask('gpt-v1')
     assert.deepEqual([last().path, last().fields['model']], ['/openai/v1/chat/completions', 'my-deployment'])

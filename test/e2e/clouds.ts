@@ -41,6 +41,7 @@ const azureBackends = (url: string) => ({
     api_version: '2025-04-01-preview',
     protocols: ['openai-chat', 'openai-responses'],
   },
+  'azure-models': { type: 'azure', api_url: `${url}/models`, api_key: 'azure-key-0123456789' },
   'azure-entra': {
     type: 'azure',
     api_url: url,
@@ -64,6 +65,7 @@ export async function startClouds(): Promise<Clouds> {
     ['gpt-5-ours', 'azure', 'my-deployment'],
     ['gpt-v1', 'azure-v1', 'my-deployment'],
     ['gpt-dated', 'azure-dated', 'my-deployment'],
+    ['grok', 'azure-models', 'grok-4'],
     ['gpt-entra', 'azure-entra', 'my-deployment'],
     ['gem', 'vertex', 'gemini-3-pro'],
     ['gemini-express', 'vertex-express', 'gemini-3-pro'],

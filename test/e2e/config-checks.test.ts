@@ -13,6 +13,7 @@ import { type Json, MODELS, startTestGateway } from './gateway.ts'
 /** The checks of configuration and commands (R111, R112, R115) that need a running gateway. */
 
 const WAIT_MS = 5000
+const MASTER = 'mk-checks-0123456789abcdef'
 const messages = [{ role: 'user', content: 'hi' }]
 
 /** Two ports that nobody has at the moment. */
@@ -131,4 +132,36 @@ test('R115: a stream outlives a change of the aliases, and the next request foll
   assert.match(text, /first .*last/s)
   assert.ok(text.trimEnd().endsWith('data: [DONE]'))
   assert.ok(text.includes(`"model":"${MODELS.chat.id}"`) && !text.includes(MODELS.messages.id))
+})
+
+test('R110: gateway serves model traffic alone, portal everything else', async () => {
+  const statusesOf = async (plane: 'gateway' | 'portal' | undefined): Promise<number[]> => {
+    const cwd = mkdtempSync(join(tmpdir(), 'trivium-plane-'))
+    const env = { LOG_LEVEL: 'silent', GATEWAY_MASTER_KEY: MASTER }
+    const running = await startGateway({ flags: { port: 0, 'disable-auth': true }, env, cwd, ...(plane && { plane }) })
+    const ask = async (path: string, body?: object): Promise<number> => {
+      const answer = await fetch(running.url + path, {
+        method: body ? 'POST' : 'GET',
+        headers: { authorization: `Bearer ${MASTER}`, 'content-type': 'application/json' },
+        ...(body && { body: JSON.stringify(body) }),
+      })
+      await answer.arrayBuffer()
+      return answer.status
+    }
+    const chat = { model: 'sim/echo', messages }
+    const statuses = [
+      await ask('/v1/chat/completions', chat),
+      await ask('/v1beta/models/sim%2Fecho:generateContent', { contents: [{ role: 'user', parts: [{ text: 'hi' }] }] }),
+      await ask('/health'),
+      await ask('/'),
+      await ask('/api/admin/accounts'),
+      await ask('/api/v1/keys'),
+    ]
+    await running.close()
+    rmSync(cwd, { recursive: true, force: true, maxRetries: 3 })
+    return statuses
+  }
+  assert.deepEqual(await statusesOf(undefined), [200, 200, 200, 200, 200, 200])
+  assert.deepEqual(await statusesOf('gateway'), [200, 200, 200, 404, 404, 404])
+  assert.deepEqual(await statusesOf('portal'), [404, 404, 200, 200, 200, 200])
 })

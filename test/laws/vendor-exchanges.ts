@@ -149,6 +149,8 @@ function placeOf(type: string, surface: Recorded['surface'], { request }: File, 
         path: recorded,
         model: deployment,
       }
+    if (/^\/models\/[^?]+\?api-version=2024-05-01-preview$/.test(recorded))
+      return { backend: 'azure-models', settings: { api_url: '/models', api_key }, path: recorded }
     const v1 = /^\/openai\/v1\/[^?]+(?:\?api-version=(v1))?$/.exec(recorded)
     if (!v1) return null
     return {

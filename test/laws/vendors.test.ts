@@ -27,7 +27,7 @@ const TYPES: Readonly<Record<string, string>> = {
 
 /** Exchanges of each that must be there, so that no vendor is passed over in silence. */
 const CASES_MIN: Readonly<Record<string, number>> = {
-  azure: 50,
+  azure: 60,
   vertex: 70,
   bedrock: 25,
   openrouter: 80,

@@ -87,7 +87,15 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
 }
 
 /** Files that put the others together and may import everything. */
-export const COMPOSITION = ['src/main.ts', 'src/server.ts', 'src/first-start.ts', 'src/regular-work.ts', 'src/cli.ts']
+export const COMPOSITION = [
+  'src/main.ts',
+  'src/server.ts',
+  'src/first-start.ts',
+  'src/managed-routes.ts',
+  'src/regular-work.ts',
+  'src/watched-catalog.ts',
+  'src/cli.ts',
+]
 
 /** Tests, and the files that only tests run: they may import what they try. */
 export const TEST_FILE = /\.test\.ts$|(^|\/)(testbed|contract(-[a-z]+)?)\.ts$/
