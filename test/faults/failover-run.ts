@@ -82,8 +82,7 @@ export async function runWay(
   // Each request has a moment of its own: one that follows another at once would pay for it.
   const phaseMs = (WAYS.indexOf(way) * 1000) / (WAYS.length * load.perSecond)
   const stop = pace((load.perSecond * CONTROL_EVERY) / (CONTROL_EVERY - 1), phaseMs, (index) => {
-    if (index % CONTROL_EVERY === 0)
-      void client.ask('model-control', isStream('control')).then((sample) => control.push(sample))
+    if (isControl(index)) void client.ask('model-control', isStream('control')).then((sample) => control.push(sample))
     else void client.ask(`model-${nameOf(way)}`, isStream('target')).then((sample) => samples.push(sample))
   })
   await elapsed(load.soundMs)
@@ -99,6 +98,13 @@ export async function runWay(
   await client.idle()
   return { samples, control, illAt, soundAt, recoveryMs: first.at - soundAt }
 }
+
+/**
+ * Each place in a group of them in turn: after a stall of the machine a whole group is sent at once, and who is always first would
+ * always be faster.
+ */
+const isControl = (index: number): boolean =>
+  index % CONTROL_EVERY === Math.floor(index / CONTROL_EVERY) % CONTROL_EVERY
 
 /** Resolves when so much time has passed: the load is a matter of time. */
 const elapsed = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
