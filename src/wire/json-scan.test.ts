@@ -43,6 +43,16 @@ test('counts duplicates, also when a key is written with escapes', () => {
   assert.equal(readString(bytes, scan.start[0]!, scan.end[0]!), 'dear')
 })
 
+test('members count in any case where that is asked for, escaped or not', () => {
+  const bytes = Buffer.from('{"Model":1,"mod\\u0045l":2,"MODELS":3,"modem":4}')
+  const folding = new ObjectScan(['model', 'Models'], true)
+  folding.scan(bytes)
+  assert.deepEqual([[...folding.count], bytes.subarray(folding.start[1], folding.end[1]).toString()], [[2, 1], '3'])
+  const exact = new ObjectScan(['model', 'Models'])
+  exact.scan(bytes)
+  assert.deepEqual([...exact.count], [0, 0])
+})
+
 test('a value that is no object is valid JSON but not an object', () => {
   for (const text of ['[]', '1', '"x"', 'null', ' true ']) assert.equal(scanOf(text, ['a']).object, false)
 })

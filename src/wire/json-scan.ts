@@ -47,11 +47,15 @@ export class ObjectScan {
   /** Whether the object has no member at all. */
   empty = true
   private readonly keys: readonly Buffer[]
+  /** The names in small letters where `Name` is to count as `name`; else null. */
+  private readonly folded: readonly string[] | null
   private depthMax = DEPTH_MAX
   private bytes: Uint8Array = new Uint8Array()
   private limit = 0
 
-  constructor(keys: readonly string[]) {
+  /** `foldsCase`: members count in whatever case they are written. */
+  constructor(keys: readonly string[], foldsCase = false) {
+    this.folded = foldsCase ? keys.map((key) => key.toLowerCase()) : null
     this.keys = keys.map((key) => Buffer.from(key))
     this.start = new Int32Array(keys.length)
     this.end = new Int32Array(keys.length)
@@ -121,6 +125,7 @@ export class ObjectScan {
       // An escaped key may still spell one of ours, and a parser behind us would read it so.
       if (bytes[at] === BACKSLASH) return this.indexOfEscapedKey(from, to)
     }
+    if (this.folded !== null) return this.folded.indexOf(textOf(bytes, from, to).toLowerCase())
     next: for (let index = 0; index < keys.length; index++) {
       const key = keys[index]!
       if (key.length !== to - from) continue
@@ -132,6 +137,7 @@ export class ObjectScan {
 
   private indexOfEscapedKey(from: number, to: number): number {
     const name = Buffer.from(readString(this.bytes, from - 1, to + 1))
+    if (this.folded !== null) return this.folded.indexOf(name.toString().toLowerCase())
     return this.keys.findIndex((key) => key.equals(name))
   }
 }
