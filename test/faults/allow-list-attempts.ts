@@ -143,6 +143,8 @@ const RAW: readonly Attempt[] = [
   `{"model":"f\\u006frbidden","messages":[]}`,
   `{"model":"${chat.id}","mod\\u0065ls":["${FORBIDDEN}"],"messages":[]}`,
   `{"model":"${chat.id}","Mod\\u0065l":"${FORBIDDEN}","messages":[]}`,
+  `{"model":"${chat.id}","tools":[{"type":"image_generation","model":"${FORBIDDEN}","model":"${chat.id}"}],"messages":[]}`,
+  `{"model":"${chat.id}","extra_body":{"model":"${FORBIDDEN}","model":"${chat.id}"},"messages":[]}`,
   `{"model":"${chat.id}","models":[],"models":["${FORBIDDEN}"],"messages":[]}`,
   `{"model":"${chat.id}","models":["${FORBIDDEN}"],"models":[],"messages":[]}`,
   `{"model":"${chat.id}","extra_body":{},"extra_bod\\u0079":{"model":"${FORBIDDEN}"},"messages":[]}`,

@@ -65,6 +65,7 @@ export function modelsNamedIn({
     if (!SCAN.has(index) || (surface !== 'gemini' && (name === 'model' || NESTED.includes(name)))) continue
     // Only these are made values of: a body may be large.
     const value = readValue(body, SCAN.start[index]!, SCAN.end[index]!)
+    if (membersOf(value) !== writtenMembers(body, SCAN.start[index]!, SCAN.end[index]!)) throw twice(name)
     // One of those that may not be used is passed over like any that is not there (R68).
     if (FOLLOWED.includes(name)) found.push(...textsOf(value).filter((each) => !followed.includes(each)))
     else if (name === 'preset') found.push(...textsOf(value).map((slug) => `@preset/${slug}`))
@@ -73,6 +74,28 @@ export function modelsNamedIn({
     else found.push(...textsOf(value))
   }
   return found
+}
+
+/** Members of a value, at any depth. */
+function membersOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  const members = Object.values(value)
+  return members.reduce((sum: number, each) => sum + membersOf(each), Array.isArray(value) ? 0 : members.length)
+}
+
+const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a]
+
+/** The same of its text, where one that is there twice counts twice: each has a colon that is in no string. */
+function writtenMembers(body: Buffer, start: number, end: number): number {
+  let members = 0
+  let isInString = false
+  for (let at = start; at < end; at++) {
+    const byte = body[at]
+    if (isInString && byte === BACKSLASH) at++
+    else if (byte === QUOTE) isInString = !isInString
+    else if (byte === COLON && !isInString) members++
+  }
+  return members
 }
 
 /** A member that parsers may read in two ways. */
