@@ -48,7 +48,7 @@ export function scanBody(
 }
 
 /** A scan of requests: it tells of routing members besides the protocol's own. */
-export const requestScan = (keys: readonly string[]): ObjectScan => new ObjectScan(keys, ROUTING_MEMBERS)
+export const requestScan = (keys: readonly string[]): ObjectScan => new ObjectScan(keys, { noticed: ROUTING_MEMBERS })
 
 export function spanOf(scan: ObjectScan, index: number): Span | undefined {
   return scan.has(index) ? { start: scan.start[index]!, end: scan.end[index]! } : undefined

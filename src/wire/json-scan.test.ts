@@ -38,7 +38,7 @@ test('finds the spans of top-level members and ignores nested ones', () => {
 })
 
 test('tells of noticed members at the top level, and of escaped letters anywhere', () => {
-  const scan = new ObjectScan(['model'], ['provider', 'a member with a name of more than thirty letters'])
+  const scan = new ObjectScan(['model'], { noticed: ['provider', 'a member with a name of more than thirty letters'] })
   const tell = (text: string) => {
     scan.scan(Buffer.from(text))
     return [scan.noticed, scan.escaped]
@@ -57,6 +57,16 @@ test('counts duplicates, also when a key is written with escapes', () => {
   const { scan, bytes } = scanOf('{"model":"cheap","mod\\u0065l":"dear"}', ['model'])
   assert.equal(scan.count[0], 2)
   assert.equal(readString(bytes, scan.start[0]!, scan.end[0]!), 'dear')
+})
+
+test('members count in any case where that is asked for, escaped or not', () => {
+  const bytes = Buffer.from('{"Model":1,"mod\\u0045l":2,"MODELS":3,"modem":4}')
+  const folding = new ObjectScan(['model', 'Models'], { foldsCase: true })
+  folding.scan(bytes)
+  assert.deepEqual([[...folding.count], bytes.subarray(folding.start[1], folding.end[1]).toString()], [[2, 1], '3'])
+  const exact = new ObjectScan(['model', 'Models'])
+  exact.scan(bytes)
+  assert.deepEqual([...exact.count], [0, 0])
 })
 
 test('a value that is no object is valid JSON but not an object', () => {

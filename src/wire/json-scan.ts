@@ -33,6 +33,11 @@ export interface Span {
   readonly end: number
 }
 
+export interface ScanOptions {
+  readonly noticed?: readonly string[]
+  readonly foldsCase?: boolean
+}
+
 /**
  * Scans objects for a fixed set of members. One instance is reused for many texts; `start`, `end` and `count` hold
  * the outcome of the last scan. Not re-entrant.
@@ -54,13 +59,17 @@ export class ObjectScan {
   private readonly keys: readonly Buffer[]
   /** One bit per length that a key has: most members of a text are ruled out by it. */
   private readonly lengths: number
+  /** The names in small letters where `Name` is to count as `name`; else null. */
+  private readonly folded: readonly string[] | null
   private depthMax = DEPTH_MAX
   private bytes: Uint8Array = new Uint8Array()
   private limit = 0
 
-  /** Of the `noticed` members it is only told that one is there. */
-  constructor(keys: readonly string[], noticed: readonly string[] = []) {
-    this.keys = [...keys, ...noticed].map((key) => Buffer.from(key))
+  /** Of the `noticed` members it is only told that one is there. `foldsCase`: members count in whatever case they are written. */
+  constructor(keys: readonly string[], { noticed = [], foldsCase = false }: ScanOptions = {}) {
+    const names = [...keys, ...noticed]
+    this.folded = foldsCase ? names.map((name) => name.toLowerCase()) : null
+    this.keys = names.map((name) => Buffer.from(name))
     this.lengths = this.keys.reduce((bits, key) => bits | (1 << Math.min(key.length, LENGTH_BIT_MAX)), 0)
     this.start = new Int32Array(keys.length)
     this.end = new Int32Array(keys.length)
@@ -134,6 +143,7 @@ export class ObjectScan {
       // An escaped key may still spell one of ours, and a parser behind us would read it so.
       if (bytes[at] === BACKSLASH) return this.indexOfEscapedKey(from, to)
     }
+    if (this.folded !== null) return this.folded.indexOf(textOf(bytes, from, to).toLowerCase())
     if (((this.lengths >>> Math.min(to - from, LENGTH_BIT_MAX)) & 1) === 0) return -1
     next: for (let index = 0; index < keys.length; index++) {
       const key = keys[index]!
@@ -146,6 +156,7 @@ export class ObjectScan {
 
   private indexOfEscapedKey(from: number, to: number): number {
     const name = Buffer.from(readString(this.bytes, from - 1, to + 1))
+    if (this.folded !== null) return this.folded.indexOf(name.toString().toLowerCase())
     return this.keys.findIndex((key) => key.equals(name))
   }
 }

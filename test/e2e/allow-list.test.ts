@@ -70,6 +70,22 @@ suite('R18: per-key model whitelist', () => {
     assert.deepEqual([told.status, told.json.model], [200, 'gpt-5-mini'], told.text)
   })
 
+  test('R18: tools and their schemas, strings with quotes and colons in them too, pass as from any key', async () => {
+    const { key } = await gateway.fund({ newKey: { model_whitelist: ['gpt-5-mini'] } })
+    const parameters = {
+      type: 'object',
+      properties: { model: { type: 'string', description: 'such as "model": \\ "a"' } },
+    }
+    const tools = [{ type: 'function', function: { name: 'car', description: 'its {"model":"gpt-5"}', parameters } }]
+    const body = { model: 'gpt-5-mini', messages: words, tools, metadata: { model: 'gpt-5' } }
+    const told = await gateway.ask('/v1/chat/completions', { key, body })
+    assert.equal(told.status, 200, told.text)
+    const claude = { name: 'car', input_schema: parameters, description: 'a: b' }
+    const own = await gateway.fund({ newKey: { model_whitelist: ['claude-opus-4-7'] } })
+    const message = { model: 'claude-opus-4-7', max_tokens: 9, messages: words, tools: [claude] }
+    assert.equal((await gateway.ask('/v1/messages', { key: own.key, body: message })).status, 200)
+  })
+
   test('R18: a list is changed and taken away from the next request on', async () => {
     const { key, hash } = await gateway.fund({ newKey: { model_whitelist: ['gpt-5'] } })
     const status = async (id: string) => (await gateway.ask(...chatOf(id, key))).status

@@ -1,5 +1,5 @@
 import { GatewayError } from '#base/errors.ts'
-import { ObjectScan } from '#wire/json-scan.ts'
+import { ObjectScan, readValue } from '#wire/json-scan.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Found } from './selection.ts'
 
@@ -36,8 +36,9 @@ const CHOOSING = [
 const HOLDING = ['tools', 'plugins', 'provider', 'extra_body', 'providerOptions', 'provider_options', 'compound_custom']
 /** Where Gemini's requests repeat the model of their path. */
 const NESTED = ['generateContentRequest', 'requests']
-const WATCHED = new Map([...CHOOSING, ...HOLDING, ...NESTED].map((name) => [name.toLowerCase(), name]))
-const SCAN = new ObjectScan([...WATCHED.values()])
+const WATCHED = [...CHOOSING, ...HOLDING, ...NESTED]
+/** There are servers to which `Model` is `model` (Go's JSON reader). */
+const SCAN = new ObjectScan(WATCHED, { foldsCase: true })
 /** A tool or a plugin that runs a model of its own choice unless it is told one. */
 const RUNS_MODELS = /image_generation|advisor|subagent|fusion|router/i
 /** A member that names a model, or several. */
@@ -57,28 +58,49 @@ export function modelsNamedIn({
 }: Pick<Parsed, 'body' | 'surface' | 'wishes'>): readonly string[] {
   SCAN.scan(body)
   const repeated = SCAN.count.findIndex((count) => count > 1)
-  if (repeated >= 0) throw twice([...WATCHED.values()][repeated]!)
-  const fields = JSON.parse(body.toString('utf8')) as Readonly<Record<string, unknown>>
+  if (repeated >= 0) throw twice(WATCHED[repeated]!)
   const followed = wishes?.models ?? []
   const found: string[] = []
-  for (const [name, value] of Object.entries(fields)) {
-    const watched = WATCHED.get(name.toLowerCase())
-    if (watched === undefined) continue
-    // There are servers to which `Model` is `model` (Go's JSON reader).
-    if (watched !== name) throw twice(watched)
+  for (const [index, name] of WATCHED.entries()) {
+    if (!SCAN.has(index) || (surface !== 'gemini' && (name === 'model' || NESTED.includes(name)))) continue
+    // Only these are made values of: a body may be large.
+    const value = readValue(body, SCAN.start[index]!, SCAN.end[index]!)
+    if (membersOf(value) !== writtenMembers(body, SCAN.start[index]!, SCAN.end[index]!)) throw twice(name)
     // One of those that may not be used is passed over like any that is not there (R68).
     if (FOLLOWED.includes(name)) found.push(...textsOf(value).filter((each) => !followed.includes(each)))
     else if (name === 'preset') found.push(...textsOf(value).map((slug) => `@preset/${slug}`))
     else if (HOLDING.includes(name)) search(name, value, found, 0)
     else if (surface === 'gemini') found.push(...textsOf(value).map((model) => model.replace(/^models\//, '')))
-    else if (name !== 'model' && !NESTED.includes(name)) found.push(...textsOf(value))
+    else found.push(...textsOf(value))
   }
   return found
 }
 
-/** A member that a parser may read in two ways. */
+/** Members of a value, at any depth. */
+function membersOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  const members = Object.values(value)
+  return members.reduce((sum: number, each) => sum + membersOf(each), Array.isArray(value) ? 0 : members.length)
+}
+
+const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a]
+
+/** The same of its text, where one that is there twice counts twice: each has a colon that is in no string. */
+function writtenMembers(body: Buffer, start: number, end: number): number {
+  let members = 0
+  let isInString = false
+  for (let at = start; at < end; at++) {
+    const byte = body[at]
+    if (isInString && byte === BACKSLASH) at++
+    else if (byte === QUOTE) isInString = !isInString
+    else if (byte === COLON && !isInString) members++
+  }
+  return members
+}
+
+/** A member that parsers may read in two ways. */
 const twice = (name: string): GatewayError =>
-  new GatewayError('invalid_request', `The member "${name}" occurs more than once, or is spelt in another way.`, {
+  new GatewayError('invalid_request', `The member "${name}" occurs more than once, in one case or in another.`, {
     param: name,
   })
 
