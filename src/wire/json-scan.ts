@@ -1,31 +1,30 @@
+import {
+  CLOSE_ARRAY,
+  COLON,
+  COMMA,
+  DEPTH_MAX,
+  ESCAPES,
+  JsonDepthError,
+  JsonError,
+  OPEN_ARRAY,
+  OPEN_OBJECT,
+  QUOTE,
+  skipPlainWords,
+  skipSpace,
+  skipString,
+  skipValue,
+} from './json-skip.ts'
+
 /**
  * Reads JSON bytes without building values: validates the whole text (RFC 8259) and notes where the values of chosen
  * top-level members stand. Passthrough edits those spans in place, because JSON.parse -> stringify would reorder
  * integer-like keys and round big numbers (design.md section 4).
  */
 
-/** No text is followed deeper than this, whatever the caller allows. */
-const DEPTH_MAX = 4096
-
-const QUOTE = 0x22
 const BACKSLASH = 0x5c
-const OPEN_OBJECT = 0x7b
 const CLOSE_OBJECT = 0x7d
-const OPEN_ARRAY = 0x5b
-const CLOSE_ARRAY = 0x5d
-const COMMA = 0x2c
-const COLON = 0x3a
 
-export class JsonError extends Error {
-  readonly offset: number
-  constructor(what: string, offset: number) {
-    super(what)
-    this.offset = offset
-  }
-}
-
-/** Thrown for nesting beyond the caller's bound, which is a different complaint from a syntax error. */
-export class JsonDepthError extends JsonError {}
+export { JsonDepthError, JsonError, skipPlainWords }
 
 /** Where a member's value stands: `[start, end)`; start is -1 when the member is absent. */
 export interface Span {
@@ -85,12 +84,12 @@ export class ObjectScan {
     this.depthMax = Math.min(depthMax, DEPTH_MAX)
     this.bytes = bytes
     this.limit = to
-    letterEscaped = false
+    ESCAPES.found = false
     const at = skipSpace(bytes, from, to)
     const behind = bytes[at] === OPEN_OBJECT && at < to ? this.readMembers(at) : skipValue(bytes, at, to, this.depthMax)
     const rest = skipSpace(bytes, behind, to)
     this.bytes = EMPTY
-    this.escaped = letterEscaped
+    this.escaped = ESCAPES.found
     if (rest !== to) throw new JsonError('unexpected text behind the value', rest)
     return this.open >= 0
   }
@@ -214,188 +213,4 @@ export function isObject(bytes: Uint8Array, start: number): boolean {
 
 export function isArray(bytes: Uint8Array, start: number): boolean {
   return bytes[start] === OPEN_ARRAY
-}
-
-/** Compact JSON has no space anywhere, so that case is short enough to be inlined. */
-function skipSpace(bytes: Uint8Array, from: number, to: number): number {
-  return from < to && bytes[from]! > 0x20 ? from : skipSpaces(bytes, from, to)
-}
-
-function skipSpaces(bytes: Uint8Array, from: number, to: number): number {
-  let at = from
-  while (at < to) {
-    const byte = bytes[at]!
-    if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) break
-    at++
-  }
-  return at
-}
-
-/** Returns the offset behind the value at `from`. `depthLeft` counts the containers that may still be opened. */
-function skipValue(bytes: Uint8Array, from: number, to: number, depthLeft: number): number {
-  if (from >= to) throw new JsonError('unexpected end', from)
-  const first = bytes[from]!
-  if (first === QUOTE) return skipString(bytes, from, to)
-  if (first === OPEN_OBJECT || first === OPEN_ARRAY) return skipContainer(bytes, from, to, depthLeft)
-  if (first === 0x2d || (first >= 0x30 && first <= 0x39)) return skipNumber(bytes, from, to)
-  if (first === 0x74) return skipWord(bytes, from, to, 'true')
-  if (first === 0x66) return skipWord(bytes, from, to, 'false')
-  if (first === 0x6e) return skipWord(bytes, from, to, 'null')
-  throw new JsonError('unexpected character', from)
-}
-
-/** One byte per open container; scanning is synchronous and never re-entered, so that one stack serves all. */
-const STACK = new Uint8Array(DEPTH_MAX)
-
-/** Iterative, with one byte of stack per level, so that hostile nesting costs nothing but its own bound. */
-function skipContainer(bytes: Uint8Array, from: number, to: number, depthMax: number): number {
-  const stack = STACK
-  let depth = 0
-  let at = from
-  for (;;) {
-    const opened = bytes[at] === OPEN_OBJECT
-    if (opened || bytes[at] === OPEN_ARRAY) {
-      if (depth >= depthMax) throw new JsonDepthError('nested too deeply', at)
-      stack[depth++] = opened ? 1 : 0
-      at = skipSpace(bytes, at + 1, to)
-      if (at < to && bytes[at] === (opened ? CLOSE_OBJECT : CLOSE_ARRAY)) {
-        at++
-        depth--
-      } else {
-        if (opened) at = skipKey(bytes, at, to)
-        continue
-      }
-    } else {
-      at = skipValue(bytes, at, to, 0)
-    }
-    for (;;) {
-      if (depth === 0) return at
-      at = skipSpace(bytes, at, to)
-      const inObject = stack[depth - 1] === 1
-      const next = at < to ? bytes[at] : -1
-      if (next === COMMA) {
-        at = skipSpace(bytes, at + 1, to)
-        if (inObject) at = skipKey(bytes, at, to)
-        break
-      }
-      if (next !== (inObject ? CLOSE_OBJECT : CLOSE_ARRAY)) throw new JsonError('expected a comma or an end', at)
-      at++
-      depth--
-    }
-  }
-}
-
-function skipKey(bytes: Uint8Array, from: number, to: number): number {
-  if (from >= to || bytes[from] !== QUOTE) throw new JsonError('expected a key', from)
-  const colon = skipSpace(bytes, skipString(bytes, from, to), to)
-  if (colon >= to || bytes[colon] !== COLON) throw new JsonError('expected a colon', colon)
-  return skipSpace(bytes, colon + 1, to)
-}
-
-/** Strings shorter than this are looked at byte by byte: a word-wise start would cost more than it saves. */
-const WORDS_FROM = 64
-
-function skipString(bytes: Uint8Array, from: number, to: number): number {
-  let at = from + 1
-  let wordsFrom = at + WORDS_FROM
-  for (;;) {
-    if (at >= to) throw new JsonError('unterminated string', from)
-    if (at >= wordsFrom) {
-      at = skipPlainWords(bytes, at, to)
-      wordsFrom = at + WORDS_FROM
-      continue
-    }
-    const byte = bytes[at]!
-    if (byte === QUOTE) return at + 1
-    if (byte === BACKSLASH) at = skipEscape(bytes, at, to)
-    else if (byte < 0x20) throw new JsonError('control character in a string', at)
-    else at++
-  }
-}
-
-/**
- * Skips bytes that are no quote, no backslash and no control character, four at a time (the classic zero-byte test on
- * 32-bit words): prompts are long strings, and looking at each of their bytes is most of what a scan costs.
- */
-export function skipPlainWords(bytes: Uint8Array, from: number, to: number): number {
-  let at = from
-  while (((bytes.byteOffset + at) & 3) !== 0) {
-    if (at >= to || !isPlain(bytes[at]!)) return at
-    at++
-  }
-  const words = wordsOf(bytes)
-  let index = (bytes.byteOffset + at) >> 2
-  const end = (bytes.byteOffset + to) >> 2
-  for (; index < end; index++) {
-    const word = words[index]!
-    const quotes = word ^ 0x22222222
-    const backslashes = word ^ 0x5c5c5c5c
-    const found =
-      ((quotes - 0x01010101) & ~quotes) | ((backslashes - 0x01010101) & ~backslashes) | ((word - 0x20202020) & ~word)
-    if ((found & 0x80808080) !== 0) break
-  }
-  at = (index << 2) - bytes.byteOffset
-  while (at < to && isPlain(bytes[at]!)) at++
-  return at
-}
-
-const isPlain = (byte: number): boolean => byte !== QUOTE && byte !== BACKSLASH && byte >= 0x20
-
-let wordsBuffer: ArrayBufferLike | null = null
-let words: Int32Array = new Int32Array(0)
-
-/** The whole underlying buffer as words; kept for the buffer looked at last. */
-function wordsOf(bytes: Uint8Array): Int32Array {
-  if (bytes.buffer !== wordsBuffer) {
-    wordsBuffer = bytes.buffer
-    words = new Int32Array(bytes.buffer, 0, bytes.buffer.byteLength >> 2)
-  }
-  return words
-}
-
-/** Set by `skipEscape`; scanning is synchronous, so that one variable serves all. */
-let letterEscaped = false
-
-function skipEscape(bytes: Uint8Array, at: number, to: number): number {
-  const kind = at + 1 < to ? bytes[at + 1]! : 0
-  if (kind === 0x75) {
-    letterEscaped = true
-    if (at + 6 > to) throw new JsonError('bad escape', at)
-    for (let digit = at + 2; digit < at + 6; digit++) {
-      const byte = bytes[digit]! | 0x20
-      if (!((byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x66))) throw new JsonError('bad escape', at)
-    }
-    return at + 6
-  }
-  // " \ / b f n r t
-  if (kind === QUOTE || kind === BACKSLASH || kind === 0x2f || kind === 0x62 || kind === 0x66) return at + 2
-  if (kind === 0x6e || kind === 0x72 || kind === 0x74) return at + 2
-  throw new JsonError('bad escape', at)
-}
-
-function skipNumber(bytes: Uint8Array, from: number, to: number): number {
-  let at = bytes[from] === 0x2d ? from + 1 : from
-  if (at < to && bytes[at] === 0x30) at++
-  else at = skipDigits(bytes, at, to)
-  if (at < to && bytes[at] === 0x2e) at = skipDigits(bytes, at + 1, to)
-  if (at < to && (bytes[at]! | 0x20) === 0x65) {
-    at++
-    if (at < to && (bytes[at] === 0x2b || bytes[at] === 0x2d)) at++
-    at = skipDigits(bytes, at, to)
-  }
-  return at
-}
-
-function skipDigits(bytes: Uint8Array, from: number, to: number): number {
-  let at = from
-  while (at < to && bytes[at]! >= 0x30 && bytes[at]! <= 0x39) at++
-  if (at === from) throw new JsonError('expected a digit', at)
-  return at
-}
-
-function skipWord(bytes: Uint8Array, from: number, to: number, word: string): number {
-  for (let at = 0; at < word.length; at++) {
-    if (from + at >= to || bytes[from + at] !== word.charCodeAt(at)) throw new JsonError('unexpected word', from)
-  }
-  return from + word.length
 }
