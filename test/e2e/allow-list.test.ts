@@ -18,7 +18,7 @@ before(async () => {
       routing: { list_exact_aliases: true },
       models: [
         model('gpt-5-mini'),
-        { ...model('claude-opus-4-7'), vendor: 'anthropic', capabilities: ['reasoning'] },
+        { ...model('claude-opus-4-7'), vendor: 'anthropic', capabilities: ['reasoning', 'tools'] },
         { ...model('gpt-5'), fallbacks: ['gpt-5-mini'] },
       ] as unknown as object,
       routes: [
