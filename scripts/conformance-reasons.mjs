@@ -21,7 +21,7 @@ export const REASONS = [
   },
   {
     invariants: ['accepted'],
-    pattern: /meets what the request or its group asks of one/,
+    pattern: /meets what the request(, its key)? or its group asks of one/,
     kind: 'choice',
     reason: "The request's own `max_price` is below the price of the only backend: refused, as OpenRouter does.",
   },
