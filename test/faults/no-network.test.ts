@@ -71,6 +71,7 @@ suite('R65: without a network', { skip }, () => {
     const { code, output, sought } = await runAlone(['--test', '--test-concurrency=1', ...paths])
     assert.equal(code, 0, output.slice(-4000))
     assert.deepEqual([...new Set(sought.filter((line) => !LOOPBACK.test(line)))], [])
-    assert.ok(sought.length > 100, 'the log works')
+    // Each file has a gateway and its mocks, that is some connections at least.
+    assert.ok(sought.length > 2 * paths.length, `the log works: ${sought.length}`)
   })
 })
