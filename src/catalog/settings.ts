@@ -66,6 +66,8 @@ export interface BackendSettings {
   readonly caps: { readonly rpm: number | null; readonly concurrency: number | null }
   /** The upstream's model list is read regularly and applied (R56). */
   readonly autoSync: boolean
+  /** Decimal text by which a list price is multiplied to tell what the operator pays (R93); null: 1. */
+  readonly costFactor: string | null
   /** Fields of later features, as written. */
   readonly extra: Readonly<Record<string, unknown>>
 }
@@ -153,5 +155,7 @@ export interface GroupSettings {
   /** Demands on backends (R65); empty: none. */
   readonly regions: readonly string[]
   readonly dataPolicy: readonly string[]
+  /** Decimal text by which the charged price is multiplied (R93); null: 1. */
+  readonly chargeFactor: string | null
   readonly extra: Readonly<Record<string, unknown>>
 }

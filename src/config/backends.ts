@@ -143,7 +143,8 @@ export function readBackend(
     force: entry.extra?.force ?? {},
     caps: { rpm: entry.rpm || null, concurrency: entry.concurrency || null },
     autoSync: entry.auto_sync ?? false,
-    extra: pick(entry, ['extra', 'label', 'cost_factor']),
+    costFactor: entry.cost_factor ?? null,
+    extra: pick(entry, ['extra', 'label']),
   }
 }
 

@@ -17,11 +17,9 @@ export const PENDING: readonly string[] = [
   'usage_tracking.max_records_in_memory',
   'cors.allowed_origins',
   'models[].free_tier',
-  'routes[].factor',
   'backends.*.billing_domain',
   'backends.*.rpm',
   'backends.*.concurrency',
-  'backends.*.cost_factor',
 ]
 
 const PATTERNS = PENDING.map((path) => {

@@ -59,7 +59,7 @@ const route = z.strictObject({
   weight: z.number().min(0, 'must not be negative').optional(),
   price: price.optional(),
   price_override: price.optional(),
-  factor: feature.decimal.optional(),
+  factor: feature.factor.optional(),
   default_params: anything.optional(),
   max_context: count.optional(),
   min_tier: text.optional(),
@@ -99,7 +99,7 @@ const backend = z.strictObject({
   label: text.optional(),
   ...feature.backendRouting,
   extra: z.looseObject({ force: anything.optional() }).optional(),
-  cost_factor: amount.optional(),
+  cost_factor: feature.factor.optional(),
   auto_sync: z.boolean().optional(),
 })
 

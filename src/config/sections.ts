@@ -119,7 +119,7 @@ export function readRoute(route: RouteFile, path: string, embedding: boolean, fa
     maxContext: route.max_context || null,
     minTier: route.min_tier ?? null,
     factor: route.factor ?? null,
-    extra: pick(route, ['factor', 'default_params', 'max_context', 'min_tier']),
+    extra: pick(route, ['default_params', 'max_context', 'min_tier']),
   }
 }
 
@@ -147,6 +147,7 @@ export function readGroups(file: ConfigFile, routes: readonly RouteSettings[]): 
     fallbacks: group.fallbacks ?? [],
     regions: group.regions ?? [],
     dataPolicy: group.data_policy ?? [],
+    chargeFactor: group.charge_factor ?? null,
     extra: pick(group, ['label', 'description']),
   })
   for (const id of [DEFAULT_GROUP, ...routes.map(({ group }) => group)]) groups[id] ??= read({})

@@ -45,7 +45,7 @@ function book(gateway: Gateway, seen: Seen, outcome: Outcome | undefined): Promi
   endLimits(gateway, seen, usage)
   const cost = usage && tally ? tally.costOf(usage) : null
   if (outcome === 'complete') measureSpeed(gateway, seen, usage)
-  const row = rowOf(seen, outcome, usage, cost?.nano ?? null)
+  const row = rowOf(seen, outcome, usage, cost)
   gateway.capture?.append(row)
   if (!seen.hold?.metered) {
     gateway.requestLog.append(row)

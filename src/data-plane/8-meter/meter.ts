@@ -25,7 +25,13 @@ const both = (own: Cost | null, extra: Cost | null): Cost | null =>
   own &&
   (extra === null
     ? own
-    : { pico: own.pico + extra.pico, nano: own.nano + extra.nano, lines: [...own.lines, ...extra.lines] })
+    : {
+        pico: own.pico + extra.pico,
+        nano: own.nano + extra.nano,
+        listNano: own.listNano + extra.listNano,
+        meteredNano: own.meteredNano + extra.meteredNano,
+        lines: [...own.lines, ...extra.lines],
+      })
 
 function meterOne(parsed: Parsed, plan: Plan, answer: Answer): Tally {
   const price = answer.target.route.price
@@ -63,7 +69,7 @@ function pricing(price: Price | null): (usage: Usage) => Cost | null {
   let last: { usage: Usage; cost: Cost } | null = null
   return (usage) => {
     if (price === null) return null
-    if (price.source === 'reported') return reportedCost(usage)
+    if (price.source === 'reported') return reportedCost(usage, price)
     if (last?.usage !== usage) last = { usage, cost: costOf(usage, price) }
     return last.cost
   }
