@@ -4,6 +4,7 @@
  */
 import { accountContract } from './contract-accounts.ts'
 import type { Harness } from './contract-books.ts'
+import { growthContract } from './contract-growth.ts'
 import { ledgerContract } from './contract-ledger.ts'
 import { limitContract } from './contract-limits.ts'
 import { responseContract } from './contract-responses.ts'
@@ -13,6 +14,7 @@ import { sealContract } from './contract-seals.ts'
 /** Registers the whole contract for one engine. */
 export function storeContract(harness: Harness): void {
   ledgerContract(harness)
+  growthContract(harness)
   accountContract(harness)
   rowContract(harness)
   responseContract(harness)

@@ -76,7 +76,7 @@ function answered(exchange = exchangeOf()): Required<Omit<Seen, 'error' | 'breac
     render: null,
   }
   const selection = selectionOf([target.route])
-  const hold = { metered: true, amountNano: 5n, outputTokensMax: null }
+  const hold = { metered: true, amountNano: 5n, outputTokensMax: null, watchedTokens: null }
   const tally = meter(parsed, plan, answer)
   return { exchange, caller: callerOf(), parsed, selection, plan, hold, report, answer, tally }
 }

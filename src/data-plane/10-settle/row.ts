@@ -116,6 +116,8 @@ function statusOf(seen: Seen, outcome: Outcome | undefined): Status {
         error_code: breach && Object.hasOwn(ERRORS, breach.code) ? breach.code : 'upstream_unavailable',
         error_message: breach ? failureText(breach.status, breach.upstreamType, breach.upstreamCode) : null,
       }
+    case 'out_of_funds':
+      return { ...OK, status: 'rejected', error_code: breach!.code, error_message: breach!.message }
     case 'complete':
     case undefined:
       return OK
