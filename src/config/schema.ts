@@ -159,6 +159,7 @@ export const fileSchema = z.strictObject({
         .string()
         .regex(/^[A-Z]{3}$/, 'expected a currency code such as USD')
         .optional(),
+      bill_empty: z.boolean().optional(),
       ...feature.payments,
     })
     .optional(),

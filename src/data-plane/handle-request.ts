@@ -40,7 +40,7 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const hold = (seen.hold = await reserve(gateway, caller, exchange, plan))
     const report = (seen.report = new Report(plan.losses))
     const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold, report))
-    const tally = (seen.tally = meter(parsed, plan, answer))
+    const tally = (seen.tally = meter(parsed, plan, answer, gateway.settings.billsEmpty))
     const drainMs = gateway.settings.routing.drainOnDisconnectMs
     const guard = guardOf(gateway, caller, exchange, plan, hold)
     await reply(exchange, parsed, plan, answer, tally, settle, drainMs, guard)
