@@ -42,7 +42,7 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold, report))
     const tally = (seen.tally = meter(parsed, plan, answer, gateway.settings.billsEmpty))
     const drainMs = gateway.settings.routing.drainOnDisconnectMs
-    const guard = guardOf(gateway, caller, exchange, plan, hold)
+    const guard = guardOf(gateway, caller, exchange, plan, hold, parsed.surface)
     await reply(exchange, parsed, plan, answer, tally, settle, drainMs, guard)
   } catch (thrown) {
     seen.error = asGatewayError(thrown)

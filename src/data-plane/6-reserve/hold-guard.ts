@@ -25,10 +25,12 @@ export class HoldGuard {
   private readonly ledger: Ledger
   private readonly holder: Holder
   private readonly bound: Bound
+  private readonly surface: Surface
   /** Tokens of output that the hold pays for, all candidates together. */
   private tokens: number
 
-  constructor(ledger: Ledger, holder: Holder, bound: Bound, outputTokensMax: number) {
+  constructor(ledger: Ledger, holder: Holder, bound: Bound, outputTokensMax: number, surface: Surface) {
+    this.surface = surface
     this.ledger = ledger
     this.holder = holder
     this.bound = bound
@@ -36,8 +38,8 @@ export class HoldGuard {
     this.markBytes = this.tokens * BYTES_PER_TOKEN
   }
 
-  /** To be asked when the mark is passed. The reason to end the stream, or null: it may go on to the next mark. */
-  passed(bytes: number): HoldRefusal | null | Promise<HoldRefusal | null> {
+  /** To be asked when the mark is passed. Why the stream ends, in the words of its protocol; null: it may go on to the next mark. */
+  passed(bytes: number): Failure | null | Promise<Failure | null> {
     const missing = Math.ceil(bytes / BYTES_PER_TOKEN) - this.tokens
     const tokens = Math.max(QUANTUM_TOKENS, missing + QUANTUM_TOKENS)
     const wantNano = this.priceOf(tokens)
@@ -46,14 +48,14 @@ export class HoldGuard {
     return this.decide(result, tokens, bytes)
   }
 
-  private decide(result: HoldResult, tokens: number, bytes: number): HoldRefusal | null {
+  private decide(result: HoldResult, tokens: number, bytes: number): Failure | null {
     if (result.granted) {
       this.tokens += tokens
       this.markBytes = this.tokens * BYTES_PER_TOKEN
       return null
     }
     this.markBytes = this.tokens * CUT_BYTES_PER_TOKEN
-    return bytes > this.markBytes ? result.refusal : null
+    return bytes > this.markBytes ? fundsFailure(result.refusal, this.surface) : null
   }
 
   /** What so many more tokens cost, without the prompt again. */
@@ -65,8 +67,7 @@ export class HoldGuard {
   }
 }
 
-/** How the stream says that its money has run out, in the words of its protocol. */
-export function fundsFailure(refusal: HoldRefusal, surface: Surface): Failure {
+function fundsFailure(refusal: HoldRefusal, surface: Surface): Failure {
   const { status, openai, anthropic, gemini } = ERRORS[refusal]
   const upstreamType = surface === 'anthropic-messages' ? anthropic : surface === 'gemini' ? gemini : openai
   return { status, code: refusal, message: MESSAGES[refusal], upstreamType }

@@ -1,6 +1,7 @@
 import type { Caller } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
 import { formatUsd, type NanoUsd } from '#base/money.ts'
+import type { Surface } from '#base/protocols.ts'
 import type { Price } from '#catalog/types.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
@@ -113,8 +114,9 @@ export function guardOf(
   exchange: Exchange,
   { bound }: Plan,
   { watchedTokens }: Hold,
+  surface: Surface,
 ): HoldGuard | null {
   if (watchedTokens === null) return null
   const holder = { requestId: exchange.id, accountId: caller.account.id, keyId: caller.key?.id ?? null }
-  return new HoldGuard(ledger, holder, bound!, watchedTokens)
+  return new HoldGuard(ledger, holder, bound!, watchedTokens, surface)
 }

@@ -4,10 +4,9 @@ import { PASSTHROUGH } from '#codecs/index.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
-import { fundsFailure, type HoldGuard } from '#data-plane/6-reserve/hold-guard.ts'
+import type { HoldGuard } from '#data-plane/6-reserve/hold-guard.ts'
 import type { EventSink, StreamAnswer, StreamEnding } from '#data-plane/7-call/answer.ts'
 import { StreamBrokenError, withoutHost } from '#data-plane/failures.ts'
-import type { HoldRefusal } from '#ledger/types.ts'
 import type { Tally } from '#data-plane/8-meter/tally.ts'
 import { applyEdits, type Edit } from '#wire/splice.ts'
 import { addFacts } from './facts.ts'
@@ -129,19 +128,15 @@ export class StreamReply implements EventSink {
     if (this.isFinishing || this.tail) return
     const told = guard.passed(this.answer.reader.contentBytes)
     if (!(told instanceof Promise)) {
-      if (told !== null) this.endUnpaid(told)
+      if (told !== null) this.breakOff(told, 'out_of_funds')
       return
     }
     const { events } = this.answer
     events.pause()
     told.then(
-      (refusal) => (refusal === null ? events.resume() : this.endUnpaid(refusal)),
+      (failure) => (failure === null ? events.resume() : this.breakOff(failure, 'out_of_funds')),
       () => this.breakOff(UNKNOWN_FUNDS),
     )
-  }
-
-  private endUnpaid(refusal: HoldRefusal): void {
-    this.breakOff(fundsFailure(refusal, this.parsed.surface), 'out_of_funds')
   }
 
   onEnd(error: Error | null): void {
