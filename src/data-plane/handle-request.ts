@@ -15,6 +15,7 @@ import { reply } from './9-reply/reply.ts'
 import { settler } from './10-settle/settle.ts'
 import type { Gateway } from './gateway.ts'
 import { checkHops } from './hops.ts'
+import { claimKey, isKeyed } from './idempotent.ts'
 import { Report } from './report.ts'
 import { begun } from './seen.ts'
 
@@ -33,6 +34,10 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const address = (seen.address = admitAddress(gateway, exchange))
     const caller = (seen.caller = await authenticate(gateway, exchange))
     const parsed = (seen.parsed = await parse(gateway, exchange))
+    if (isKeyed(exchange)) {
+      seen.leading = await claimKey(gateway, caller, exchange, parsed)
+      if (seen.leading === null) return void (await settle())
+    }
     const selection = (seen.selection = resolve(gateway, caller, parsed, exchange))
     const routed = planLegs(gateway, caller, parsed, selection, exchange)
     const plan = (seen.plan = await planFaults(gateway, caller, exchange, parsed, routed))
@@ -52,4 +57,5 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     refuse(gateway, exchange, seen.error)
   }
   await settle()
+  seen.leading?.finish()
 }

@@ -33,6 +33,7 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     }
     case 'releaseExpired':
       return { accounts: (args as ArgsOf<Commands['releaseExpired']>).accountIds, keys: 'all' }
+    case 'claimIdempotencyKey':
     case 'createAccount':
     case 'setAccountTier':
     case 'createKey':

@@ -13,6 +13,7 @@ import {
   settle,
   voidHold,
 } from '#ledger/commands.ts'
+import { claimIdempotencyKey } from '#ledger/idempotency.ts'
 import { openBookings } from '#ledger/bookings.ts'
 import { removeResponse, saveResponse, sweepResponses } from '#response-state/commands.ts'
 import { saveSeals, sweepSeals } from '#seal-state/commands.ts'
@@ -27,6 +28,7 @@ export const COMMANDS = {
   void: voidHold,
   releaseExpired,
   credit,
+  claimIdempotencyKey,
   readAccountFunds,
   readKeyFunds,
   appendRows,

@@ -14,6 +14,7 @@ export interface Database {
   readonly settings: SettingTable
   readonly responses: ResponseTable
   readonly tool_seals: ToolSealTable
+  readonly idempotency_keys: IdempotencyKeyTable
   readonly schema_migrations: MigrationTable
 }
 
@@ -161,6 +162,15 @@ export interface ToolSealTable {
   bytes: number
   /** Encrypted, in base64. */
   sealed: string
+}
+
+/** Which request an account's idempotency key stands for (M5); digests only, and no answer. */
+export interface IdempotencyKeyTable {
+  account_id: string
+  key_digest: string
+  body_digest: string
+  request_id: string
+  expires_ms: number
 }
 
 export interface MigrationTable {
