@@ -140,7 +140,9 @@ export class World {
     })
     await this.settleDown()
     for (let at = 0; at < operations; at++) await this.step()
-    for (const id of this.open) this.void(id)
+    // A reservation that waited for the disk is granted only now.
+    await this.settleDown()
+    for (const id of [...this.open]) this.void(id)
     await this.settleDown()
     if (this.kind === 'sql') await this.expire()
     await this.settleDown()
@@ -264,9 +266,9 @@ export class World {
 
   /** Waits for something that waits for the writer. */
   private async through<T>(work: Promise<T>): Promise<T> {
-    let isDone = false
-    void work.finally(() => (isDone = true))
-    while (!isDone) await this.settleDown()
+    const done = new AbortController()
+    void work.finally(() => done.abort())
+    while (!done.signal.aborted) await this.settleDown()
     return work
   }
 
