@@ -131,9 +131,9 @@ function addChecks(program: Command, start: Start): void {
   withJson(config.command('print').description('Print every effective setting and where it came from.')).action(
     start(async (run) => (await import('./config.ts')).printConfig(run)),
   )
-  withJson(
-    program.command('doctor').description('Check everything the gateway needs; exit 1 names what fails.'),
-  ).action(start(async (run) => (await import('./doctor.ts')).runDoctor(run)))
+  withJson(program.command('doctor').description('Check everything the gateway needs; exit 1 names what fails.'))
+    .option('--ledger', 'only the database and its books')
+    .action(start(async (run, _, options) => (await import('./doctor.ts')).runDoctor(run, options['ledger'] === true)))
   withJson(
     program
       .command('explain <model>')

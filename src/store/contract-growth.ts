@@ -52,4 +52,29 @@ export function growthContract(harness: Harness): void {
     assert.equal((await extend(books, 'req_1', account, null, 1n)).granted, false)
     assert.equal((await books.accounts.get(account.id))!.heldNano, 0n)
   })
+
+  test('B1: verify names a charge that its row does not explain', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, 100n)
+    await ask(books, 'req_1', { account }, 10n)
+    const row = sampleRow({ request_id: 'req_1', account_id: account.id })
+    await books.ledger.settle({ requestId: 'req_1', costNano: 5n, row })
+    assert.deepEqual((await books.ledger.verify()).problems, [])
+    await harness.tamper(books.store, `update requests set charged_cost_nano = 4 where request_id = 'req_1'`)
+    assert.deepEqual((await books.ledger.verify()).problems, ['req_1: charged 5, and its row says 4.'])
+  })
+
+  test('B1: verify names an entry whose balance is not the sum so far', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, 100n)
+    const values = `'${account.id}', 'grant', 1, 7, 'x', 1`
+    await harness.tamper(
+      books.store,
+      `insert into ledger_entries (account_id, type, amount_nano, balance_after_nano, actor, created_ms) values (${values})`,
+    )
+    await harness.tamper(books.store, `update accounts set balance_nano = 101 where id = '${account.id}'`)
+    const { problems } = await books.ledger.verify()
+    assert.equal(problems.length, harness.storesHolds ? 1 : problems.length)
+    assert.ok(problems.some((problem) => /from entry \d+ on the balance is not the sum/.test(problem)))
+  })
 }

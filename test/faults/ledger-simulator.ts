@@ -142,7 +142,7 @@ export class World {
     for (let at = 0; at < operations; at++) await this.step()
     // A reservation that waited for the disk is granted only now.
     await this.settleDown()
-    for (const id of [...this.open]) this.void(id)
+    for (const id of this.open) this.void(id)
     await this.settleDown()
     if (this.kind === 'sql') await this.expire()
     await this.settleDown()
