@@ -20,12 +20,14 @@ import { UpstreamPools } from '#data-plane/7-call/pools.ts'
 import { SealStash } from '#data-plane/7-call/seal-stash.ts'
 import { createExplainer, type Explainer } from '#data-plane/explain/explain.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
+import { Replays } from '#data-plane/replays.ts'
 import { ActiveRequests, createDataPlane, registerGeminiPaths } from '#data-plane/routes.ts'
 import { RetryBudget } from '#health/retry-budget.ts'
 import { PromptCaches } from '#health/prompt-caches.ts'
 import { TargetSpeeds } from '#health/target-speed.ts'
 import { TargetHealth } from '#health/target-health.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
+import { createIdempotency } from '#ledger/idempotency.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
 import { BreakGlass } from '#limits/break-glass.ts'
 import type { SharedCounts } from '#limits/types.ts'
@@ -129,6 +131,8 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const gateway: Gateway = Object.assign(new LiveSettings(current), {
     ...shared,
     ledger,
+    idempotency: createIdempotency(store),
+    replays: new Replays(),
     requestLog,
     limits,
     requests,

@@ -70,6 +70,7 @@ export const ERRORS = {
     'INVALID_ARGUMENT',
     'invalid_request',
   ),
+  idempotency_key_reused: invalid,
   api_key_in_query: invalid,
   model_not_embedding: invalid,
   model_not_chat: invalid,
@@ -105,6 +106,8 @@ export const ERRORS = {
   method_not_allowed: row(405, 'invalid_request_error', 'invalid_request_error', 'INVALID_ARGUMENT', 'invalid_request'),
   request_timeout: row(408, 'invalid_request_error', 'timeout_error', 'DEADLINE_EXCEEDED', 'timeout', true),
   state_conflict: conflict,
+  idempotency_answered: conflict,
+  idempotency_in_progress: { ...conflict, retry: true },
   /** The response is kept by an upstream that this request does not reach (R3). */
   'responses.state_route_unavailable': conflict,
   request_too_large: row(413, 'invalid_request_error', 'request_too_large', 'INVALID_ARGUMENT', 'payload_too_large'),

@@ -1,3 +1,4 @@
+import { factorOf } from '#base/factors.ts'
 import type { Protocol } from '#base/protocols.ts'
 import type { BackendSettings } from './settings.ts'
 import { isDatedAzure } from '#providers/cloud-paths.ts'
@@ -38,6 +39,7 @@ export function buildBackend(
     dataPolicy: settings.dataPolicy,
     ...(settings.paramRules.length === 0 ? {} : { paramRules: settings.paramRules }),
     ...(settings.probe && { probe: settings.probe }),
+    ...(settings.costFactor === null ? {} : { costFactor: factorOf(settings.costFactor) }),
     ...(Object.keys(settings.force).length === 0 ? {} : { force: settings.force }),
     enabled: settings.enabled && SERVED_ADAPTERS.has(preset.adapter) && apiUrl !== '' && hasAccess(settings, aws),
   }
@@ -72,6 +74,7 @@ export function simulatedBackend(timeouts: Timeouts, url: string): Backend {
     force: {},
     caps: { rpm: null, concurrency: null },
     autoSync: false,
+    costFactor: null,
     extra: {},
   }
   return buildBackend('simulator', settings, timeouts, url)

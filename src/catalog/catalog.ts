@@ -1,13 +1,14 @@
+import { factorOf, ONE_PPM, timesFactor, withFactors } from '#base/factors.ts'
 import { FREE_GROUP } from '#base/free-group.ts'
 import type { Protocol } from '#base/protocols.ts'
-import type { CatalogSettings, RouteSettings } from './settings.ts'
+import type { CatalogSettings, GroupSettings, RouteSettings } from './settings.ts'
 import { cloudProtocols } from '#providers/cloud-paths.ts'
 import { findPreset } from '#providers/presets.ts'
 import { SIMULATOR_MODELS } from '#simulator/models.ts'
 import { buildBackend } from './build-backend.ts'
 import { DEFAULT_GROUP } from './kinds.ts'
 import { buildModel, modelFromReference, modelFromSimulator } from './build-model.ts'
-import { isFree, scaledPrice, toPrice } from './price.ts'
+import { isFree, toPrice } from './price.ts'
 import { findReference, referenceModels } from './reference.ts'
 import type { Backend, Catalog, CatalogSource, Group, Model, Price, Route, Timeouts } from './types.ts'
 
@@ -34,7 +35,7 @@ export function buildCatalog(settings: BuildSettings, { simulatorUrl, nowMs }: C
     backends.set(id, buildBackend(id, backend, settings.timeouts, simulatorUrl))
   }
   const groups = new Map<string, Group>()
-  for (const [id, group] of Object.entries(catalog.groups)) groups.set(id, { id, ...group })
+  for (const [id, group] of Object.entries(catalog.groups)) groups.set(id, buildGroup(id, group))
   const draft = new Draft(catalog, backends, settings.timeouts, nowMs)
   for (const model of catalog.models) draft.models.set(model.id, buildModel(model, catalog.fallbackPrice, nowMs))
   for (const route of catalog.routes) draft.addConfigured(route)
@@ -42,6 +43,12 @@ export function buildCatalog(settings: BuildSettings, { simulatorUrl, nowMs }: C
   const { tiers = [] } = catalog
   return { generatedMs: nowMs, models: draft.models, backends, groups, tiers, routes: draft.sortedRoutes() }
 }
+
+const buildGroup = (id: string, { chargeFactor, ...group }: GroupSettings): Group => ({
+  id,
+  ...group,
+  ...(chargeFactor === null ? {} : { chargeFactor: factorOf(chargeFactor) }),
+})
 
 /** Collects models and routes while a catalog is built. */
 class Draft {
@@ -71,7 +78,7 @@ class Draft {
     const model = this.models.get(route.model) ?? this.addReference(route.model)
     if (model === undefined) return
     const price = route.price ? toPrice(route.price, 'route') : model.price
-    this.add(model, route, price !== null && route.factor !== null ? scaledPrice(price, route.factor) : price)
+    this.add(model, route, price)
   }
 
   private addReference(id: string): Model | undefined {
@@ -130,13 +137,20 @@ class Draft {
       priority: settings.priority,
       weight: settings.weight,
       active: settings.active,
-      price,
+      price: price && this.factored(price, settings),
       defaultParams: settings.defaultParams,
       maxContext: settings.maxContext,
       ...(minTier === undefined ? {} : { minTier }),
       ...(settings.quantization === null ? {} : { quantization: settings.quantization }),
       ...(limits && { timeouts: { ...this.globalTimeouts, ...backend.timeouts, ...limits } }),
     })
+  }
+
+  /** R93: a route's own factor stands upon that of its group. */
+  private factored(price: Price, { backend, group, factor }: RouteSettings): Price {
+    const { costFactor = ONE_PPM } = this.backends.get(backend)!
+    const ofGroup = factorOf(this.settings.groups[group]?.chargeFactor ?? null)
+    return withFactors(price, costFactor, timesFactor(ofGroup, factorOf(factor)))
   }
 
   sortedRoutes(): Map<string, readonly Route[]> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import { timesFactor } from '#base/factors.ts'
 import type { PriceNumbers } from './settings.ts'
-import type { Price } from './types.ts'
+import type { Price, PriceTier } from './types.ts'
 
 /** Characters of the digest: enough to tell the prices of one gateway apart, short enough for a receipt. */
 const VERSION_LENGTH = 12
@@ -8,6 +9,25 @@ const VERSION_LENGTH = 12
 /** Numbers with the source they came from; the version depends on the numbers only, so a reload does not change it. */
 export function toPrice(numbers: PriceNumbers, source: Price['source'], updatedAt: string | null = null): Price {
   return { ...numbers, source, version: priceVersion(numbers), updatedAt }
+}
+
+/** What an account sees of a price: the list price times its factor, half a pico-dollar rounded up. */
+export function chargedPrice(price: Price): Price {
+  if (!price.factors) return price
+  const { charged } = price.factors
+  const of = (value: bigint): bigint => timesFactor(value, charged)
+  const all = <T extends PriceTier | Price>(part: T): T => ({
+    ...part,
+    input: of(part.input),
+    output: of(part.output),
+    cacheRead: part.cacheRead === null ? null : of(part.cacheRead),
+    cacheWrite: part.cacheWrite === null ? null : of(part.cacheWrite),
+    cacheWrite1h: part.cacheWrite1h === null ? null : of(part.cacheWrite1h),
+    reasoning: part.reasoning === null ? null : of(part.reasoning),
+    image: part.image === null ? null : of(part.image),
+    request: part.request === null ? null : of(part.request),
+  })
+  return { ...all(price), tiers: price.tiers.map(all) }
 }
 
 function priceVersion(numbers: PriceNumbers): string {
@@ -29,29 +49,3 @@ export const isFree = (price: PriceNumbers): boolean =>
       part.request,
     ].every((value) => value === null || value === 0n),
   )
-
-/**
- * A price times a decimal factor (`1.25`), exactly but for one rounding of each number, half up, to whole pico-USD. A price that
- * only the upstream knows stays unknown.
- */
-export function scaledPrice(price: Price, factor: string): Price {
-  if (price.source === 'reported') return price
-  const [whole = '0', fraction = ''] = factor.split('.')
-  const multiplier = BigInt(whole + fraction)
-  const unit = 10n ** BigInt(fraction.length)
-  const times = (value: bigint): bigint => (value * multiplier * 2n + unit) / (unit * 2n)
-  const orNull = (value: bigint | null): bigint | null => (value === null ? null : times(value))
-  const scaled = <Rates extends Omit<PriceNumbers, 'tiers'>>(rates: Rates): Rates => ({
-    ...rates,
-    input: times(rates.input),
-    output: times(rates.output),
-    cacheRead: orNull(rates.cacheRead),
-    cacheWrite: orNull(rates.cacheWrite),
-    cacheWrite1h: orNull(rates.cacheWrite1h),
-    reasoning: orNull(rates.reasoning),
-    image: orNull(rates.image),
-    request: orNull(rates.request),
-  })
-  const { source: _source, version: _version, updatedAt, ...numbers } = price
-  return toPrice({ ...scaled(numbers), tiers: price.tiers.map(scaled) }, 'route', updatedAt)
-}

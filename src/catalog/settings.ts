@@ -68,6 +68,8 @@ export interface BackendSettings {
   readonly autoSync: boolean
   /** Absent: nobody asks whether it works (R71). */
   readonly probe?: BackendProbe
+  /** Decimal text by which a list price is multiplied to tell what the operator pays (R93); null: 1. */
+  readonly costFactor: string | null
   /** Fields of later features, as written. */
   readonly extra: Readonly<Record<string, unknown>>
 }
@@ -172,5 +174,7 @@ export interface GroupSettings {
   /** Demands on backends (R65); empty: none. */
   readonly regions: readonly string[]
   readonly dataPolicy: readonly string[]
+  /** Decimal text by which the charged price is multiplied (R93); null: 1. */
+  readonly chargeFactor: string | null
   readonly extra: Readonly<Record<string, unknown>>
 }

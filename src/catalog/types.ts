@@ -1,3 +1,4 @@
+import type { Factors } from '#base/factors.ts'
 import type { PicoUsd } from '#base/money.ts'
 import type { BreakGlassRule, Strategy } from './settings.ts'
 import type { Protocol } from '#base/protocols.ts'
@@ -20,9 +21,11 @@ export interface Price {
   /** Identifies the price in receipts: a short digest of its numbers. */
   readonly version: string
   readonly updatedAt: string | null
+  /** Where the operator pays or charges something else than this list price (R93); absent: both are the list price. */
+  readonly factors?: Factors
 }
 
-export interface PriceTier extends Omit<Price, 'tiers' | 'source' | 'version' | 'updatedAt'> {
+export interface PriceTier extends Omit<Price, 'tiers' | 'source' | 'version' | 'updatedAt' | 'factors'> {
   readonly aboveInputTokens: number
 }
 
@@ -172,6 +175,8 @@ export interface Backend {
   readonly force?: Readonly<Record<string, unknown>>
   /** As of a model, and applied before its own. */
   readonly paramRules?: readonly ParamRule[]
+  /** What the operator pays of a list price, in parts per million (R93); absent: all of it. */
+  readonly costFactor?: bigint
   /** How it is asked whether it works (R71); absent: it is not. */
   readonly probe?: BackendProbe
 }
@@ -205,6 +210,8 @@ export interface Group {
   readonly regions: readonly string[]
   /** What a backend must promise about data (R65). */
   readonly dataPolicy: readonly string[]
+  /** By which the prices of its routes are multiplied, in parts per million (R93); absent: 1. */
+  readonly chargeFactor?: bigint
 }
 
 /** Model x backend x group, with the upstream's own name of the model. */

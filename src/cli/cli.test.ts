@@ -180,6 +180,7 @@ describe('the data folder', () => {
     assert.equal(found.ok, true)
     assert.equal(found.catalog.status, 'ok')
     assert.equal(found.ledger.status, 'ok')
+    assert.deepEqual(Object.keys(await json('doctor', '--ledger')), ['ok', 'config', 'data_dir', 'database', 'ledger'])
     assert.ok((await json('config', 'print'))['server.port'])
     assert.ok((await json('providers', 'list')).some((one: { type: string }) => one.type === 'openai'))
     assert.ok((await json('catalog', 'list')).length > 0)

@@ -5,19 +5,20 @@ import type { Run } from './program.ts'
 
 /**
  * Checks everything a gateway needs, in the order in which one thing depends on another, and goes on where it can: one run
- * names every failing item. Exit 1 when any failed (R109).
+ * names every failing item. Exit 1 when any failed (R109). `--ledger` asks nothing but the books (B1).
  */
 export async function runDoctor(run: Run, options: Record<string, unknown> = {}): Promise<number> {
   const { finding: config, loaded } = checkConfig(run)
   const findings: Record<string, Finding> = { config }
+  const onlyLedger = options['ledger'] === true
   if (loaded) {
-    findings['backends'] = checkBackends(loaded.settings)
-    if (options['offline'] !== true) findings['providers'] = await checkProviders(loaded.settings)
+    if (!onlyLedger) findings['backends'] = checkBackends(loaded.settings)
+    if (!onlyLedger && options['offline'] !== true) findings['providers'] = await checkProviders(loaded.settings)
     findings['data_dir'] = checkDataDir(loaded.settings)
     // Without its folder there is no database to check, and one failing item is named once.
     if (!findings['data_dir'].failed) Object.assign(findings, await checkStore(loaded.settings))
   }
-  findings['catalog'] = await checkCatalog(run, loaded)
+  if (!onlyLedger) findings['catalog'] = await checkCatalog(run, loaded)
   const failed = Object.entries(findings).filter(([, finding]) => finding.failed)
   const ok = failed.length === 0
   if (run.json) run.out(json({ ok, ...Object.fromEntries(Object.entries(findings).map(strip)) }))

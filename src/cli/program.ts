@@ -141,6 +141,7 @@ function addChecks(program: Command, start: Start): void {
     start(async (run) => (await import('./config.ts')).printConfig(run)),
   )
   withJson(program.command('doctor').description('Check everything the gateway needs; exit 1 names what fails.'))
+    .option('--ledger', 'only the database and its books')
     .option('--offline', 'do not ask the providers')
     .action(start(async (run, _, options) => (await import('./doctor.ts')).runDoctor(run, options)))
   withJson(program.command('migrate').description('Bring the database up to date; every start does so too.')).action(

@@ -143,8 +143,9 @@ export function readBackend(
     force: entry.extra?.force ?? {},
     caps: { rpm: entry.rpm || null, concurrency: entry.concurrency || null },
     autoSync: entry.auto_sync ?? false,
+    costFactor: entry.cost_factor ?? null,
     ...readProbe(entry, preset, path, findings),
-    extra: pick(entry, ['extra', 'label', 'cost_factor']),
+    extra: pick(entry, ['extra', 'label']),
   }
 }
 

@@ -1,3 +1,5 @@
+import { factorOf, timesFactor } from '#base/factors.ts'
+import { formatPricePerMillion } from '#base/money.ts'
 import { isEmbedding } from '#catalog/kinds.ts'
 import { findReference } from '#catalog/reference.ts'
 import { findPreset, SERVED_ADAPTERS } from '#providers/presets.ts'
@@ -43,6 +45,7 @@ export function readCatalog(
   for (const [index, route] of (file.routes ?? []).entries()) {
     addRoute(route, `routes[${index}]`, known, file, backends, routes, findings)
   }
+  warnOfLosses(routes, backends, file, findings)
   const unpriced = file.unpriced?.price
   const all = [...models, ...listed]
   checkNames(Object.keys(file.backends ?? {}), all, routes, file, findings)
@@ -60,6 +63,22 @@ export function readCatalog(
     groups: readGroups(file, routes),
     tiers: (file.tiers ?? []).map(({ name }) => name),
     fallbackPrice: unpriced ? readPrice(unpriced, 'unpriced.price', findings.errors) : null,
+  }
+}
+
+/** Selling below cost is the operator's right, but seldom what was meant (R93). */
+function warnOfLosses(
+  routes: readonly RouteSettings[],
+  backends: Readonly<Record<string, BackendSettings>>,
+  file: ConfigFile,
+  findings: Findings,
+): void {
+  for (const { model, backend, group, factor } of routes) {
+    const metered = factorOf(backends[backend]?.costFactor ?? null)
+    const charged = timesFactor(factorOf(file.groups?.[group]?.charge_factor ?? null), factorOf(factor))
+    if (charged >= metered) continue
+    const text = `${formatPricePerMillion(charged)} times the list price is charged and ${formatPricePerMillion(metered)} times is paid`
+    findings.warnings.push(`routes: ${model} at ${backend} for group ${group} makes a loss: ${text}`)
   }
 }
 

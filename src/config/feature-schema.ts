@@ -11,6 +11,12 @@ const decimal = z
   .union([z.number(), z.string()], 'expected number or decimal string')
   .transform(String)
   .pipe(z.string().regex(/^\d+(\.\d+)?$/, 'expected a decimal number that is not negative'))
+/** A factor of money: exact in parts per million, and no slip of the keys. */
+const factor = decimal.pipe(
+  z
+    .string()
+    .regex(/^\d{1,3}(\.\d{1,6})?$/, 'expected a factor from 0 to 999.999999 with at most 6 digits behind the point'),
+)
 export const strategy = z.enum(STRATEGIES, `expected one of ${STRATEGIES.join(', ')}`)
 const prefixPolicy = z.enum(['strip', 'reject'], 'expected strip or reject')
 
@@ -152,6 +158,7 @@ export const group = z.strictObject({
   regions: selectors.optional(),
   data_policy: z.union([filled.transform((one) => [one]), selectors], 'expected string or list').optional(),
   limits: limitSet.optional(),
+  charge_factor: factor.optional(),
   label: z.string().optional(),
   description: z.string().optional(),
 })
@@ -194,4 +201,4 @@ export const backendRouting = {
   rpm: count.optional(),
   concurrency: count.optional(),
 }
-export { decimal }
+export { decimal, factor }

@@ -164,6 +164,7 @@ function readSettings(
     disableAuth,
     billingMode: billing?.mode ?? (disableAuth ? 'off' : 'prepaid'),
     currency: billing?.currency ?? '',
+    billsEmpty: billing?.bill_empty ?? false,
     timeouts: { connectMs: 0, ttftMs: 0, streamIdleMs: 0, totalMs: 0, requestMs: 0, ...readTimeouts(file.timeouts) },
     reservation: {
       minOutputTokens: reservation?.min_output_tokens ?? 0,

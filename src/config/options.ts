@@ -93,6 +93,12 @@ export const OPTIONS: readonly Option[] = [
     description: 'Currency of all prices and balances.',
   },
   {
+    path: 'billing.bill_empty',
+    type: 'boolean',
+    default: false,
+    description: 'Charges answers without content that end in an error or a filter.',
+  },
+  {
     path: 'reservation.min_output_tokens',
     type: 'integer',
     default: 256,

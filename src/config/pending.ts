@@ -17,7 +17,6 @@ export const PENDING: readonly string[] = [
   'usage_tracking.max_records_in_memory',
   'cors.allowed_origins',
   'models[].free_tier.threshold',
-  'backends.*.cost_factor',
 ]
 
 const PATTERNS = PENDING.map((path) => {

@@ -60,7 +60,7 @@ export const routeSchema = z.strictObject({
   weight: z.number().min(0, 'must not be negative').optional(),
   price: price.optional(),
   price_override: price.optional(),
-  factor: feature.decimal.optional(),
+  factor: feature.factor.optional(),
   default_params: anything.optional(),
   max_context: count.optional(),
   min_tier: text.optional(),
@@ -101,7 +101,7 @@ const backend = z.strictObject({
   label: text.optional(),
   ...feature.backendRouting,
   extra: z.looseObject({ force: anything.optional() }).optional(),
-  cost_factor: amount.optional(),
+  cost_factor: feature.factor.optional(),
   auto_sync: z.boolean().optional(),
 })
 
@@ -161,6 +161,7 @@ export const fileSchema = z.strictObject({
         .string()
         .regex(/^[A-Z]{3}$/, 'expected a currency code such as USD')
         .optional(),
+      bill_empty: z.boolean().optional(),
       ...feature.payments,
     })
     .optional(),

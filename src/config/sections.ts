@@ -126,7 +126,7 @@ export function readRoute(route: RouteFile, path: string, embedding: boolean, fa
     minTier: route.min_tier ?? null,
     quantization: route.quantization ?? null,
     factor: route.factor ?? null,
-    extra: pick(route, ['factor', 'default_params', 'max_context', 'min_tier']),
+    extra: pick(route, ['default_params', 'max_context', 'min_tier']),
   }
 }
 
@@ -155,6 +155,7 @@ export function readGroups(file: ConfigFile, routes: readonly RouteSettings[]): 
     regions: group.regions ?? [],
     dataPolicy: group.data_policy ?? [],
     ...readBreakGlass(group.break_glass),
+    chargeFactor: group.charge_factor ?? null,
     extra: pick(group, ['label', 'description']),
   })
   for (const id of [DEFAULT_GROUP, ...routes.map(({ group }) => group)]) groups[id] ??= read({})

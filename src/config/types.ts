@@ -30,6 +30,8 @@ export interface Settings {
   readonly disableAuth: boolean
   readonly billingMode: BillingMode
   readonly currency: string
+  /** Whether answers without content are charged that ended in an error (R91). */
+  readonly billsEmpty: boolean
   readonly timeouts: Timeouts
   readonly reservation: { readonly minOutputTokens: number; readonly defaultMaxOutput: number }
   /** Whether a parameter that a translation has to drop is told of or refused (R81). */

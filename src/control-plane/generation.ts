@@ -30,7 +30,7 @@ export function generationObject(row: RequestRow, { showBackends, billingOff }: 
     upstream_id: showBackends ? row.upstream_request_id : null,
     total_cost: usdNumber(cost),
     cache_discount: null,
-    upstream_inference_cost: usdNumberOrNull(row.list_cost_nano),
+    upstream_inference_cost: usdNumberOrNull(row.metered_cost_nano),
     created_at: new Date(row.ts_start_ms).toISOString(),
     model: row.model_id ?? row.requested_model ?? '',
     app_id: null,

@@ -6,6 +6,7 @@ import type { PromptCaches } from '#health/prompt-caches.ts'
 import type { RetryBudget } from '#health/retry-budget.ts'
 import type { TargetSpeeds } from '#health/target-speed.ts'
 import type { TargetHealth } from '#health/target-health.ts'
+import type { Idempotency } from '#ledger/idempotency.ts'
 import type { Ledger } from '#ledger/types.ts'
 import type { BreakGlass } from '#limits/break-glass.ts'
 import type { RateLimits } from '#limits/rate-limits.ts'
@@ -14,6 +15,7 @@ import type { Outbound } from '#outbound/outbound.ts'
 import type { ResponseState } from '#response-state/types.ts'
 import type { UpstreamPools } from './7-call/pools.ts'
 import type { SealStash } from './7-call/seal-stash.ts'
+import type { Replays } from './replays.ts'
 
 /** What the data plane stands on. Built once by the composition root; nothing here belongs to one request. */
 export interface Gateway {
@@ -21,6 +23,9 @@ export interface Gateway {
   readonly catalog: CatalogSource
   readonly keyRing: KeyRing
   readonly ledger: Ledger
+  /** Which requests are one and the same for their clients (M5). */
+  readonly idempotency: Idempotency
+  readonly replays: Replays
   readonly requestLog: RequestLog
   readonly limits: RateLimits
   /** What emergencies have cost (B11). */

@@ -7,7 +7,7 @@ import { resolve } from './4-resolve/resolve.ts'
 import { planFaults } from './5-plan/fault-lab.ts'
 import { planLegs } from './5-plan/legs.ts'
 import { admit } from './6-reserve/admit.ts'
-import { reserve } from './6-reserve/reserve.ts'
+import { guardOf, reserve } from './6-reserve/reserve.ts'
 import { call } from './7-call/call.ts'
 import { meter } from './8-meter/meter.ts'
 import { refuse } from './9-reply/refuse.ts'
@@ -15,6 +15,7 @@ import { reply } from './9-reply/reply.ts'
 import { settler } from './10-settle/settle.ts'
 import type { Gateway } from './gateway.ts'
 import { checkHops } from './hops.ts'
+import { claimKey, isKeyed } from './idempotent.ts'
 import { Report } from './report.ts'
 import { begun } from './seen.ts'
 
@@ -34,6 +35,10 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const address = (seen.address = admitting instanceof Promise ? await admitting : admitting)
     const caller = (seen.caller = await authenticate(gateway, exchange))
     const parsed = (seen.parsed = await parse(gateway, exchange))
+    if (isKeyed(exchange)) {
+      seen.leading = await claimKey(gateway, caller, exchange, parsed)
+      if (seen.leading === null) return void (await settle())
+    }
     const selection = (seen.selection = resolve(gateway, caller, parsed, exchange))
     const routed = planLegs(gateway, caller, parsed, selection, exchange)
     const plan = (seen.plan = await planFaults(gateway, caller, exchange, parsed, routed))
@@ -41,9 +46,10 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const hold = (seen.hold = await reserve(gateway, caller, exchange, plan))
     const report = (seen.report = new Report(plan.losses))
     const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold, report))
-    const tally = (seen.tally = meter(parsed, plan, answer))
+    const tally = (seen.tally = meter(parsed, plan, answer, gateway.settings.billsEmpty))
     const drainMs = gateway.settings.routing.drainOnDisconnectMs
-    await reply(exchange, parsed, plan, answer, tally, settle, drainMs)
+    const guard = guardOf(gateway, caller, exchange, plan, hold, parsed.surface)
+    await reply(exchange, parsed, plan, answer, tally, settle, drainMs, guard)
   } catch (thrown) {
     seen.error = asGatewayError(thrown)
     if (seen.error.code === 'internal_error')
@@ -52,4 +58,5 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     refuse(gateway, exchange, seen.error)
   }
   await settle()
+  seen.leading?.finish()
 }

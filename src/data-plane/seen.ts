@@ -9,6 +9,7 @@ import type { Plan } from './5-plan/plan.ts'
 import type { Hold } from './6-reserve/reserve.ts'
 import type { Answer } from './7-call/answer.ts'
 import type { Tally } from './8-meter/tally.ts'
+import type { Leading } from './replays.ts'
 import type { Report } from './report.ts'
 
 /**
@@ -25,6 +26,8 @@ export interface Seen {
   selection?: Selection | undefined
   plan?: Plan | undefined
   hold?: Hold | undefined
+  /** Set where others may wait for this request's answer (M5). */
+  leading?: Leading | null
   report?: Report | undefined
   answer?: Answer | undefined
   tally?: Tally | undefined
@@ -43,6 +46,7 @@ export const begun = (exchange: Exchange): Seen => ({
   selection: undefined,
   plan: undefined,
   hold: undefined,
+  leading: null,
   report: undefined,
   answer: undefined,
   tally: undefined,

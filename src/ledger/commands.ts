@@ -60,6 +60,28 @@ export const reserve: Command<ReserveArgs, HoldResult> = {
   repeatable: false,
 }
 
+/** Adds to the hold of a request over the account and the key, and renews it; or refuses and changes nothing (M2). */
+export const extendHold: Command<ReserveArgs, HoldResult> = {
+  *work(ask) {
+    const { requestId: request, accountId: account, keyId: key, expiresMs: expires } = ask
+    const { rows } = yield* run(sql.findFunds, { account, key: key ?? '' })
+    const funds = rows[0]
+    if (!funds) throw new GatewayError('not_found', `There is no account ${account}.`)
+    const verdict = judge(ask, accountFundsOf(funds), keyFundsOf(funds), ask)
+    if (!verdict.granted || verdict.amountNano === 0n) return verdict
+    const amount = verdict.amountNano
+    const [grown] = yield* runAll([step(sql.growHold, { request, amount, expires })])
+    if (grown === 0) return { granted: false, refusal: 'insufficient_balance', availableNano: 0n }
+    const steps: Step[] = [step(sql.holdOnAccount, { account, amount })]
+    if (key !== null) steps.push(step(sql.holdOnKey, { key, amount }))
+    const changes = yield* runAll(steps)
+    if (changes.includes(0)) throw new Error(`The hold of ${request} did not fit what was read before.`)
+    return verdict
+  },
+  accounts: (ask) => [ask.accountId],
+  repeatable: false,
+}
+
 /** Books a finished request exactly once: hold, balance, entry, key usage and log row in one transaction. */
 export const settle: Command<SettleArgs, SettleResult> = {
   *work(args) {

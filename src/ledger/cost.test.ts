@@ -5,7 +5,7 @@ import type { Price, PriceTier } from '#catalog/types.ts'
 import type { Usage } from '#ir/usage.ts'
 import { boundOf, costOf, outputTokensWithin } from './cost.ts'
 
-const RUNS = 100_000
+const RUNS = process.env['TRIVIUM_FAULTS'] === 'full' ? 1_000_000 : 100_000
 
 const perMillion = (text: string): bigint => parsePricePerMillion(text)!
 
@@ -151,7 +151,7 @@ for (const count of [-1, 0.5, Number.NaN, Infinity, Number.MAX_SAFE_INTEGER + 1]
 }
 
 /** R91 written down a second time, in another shape: a sum over pairs, without the code under test. */
-function oracle(counts: Usage, rates: Price): bigint {
+function oracle(counts: Usage, rates: Price): bigint[] {
   const big = (value: number | null): bigint => BigInt(value ?? 0)
   const prompt = big(counts.input) + big(counts.cacheRead) + big(counts.cacheWrite) + big(counts.cacheWrite1h)
   let active: Omit<PriceTier, 'aboveInputTokens'> = rates
@@ -164,11 +164,17 @@ function oracle(counts: Usage, rates: Price): bigint {
   pico += big(counts.cacheWrite1h) * (active.cacheWrite1h === null ? write : active.cacheWrite1h)
   if (active.reasoning === null) pico += big(counts.output) * active.output
   else pico += (big(counts.output) - big(counts.reasoning)) * active.output + big(counts.reasoning) * active.reasoning
-  const whole = pico / 1000n
-  return pico % 1000n >= 500n ? whole + 1n : whole
+  return [rounded(pico), rounded(pico, rates.factors?.metered), rounded(pico, rates.factors?.charged)]
 }
 
-test(`${RUNS} random usages and prices agree with an independent oracle, and stay within their bound`, () => {
+/** Half up, on the exact product. */
+function rounded(pico: bigint, factor = 1_000_000n): bigint {
+  const parts = pico * factor
+  const whole = parts / 1_000_000_000n
+  return parts % 1_000_000_000n >= 500_000_000n ? whole + 1n : whole
+}
+
+test(`M9: ${RUNS} random usages and prices agree with an independent oracle, and stay within their bound`, () => {
   const random = randomFrom(20_261_120)
   const count = (): number | null => (random(5) === 0 ? null : random([2, 50, 5_000, 3_000_000][random(4)]!))
   const rate = (): bigint => BigInt(random([3, 1_000, 80_000_000][random(3)]!))
@@ -185,7 +191,9 @@ test(`${RUNS} random usages and prices agree with an independent oracle, and sta
   })
   for (let at = 0; at < RUNS; at++) {
     const tiers = random(3) === 0 ? [200, 4_000].map((above) => ({ ...rates(), aboveInputTokens: above })) : []
-    const rated = price({ ...rates(), tiers })
+    const factors =
+      random(2) === 0 ? {} : { factors: { metered: BigInt(random(2_000_000)), charged: BigInt(random(2_000_000)) } }
+    const rated = price({ ...rates(), tiers, ...factors })
     const output = count()
     const reasoning = output === null || random(2) === 0 ? null : random(output + 1)
     const counts = usage({
@@ -196,8 +204,8 @@ test(`${RUNS} random usages and prices agree with an independent oracle, and sta
       output,
       reasoning,
     })
-    const { nano } = costOf(counts, rated)
-    assert.equal(nano, oracle(counts, rated), `run ${at}`)
+    const { nano, listNano, meteredNano } = costOf(counts, rated)
+    assert.deepEqual([listNano, meteredNano, nano], oracle(counts, rated), `run ${at}`)
     const prompt = (counts.input ?? 0) + (counts.cacheRead ?? 0) + (counts.cacheWrite ?? 0) + (counts.cacheWrite1h ?? 0)
     const bound = { inputTokensMax: prompt + random(3), outputTokensMax: output ?? 0, n: 1, price: rated }
     assert.ok(boundOf(bound) >= nano, `run ${at}: the bound is below the cost`)
@@ -207,7 +215,9 @@ test(`${RUNS} random usages and prices agree with an independent oracle, and sta
 test('the output that an amount pays for is the largest whose bound fits', () => {
   const random = randomFrom(7)
   for (let at = 0; at < 10_000; at++) {
-    const rated = price({ input: BigInt(random(5_000_000)), output: BigInt(1 + random(80_000_000)) })
+    const factors = random(2) === 0 ? {} : { factors: { metered: 0n, charged: BigInt(1 + random(2_000_000)) } }
+    // A thousandth of a price may round to nothing; then more tokens cost no more.
+    const rated = price({ input: BigInt(random(5_000_000)), output: BigInt(1000 + random(80_000_000)), ...factors })
     const bound = { inputTokensMax: random(5_000), n: 1 + random(4), price: rated }
     const amount = BigInt(random(2_000_000_000))
     const tokens = outputTokensWithin(amount, bound)
@@ -218,4 +228,26 @@ test('the output that an amount pays for is the largest whose bound fits', () =>
 
 test('free output is not limited by any amount', () => {
   assert.equal(outputTokensWithin(0n, { inputTokensMax: 10, n: 1, price: price({}) }), Number.MAX_SAFE_INTEGER)
+})
+
+test('M9: 100 000 calls of one token differ from one call of all of them by at most one nano-dollar a call', () => {
+  const calls = 100_000
+  for (const rate of [1n, 499n, 500n, 1499n, 150_000n]) {
+    for (const charged of [1_000_000n, 900_000n, 333_333n]) {
+      const rated = price({ input: rate, factors: { metered: 1_000_000n, charged } })
+      const apart = costOf(usage({ input: 1 }), rated).nano * BigInt(calls)
+      const together = costOf(usage({ input: calls }), rated).nano
+      const difference = apart > together ? apart - together : together - apart
+      assert.ok(difference <= BigInt(calls), `${rate} times ${charged}: ${difference}`)
+    }
+  }
+})
+
+test('R93: factors apply to the exact sum, before the one rounding', () => {
+  const rated = price({ input: perMillion('1'), factors: { metered: 800_000n, charged: 900_000n } })
+  const { listNano, meteredNano, nano } = costOf(usage({ input: 1_000_000 }), rated)
+  assert.deepEqual([listNano, meteredNano, nano], [1_000_000_000n, 800_000_000n, 900_000_000n])
+  // 600 pico-USD are 1 nano-USD; half of them are none, and would be one when the rounded amount were halved.
+  const half = price({ input: 600n, factors: { metered: 500_000n, charged: 500_000n } })
+  assert.deepEqual(costOf(usage({ input: 1 }), half).nano, 0n)
 })

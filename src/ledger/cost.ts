@@ -1,3 +1,4 @@
+import { ONE_PPM } from '#base/factors.ts'
 import type { NanoUsd, PicoUsd } from '#base/money.ts'
 import { reportedUsd, roundToNano } from '#base/money.ts'
 import type { Price, PriceTier } from '#catalog/types.ts'
@@ -19,11 +20,17 @@ export interface CostLine {
   readonly pico: PicoUsd
 }
 
+/** One usage in three amounts (R93). They differ only where the operator set factors. */
 export interface Cost {
+  /** At the vendor's public price, exact. */
   readonly pico: PicoUsd
-  /** `pico` rounded half up, once (R91). */
+  /** What the account pays: rounded half up, once (R91). */
   readonly nano: NanoUsd
-  /** Only classes that were used. */
+  /** `pico` rounded. */
+  readonly listNano: NanoUsd
+  /** What the operator pays. */
+  readonly meteredNano: NanoUsd
+  /** At list prices. Only classes that were used. */
   readonly lines: readonly CostLine[]
 }
 
@@ -58,11 +65,23 @@ export const REPORTED_PRICE: Price = {
 }
 
 /** The cost that the upstream reported; null when it reported none. */
-export function reportedCost({ costUsd }: Usage): Cost | null {
+export function reportedCost({ costUsd }: Usage, { factors }: Price = REPORTED_PRICE): Cost | null {
   if (costUsd === undefined) return null
-  const nano = reportedUsd(costUsd)
-  return { pico: nano * 1000n, nano, lines: [] }
+  const listNano = reportedUsd(costUsd)
+  const pico = listNano * 1000n
+  // What is reported is what the operator paid: its discounts are in it.
+  const nano = factors ? factoredNano(pico, factors.charged) : listNano
+  return { pico, nano, listNano, meteredNano: listNano, lines: [] }
 }
+
+const NANO_PPM = 1000n * ONE_PPM
+
+/** A factor is applied to the exact sum, before the one rounding (R93). */
+const factoredNano = (pico: PicoUsd, factor: bigint): NanoUsd => (pico * factor + NANO_PPM / 2n) / NANO_PPM
+
+/** Rounded as a charge is. */
+const chargedNano = (pico: PicoUsd, { factors }: Price): NanoUsd =>
+  factors ? factoredNano(pico, factors.charged) : roundToNano(pico)
 
 type Rates = Omit<PriceTier, 'aboveInputTokens'>
 
@@ -93,7 +112,11 @@ export function costOf(told: Usage, price: Price, images = 0): Cost {
   add(lines, 'request', rates.request === null ? 0 : 1, rates.request ?? 0n)
   let pico = 0n
   for (const entry of lines) pico += entry.pico
-  return { pico, nano: roundToNano(pico), lines }
+  const listNano = roundToNano(pico)
+  const { factors } = price
+  if (!factors) return { pico, nano: listNano, listNano, meteredNano: listNano, lines }
+  const meteredNano = factoredNano(pico, factors.metered)
+  return { pico, nano: factoredNano(pico, factors.charged), listNano, meteredNano, lines }
 }
 
 /** Only what is charged for, at the plain prices: it is not told what of it came from a cache. */
@@ -107,7 +130,7 @@ function billedUsage(usage: Usage, { input, output }: NonNullable<Usage['billed'
  */
 export function boundOf(bound: BoundInput): NanoUsd {
   const { fixed, each } = boundParts(bound)
-  return roundToNano(fixed + BigInt(checked(bound.outputTokensMax)) * each)
+  return chargedNano(fixed + BigInt(checked(bound.outputTokensMax)) * each, bound.price)
 }
 
 /**
@@ -116,8 +139,11 @@ export function boundOf(bound: BoundInput): NanoUsd {
  */
 export function outputTokensWithin(amount: NanoUsd, bound: Omit<BoundInput, 'outputTokensMax'>): number {
   const { fixed, each } = boundParts(bound)
+  const charged = bound.price.factors?.charged ?? ONE_PPM
+  // Nothing of it is charged for.
+  if (charged === 0n) return Number.MAX_SAFE_INTEGER
   // Half-up rounding: the bound fits as long as it stays below the amount and a half.
-  const room = amount * 1000n + 499n - fixed
+  const room = (amount * NANO_PPM + NANO_PPM / 2n - 1n) / charged - fixed
   if (room < 0n) return -1
   if (each === 0n) return Number.MAX_SAFE_INTEGER
   const tokens = room / each

@@ -56,6 +56,8 @@ export interface FundsBook {
   /** Waits for current entries. Undefined for what does not exist. Throws store_unavailable. */
   load(accountId: string, keyId: string | null): Promise<[AccountEntry | undefined, KeyEntry | null | undefined]>
   hold(account: AccountEntry, key: KeyEntry | null, amountNano: bigint): void
+  /** Adds to a hold. */
+  grow(account: AccountEntry, key: KeyEntry | null, amountNano: bigint): void
   release(account: AccountEntry, key: KeyEntry | null, amountNano: bigint): void
   /** Takes a charge off current entries. The booking is queued in the same turn. */
   charge(account: AccountEntry, key: KeyEntry | null, chargedNano: bigint, starts: PeriodStarts): void
@@ -132,6 +134,7 @@ export function createFundsBook(store: Store, warmMax: number = FUNDS_WARM_MAX):
       }
     },
     hold: (account, key, amountNano) => add(account, key, amountNano, 1),
+    grow: (account, key, amountNano) => add(account, key, amountNano, 0),
     release: (account, key, amountNano) => add(account, key, -amountNano, -1),
     charge(account, key, chargedNano, starts) {
       account.funds.balanceNano -= chargedNano

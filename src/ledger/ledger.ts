@@ -33,15 +33,22 @@ export function createLedger(
   const { holdTtlMs = HOLD_TTL_MS, now = Date.now } = options
   let fresh = store.engine === 'sqlite'
 
+  const argsOf = ({ requestId, accountId, keyId, wantNano, floorNano }: HoldAsk) => {
+    const nowMs = now()
+    const expiresMs = nowMs + holdTtlMs
+    return { requestId, accountId, keyId, wantNano, floorNano, nowMs, expiresMs, ...periodStarts(nowMs) }
+  }
+
   return {
     reserve(ask: HoldAsk): Promise<HoldResult> {
       checkAsk(ask)
       fresh = false
-      const nowMs = now()
-      const { requestId, accountId, keyId, wantNano, floorNano } = ask
-      const expiresMs = nowMs + holdTtlMs
-      const hold = { requestId, accountId, keyId, wantNano, floorNano, nowMs, expiresMs, ...periodStarts(nowMs) }
-      return store.execute('reserve', hold)
+      return store.execute('reserve', argsOf(ask))
+    },
+
+    extend(ask: HoldAsk): Promise<HoldResult> {
+      checkAsk(ask)
+      return store.execute('extendHold', argsOf(ask))
     },
 
     settle({ requestId, costNano, row }: Settlement): Promise<SettleResult> {

@@ -5,7 +5,7 @@ export interface OpenHold {
   readonly requestId: string
   readonly account: AccountEntry
   readonly key: KeyEntry | null
-  readonly amountNano: bigint
+  amountNano: bigint
   /** Another hold with the same mark. */
   next: OpenHold | undefined
 }

@@ -25,6 +25,8 @@ import { compareBook } from './verify.ts'
 
 const isCurrent = ({ account, key }: OpenHold): boolean => account.current && key?.current !== false
 
+const NO_HOLD: HoldResult = { granted: false, refusal: 'insufficient_balance', availableNano: 0n }
+
 type Book = NonNullable<Store['book']>
 
 /** The ledger over a store that one process owns. `now` gives milliseconds since the epoch. Throws for a shared store. */
@@ -73,6 +75,7 @@ export function createSingleNodeLedger(
       const key = ask.keyId === null ? null : book.key(ask.keyId)
       return account && key !== undefined ? admit(ask, account, key) : reserveCold(ask)
     },
+    extend: growerOf(book, holds, () => startsAt(now())),
     settle(settlement) {
       const hold = holds.get(settlement.requestId)
       const work = workOf(settlement, now(), hold)
@@ -98,6 +101,35 @@ export function createSingleNodeLedger(
     heldOf: book.heldOf,
     heldOfKey: book.heldOfKey,
     close: async () => {},
+  }
+}
+
+/** Adds to open holds, by the same rules as a reservation. */
+function growerOf(book: FundsBook, holds: OpenHolds, starts: () => PeriodStarts): RecoverableLedger['extend'] {
+  const grow = (ask: HoldAsk, hold: OpenHold): HoldResult => {
+    const { account, key } = hold
+    const verdict = judge(ask, account.funds, key && key.funds, starts())
+    if (verdict.granted) {
+      hold.amountNano += verdict.amountNano
+      book.grow(account, key, verdict.amountNano)
+    }
+    return verdict
+  }
+  const growCold = async (ask: HoldAsk): Promise<HoldResult> => {
+    for (let loads = 0; loads < READS_PER_REQUEST_MAX; loads++) {
+      await book.load(ask.accountId, ask.keyId)
+      // It may have ended meanwhile.
+      const hold = holds.get(ask.requestId)
+      if (!hold) return NO_HOLD
+      if (isCurrent(hold)) return grow(ask, hold)
+    }
+    throw storeUnavailable(`The funds of ${ask.accountId} never settle.`)
+  }
+  return (ask) => {
+    checkAsk(ask)
+    const hold = holds.get(ask.requestId)
+    if (!hold) return NO_HOLD
+    return isCurrent(hold) ? grow(ask, hold) : growCold(ask)
   }
 }
 

@@ -52,6 +52,13 @@ export const insertHold = statement<'request' | 'account' | 'key' | 'amount' | '
   }),
 )
 
+export const growHold = statement<'request' | 'amount' | 'expires'>()((db, param) =>
+  db
+    .updateTable('holds')
+    .set({ amount_nano: sql<bigint>`amount_nano + ${param('amount')}`, expires_ms: param('expires') })
+    .where('request_id', '=', param('request')),
+)
+
 export const takeHold = statement<'request'>()((db, param) =>
   db.deleteFrom('holds').where('request_id', '=', param('request')).returning(['account_id', 'key_id', 'amount_nano']),
 )

@@ -22,6 +22,7 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     case 'removeKey':
       return { accounts: [], keys: { hash: (args as ArgsOf<Commands['updateKey' | 'removeKey']>).hash } }
     case 'reserve':
+    case 'extendHold':
     case 'settle': {
       const { accountId, keyId } = args as ArgsOf<Commands['reserve' | 'settle']>
       return { accounts: oneOrNone(accountId), keys: oneOrNone(keyId) }
@@ -32,6 +33,7 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     }
     case 'releaseExpired':
       return { accounts: (args as ArgsOf<Commands['releaseExpired']>).accountIds, keys: 'all' }
+    case 'claimIdempotencyKey':
     case 'createAccount':
     case 'setAccountTier':
     case 'createKey':

@@ -47,6 +47,11 @@ export interface SettleResult {
 export interface Ledger {
   /** Answers at once where the funds are in memory (record 9); then a thrown error is thrown at once as well. */
   reserve(ask: HoldAsk): HoldResult | Promise<HoldResult>
+  /**
+   * Adds to an open hold, or refuses and changes nothing (M2). Without a hold it refuses with `insufficient_balance`. Answers
+   * at once where `reserve` does.
+   */
+  extend(ask: HoldAsk): HoldResult | Promise<HoldResult>
   settle(settlement: Settlement): Promise<SettleResult>
   /** Releases the hold, books nothing, writes the log row. Does nothing to the money when there is no hold. */
   void(requestId: string, row: RequestRow): Promise<void>

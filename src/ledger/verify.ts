@@ -5,6 +5,8 @@ import type { PeriodSums } from './periods.ts'
 
 /** Entries of the book that are compared at once, so that a check does not fill the queue. */
 const COMPARED_AT_ONCE_MAX = 100
+/** Charges that are told one by one; more are of the same kind. */
+const UNEXPLAINED_TOLD_MAX = 100
 
 export interface Verification {
   readonly accounts: number
@@ -55,13 +57,45 @@ export async function verify({ read }: Store): Promise<Verification> {
   for (const row of keys) {
     if (row.held_nano !== row.sum_nano) problems.push(`${row.key_id}: held ${row.held_nano}, holds ${row.sum_nano}.`)
   }
-  problems.push(...(await misplaced(read)))
+  problems.push(...(await misplaced(read)), ...(await brokenChains(read)), ...(await unexplained(read)))
   return {
     accounts: booked.length,
     entries: booked.reduce((sum, row) => sum + row.entries, 0),
     openHolds: held.reduce((sum, row) => sum + row.open, 0),
     problems,
   }
+}
+
+/** Every entry names the balance behind it: a gap or a change in the middle shows, even where the sums are right. */
+async function brokenChains(read: Store['read']): Promise<string[]> {
+  const sums = read
+    .selectFrom('ledger_entries')
+    .select(['seq', 'account_id', 'balance_after_nano'])
+    .select(sql<bigint>`cast(sum(amount_nano) over (partition by account_id order by seq) as bigint)`.as('sum_nano'))
+    .as('e')
+  const broken = await read
+    .selectFrom(sums)
+    .select('e.account_id')
+    .select(sql<number>`min(e.seq)`.as('seq'))
+    .whereRef('e.balance_after_nano', '<>', 'e.sum_nano')
+    .groupBy('e.account_id')
+    .execute()
+  return broken.map(({ account_id, seq }) => `${account_id}: from entry ${seq} on the balance is not the sum.`)
+}
+
+/** A charge and the row that explains it tell the same amount. Rows may be gone by now; then nothing contradicts. */
+async function unexplained(read: Store['read']): Promise<string[]> {
+  const rows = await read
+    .selectFrom('ledger_entries as e')
+    .innerJoin('requests as r', 'r.request_id', 'e.request_id')
+    .select(['e.request_id', 'e.amount_nano', 'r.charged_cost_nano'])
+    .where('e.type', '=', 'usage')
+    .where(sql<boolean>`r.charged_cost_nano is null or r.charged_cost_nano <> -e.amount_nano`)
+    .limit(UNEXPLAINED_TOLD_MAX)
+    .execute()
+  return rows.map(
+    (row) => `${row.request_id}: charged ${-row.amount_nano}, and its row says ${row.charged_cost_nano ?? 'nothing'}.`,
+  )
 }
 
 async function misplaced(read: Store['read']): Promise<string[]> {

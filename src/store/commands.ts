@@ -3,7 +3,17 @@
  * is therefore its composition root, and the one place of the store that knows the folders above it.
  */
 import { createAccount, createKey, removeKey, setAccountStatus, setAccountTier, updateKey } from '#accounts/commands.ts'
-import { credit, readAccountFunds, readKeyFunds, releaseExpired, reserve, settle, voidHold } from '#ledger/commands.ts'
+import {
+  credit,
+  extendHold,
+  readAccountFunds,
+  readKeyFunds,
+  releaseExpired,
+  reserve,
+  settle,
+  voidHold,
+} from '#ledger/commands.ts'
+import { claimIdempotencyKey } from '#ledger/idempotency.ts'
 import { openBookings } from '#ledger/bookings.ts'
 import { removeResponse, saveResponse, sweepResponses } from '#response-state/commands.ts'
 import { saveSeals, sweepSeals } from '#seal-state/commands.ts'
@@ -14,10 +24,12 @@ import { putSetting, swapSetting } from './settings.ts'
 
 export const COMMANDS = {
   reserve,
+  extendHold,
   settle,
   void: voidHold,
   releaseExpired,
   credit,
+  claimIdempotencyKey,
   readAccountFunds,
   readKeyFunds,
   appendRows,

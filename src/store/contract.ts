@@ -4,6 +4,8 @@
  */
 import { accountContract } from './contract-accounts.ts'
 import type { Harness } from './contract-books.ts'
+import { growthContract } from './contract-growth.ts'
+import { idempotencyContract } from './contract-idempotency.ts'
 import { ledgerContract } from './contract-ledger.ts'
 import { limitContract } from './contract-limits.ts'
 import { responseContract } from './contract-responses.ts'
@@ -14,6 +16,8 @@ import { settingContract } from './contract-settings.ts'
 /** Registers the whole contract for one engine. */
 export function storeContract(harness: Harness): void {
   ledgerContract(harness)
+  growthContract(harness)
+  idempotencyContract(harness)
   accountContract(harness)
   rowContract(harness)
   responseContract(harness)

@@ -217,6 +217,18 @@ const toolSealTables = (engine: Engine): readonly string[] => [
   'create index tool_seals_expiry on tool_seals (expires_ms)',
 ]
 
+const idempotencyTables = (engine: Engine): readonly string[] => [
+  table(engine, 'idempotency_keys', [
+    'account_id text not null',
+    'key_digest text not null',
+    'body_digest text not null',
+    'request_id text not null',
+    'expires_ms bigint not null',
+    'primary key (account_id, key_digest)',
+  ]),
+  'create index idempotency_keys_expiry on idempotency_keys (account_id, expires_ms)',
+]
+
 export const MIGRATIONS: readonly Migration[] = [
   { id: 1, name: 'accounts and keys', statements: accountTables },
   { id: 2, name: 'holds and ledger', statements: ledgerTables },
@@ -257,4 +269,5 @@ export const MIGRATIONS: readonly Migration[] = [
       'create index limit_counts_expiry on limit_counts (expires_ms)',
     ],
   },
+  { id: 11, name: 'idempotency keys', statements: idempotencyTables },
 ]

@@ -15,6 +15,7 @@ export interface Database {
   readonly responses: ResponseTable
   readonly tool_seals: ToolSealTable
   readonly limit_counts: LimitCountTable
+  readonly idempotency_keys: IdempotencyKeyTable
   readonly schema_migrations: MigrationTable
 }
 
@@ -171,6 +172,15 @@ export interface ToolSealTable {
   bytes: number
   /** Encrypted, in base64. */
   sealed: string
+}
+
+/** Which request an account's idempotency key stands for (M5); digests only, and no answer. */
+export interface IdempotencyKeyTable {
+  account_id: string
+  key_digest: string
+  body_digest: string
+  request_id: string
+  expires_ms: number
 }
 
 export interface MigrationTable {

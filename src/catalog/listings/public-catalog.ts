@@ -1,3 +1,4 @@
+import { ONE_PPM } from '#base/factors.ts'
 import { formatPriceEach, formatPricePerMillion, type PicoUsd } from '#base/money.ts'
 import type { Protocol } from '#base/protocols.ts'
 import type { Catalog, Price, PriceTier, Route } from '#catalog/types.ts'
@@ -27,13 +28,27 @@ export interface PricingProfile {
   readonly reasoning: string | null
   readonly image: string | null
   readonly request: string | null
-  readonly tiers: readonly (Omit<PricingProfile, 'currency' | 'tiers' | 'source' | 'version' | 'updated_at'> & {
+  readonly tiers: readonly (Pick<PricingProfile, PriceClass> & {
     readonly above_input_tokens: number
   })[]
   readonly source: Price['source']
   readonly version: string
   readonly updated_at: string | null
+  /** The vendor's public price, where the account pays another (R93). */
+  readonly list?: Pick<PricingProfile, PriceClass>
+  /** How much less than that it pays, in percent; negative: more. */
+  readonly saving_percent?: string
 }
+
+type PriceClass =
+  | 'input'
+  | 'output'
+  | 'cache_read'
+  | 'cache_write'
+  | 'cache_write_1h'
+  | 'reasoning'
+  | 'image'
+  | 'request'
 
 export interface PublicModel {
   readonly id: string
@@ -101,7 +116,7 @@ const publicFilter = ({ routeGroups }: PublicCatalogQuery): ListingFilter => ({
 })
 
 function publicItem(
-  { model, routes, price }: ListedModel,
+  { model, routes, price, listPrice }: ListedModel,
   prefixes: ReadonlyMap<string, readonly string[]>,
   cheaper: ReadonlyMap<string, readonly string[]>,
   currency: string,
@@ -115,7 +130,7 @@ function publicItem(
     vendor: vendorSlug(model),
     context_window: model.contextWindow,
     max_tokens: model.maxOutput,
-    pricing_profile: price && pricingProfile(price, currency),
+    pricing_profile: price && { ...pricingProfile(price, currency), ...savingOf(listPrice) },
     tags: model.tags,
     route_groups: groups,
     protocols,
@@ -190,6 +205,13 @@ export function pricingProfile(price: Price, currency = 'USD'): PricingProfile {
     version: price.version,
     updated_at: price.updatedAt,
   }
+}
+
+/** What stands beside a price that is not the list price; the percent is that of every class. */
+function savingOf(list: Price | null): Pick<PricingProfile, 'list' | 'saving_percent'> {
+  if (!list?.factors || list.factors.charged === ONE_PPM) return {}
+  // Parts per million to percent: four digits behind the point.
+  return { list: priceClasses(list), saving_percent: formatPricePerMillion((ONE_PPM - list.factors.charged) * 100n) }
 }
 
 const priceClasses = (price: Price | PriceTier) => ({

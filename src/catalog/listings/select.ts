@@ -1,5 +1,6 @@
 import { GatewayError } from '#base/errors.ts'
 import { reachesTier } from '#base/tiers.ts'
+import { chargedPrice } from '#catalog/price.ts'
 import type { Catalog, Model, Price, Route } from '#catalog/types.ts'
 
 export const MODEL_KINDS = ['all', 'llm', 'image', 'audio', 'embedding'] as const
@@ -24,8 +25,10 @@ export interface ListingFilter {
 export interface ListedModel {
   readonly model: Model
   readonly routes: readonly Route[]
-  /** What the first of those routes charges; null is unpriced. */
+  /** What an account pays at the first of those routes; null is unpriced. */
   readonly price: Price | null
+  /** The vendor's public price there (R93). */
+  readonly listPrice: Price | null
 }
 
 /** `default, FREE,,free` -> {default, free}; null (all groups) when nothing is named (R48). */
@@ -66,7 +69,7 @@ function vendorForms(catalog: Catalog, listed: readonly ListedModel[]): readonly
     for (const route of routes) {
       const name = route.upstreamModel
       if (route.backend.type !== 'openrouter' || !name.includes('/') || catalog.models.has(name)) continue
-      if (!forms.has(name)) forms.set(name, { model: { ...model, id: name }, routes: [route], price: route.price })
+      if (!forms.has(name)) forms.set(name, { model: { ...model, id: name }, routes: [route], ...pricesOf(route) })
     }
   }
   return [...forms.values()]
@@ -82,8 +85,13 @@ function findOwn(catalog: Catalog, id: string, filter: ListingFilter): ListedMod
     if (filter.publicOnly && catalog.groups.get(group)?.public === false) return false
     return groups === null || groups.has(group.toLowerCase())
   })
-  return routes.length === 0 ? undefined : { model, routes, price: routes[0]!.price }
+  return routes.length === 0 ? undefined : { model, routes, ...pricesOf(routes[0]!) }
 }
+
+const pricesOf = ({ price }: Route): Pick<ListedModel, 'price' | 'listPrice'> => ({
+  price: price && chargedPrice(price),
+  listPrice: price,
+})
 
 const lowerCasedSets = new WeakMap<ReadonlySet<string>, ReadonlySet<string>>()
 

@@ -35,7 +35,9 @@ function exchangeOf(headers: Record<string, string> = {}, rest: Partial<Exchange
 }
 
 /** What all steps have brought about when a whole answer is there. */
-function answered(exchange = exchangeOf()): Required<Omit<Seen, 'error' | 'breach' | 'address' | 'admission'>> {
+function answered(
+  exchange = exchangeOf(),
+): Required<Omit<Seen, 'error' | 'breach' | 'address' | 'admission' | 'leading'>> {
   const model = modelOf('m')
   const parsed = parsedOf()
   const route = routeOf(model, backendOf('b'), { upstreamModel: 'inner' })
@@ -76,7 +78,7 @@ function answered(exchange = exchangeOf()): Required<Omit<Seen, 'error' | 'breac
     render: null,
   }
   const selection = selectionOf([target.route])
-  const hold = { metered: true, amountNano: 5n, outputTokensMax: null }
+  const hold = { metered: true, amountNano: 5n, outputTokensMax: null, watchedTokens: null }
   const tally = meter(parsed, plan, answer)
   return { exchange, caller: callerOf(), parsed, selection, plan, hold, report, answer, tally }
 }
@@ -110,13 +112,15 @@ test('the same keys whatever the outcome, and none without a value', () => {
 
 test('a complete answer is told with what it used and cost', () => {
   const usage = { input: 1, cacheRead: 0, cacheWrite: null, cacheWrite1h: null, output: 2, reasoning: null }
-  const row = rowOf(answered(), 'complete', { ...usage, source: 'estimated' }, 7n)
+  const costs = { pico: 7000n, nano: 7n, listNano: 9n, meteredNano: 8n, lines: [] }
+  const row = rowOf(answered(), 'complete', { ...usage, source: 'estimated' }, costs)
   assert.deepEqual([row.status, row.status_code, row.error_code], ['ok', 200, null])
   assert.deepEqual(
     [row.tokens_input, row.tokens_cache_read, row.tokens_cache_write, row.tokens_output],
     [1, 0, null, 2],
   )
-  assert.deepEqual([row.usage_source, row.list_cost_nano, row.charged_cost_nano], ['estimated', 7n, 7n])
+  assert.equal(row.usage_source, 'estimated')
+  assert.deepEqual([row.list_cost_nano, row.metered_cost_nano, row.charged_cost_nano], [9n, 8n, 7n])
   assert.deepEqual([row.model_id, row.upstream_model, row.backend_id, row.response_id], ['m', 'inner', 'b', 'resp'])
   assert.deepEqual([row.finish_reason, row.tool_calls_count, row.price_version], ['stop', 1, 'v1'])
   assert.deepEqual([row.attempts.length, row.warnings[0]?.path, row.upstream_request_id], [1, '/max_tokens', 'up'])

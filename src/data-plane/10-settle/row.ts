@@ -1,6 +1,6 @@
 import { ERRORS, type GatewayError } from '#base/errors.ts'
 import { adapterOf } from '#base/protocols.ts'
-import type { NanoUsd } from '#base/money.ts'
+import type { Cost } from '#ledger/cost.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { RequestRow } from '#observe/request-row.ts'
 import { UpstreamError } from '#data-plane/failures.ts'
@@ -18,7 +18,7 @@ const METHOD_CHARACTERS_MAX = 16
  * The log row of a request, from whatever steps it reached. The same keys always (R101). One literal without spreads,
  * because every request builds one.
  */
-export function rowOf(seen: Seen, outcome: Outcome | undefined, usage: Usage | null, cost: NanoUsd | null): RequestRow {
+export function rowOf(seen: Seen, outcome: Outcome | undefined, usage: Usage | null, cost: Cost | null): RequestRow {
   const { exchange, caller, plan, answer, tally, selection } = seen
   const { headers } = exchange.request
   const latencyMs = Math.round(performance.now() - exchange.startedAt)
@@ -72,9 +72,9 @@ export function rowOf(seen: Seen, outcome: Outcome | undefined, usage: Usage | n
     tokens_output: usage?.output ?? null,
     tokens_reasoning: usage?.reasoning ?? null,
     usage_source: usage?.source ?? 'none',
-    list_cost_nano: cost,
-    metered_cost_nano: cost,
-    charged_cost_nano: seen.hold?.metered ? (cost ?? 0n) : null,
+    list_cost_nano: cost?.listNano ?? null,
+    metered_cost_nano: cost?.meteredNano ?? null,
+    charged_cost_nano: seen.hold?.metered ? (cost?.nano ?? 0n) : null,
     absorbed_cost_nano: null,
     price_version: tally?.price?.version ?? null,
     attempts: attemptsOf(seen),
@@ -116,6 +116,8 @@ function statusOf(seen: Seen, outcome: Outcome | undefined): Status {
         error_code: breach && Object.hasOwn(ERRORS, breach.code) ? breach.code : 'upstream_unavailable',
         error_message: breach ? failureText(breach.status, breach.upstreamType, breach.upstreamCode) : null,
       }
+    case 'out_of_funds':
+      return { ...OK, status: 'rejected', error_code: breach!.code, error_message: breach!.message }
     case 'complete':
     case undefined:
       return OK

@@ -48,7 +48,7 @@ function book(gateway: Gateway, seen: Seen, outcome: Outcome | undefined): Promi
   const cost = usage && tally ? tally.costOf(usage) : null
   const glass = seen.answer?.glass?.end(cost?.nano ?? 0n)
   if (outcome === 'complete') measureSpeed(gateway, seen, usage)
-  const row = rowOf(seen, outcome, usage, cost?.nano ?? null)
+  const row = rowOf(seen, outcome, usage, cost)
   gateway.capture?.append(row)
   const booked = bookRow(gateway, seen, cost?.nano ?? null, row)
   return ended || glass ? Promise.all([booked, ended, glass]) : booked

@@ -1,5 +1,6 @@
+import { ONE_PPM, withFactors } from '#base/factors.ts'
 import { GatewayError } from '#base/errors.ts'
-import type { Backend, Catalog, Model, Route } from '#catalog/types.ts'
+import type { Backend, Catalog, Group, Model, Price, Route } from '#catalog/types.ts'
 import { REPORTED_PRICE } from '#ledger/cost.ts'
 import type { Scope } from './scope.ts'
 import type { Found } from './selection.ts'
@@ -17,12 +18,12 @@ export function atBackend(scope: Scope, backend: Backend, name: string): Found |
   if (name === '' || climbs(name)) return null
   const { catalog, group } = scope
   const known = routeAt(scope, backend.id, name)
-  if (known) return { model: known.model, routes: [moved(known, backend, group)], group }
+  if (known) return { model: known.model, routes: [moved(catalog, known, backend, group)], group }
   const base = withoutThinking(name)
   const reasoning = base === null ? undefined : routeAt(scope, backend.id, base)
   if (reasoning) {
     requireThinking(reasoning.model)
-    return { model: reasoning.model, routes: [moved(reasoning, backend, group)], group, thinking: true }
+    return { model: reasoning.model, routes: [moved(catalog, reasoning, backend, group)], group, thinking: true }
   }
   return { ...unlistedAt(catalog, backend, name, group), group }
 }
@@ -42,16 +43,25 @@ export function requireThinking(model: Model): void {
 }
 
 /** The route at this very backend, or instance of it. What another group pays and says there is not this one's. */
-function moved(route: Route, backend: Backend, group: string): Route {
-  if (route.group !== group) return { ...route, backend, group, price: route.model.price, defaultParams: NO_PARAMS }
+function moved(catalog: Catalog, route: Route, backend: Backend, group: string): Route {
+  if (route.group !== group) {
+    const { price } = route.model
+    const own = price && priceAt(price, backend, catalog.groups.get(group))
+    return { ...route, backend, group, price: own, defaultParams: NO_PARAMS }
+  }
   return route.backend === backend ? route : { ...route, backend }
 }
+
+/** A price where no route says more. */
+const priceAt = (price: Price, { costFactor = ONE_PPM }: Backend, group: Group | undefined): Price =>
+  withFactors(price, costFactor, group?.chargeFactor ?? ONE_PPM)
 
 const NO_PARAMS = {}
 
 function unlistedAt(catalog: Catalog, backend: Backend, name: string, group: string): Pick<Found, 'model' | 'routes'> {
   const known = catalog.models.get(name)
   const model: Model = known ? { ...known } : unlisted(name, backend.type)
+  const price = known?.price ?? (backend.type === 'openrouter' ? REPORTED_PRICE : null)
   const route: Route = {
     model,
     backend,
@@ -61,7 +71,7 @@ function unlistedAt(catalog: Catalog, backend: Backend, name: string, group: str
     priority: 0,
     weight: 1,
     active: true,
-    price: known?.price ?? (backend.type === 'openrouter' ? REPORTED_PRICE : null),
+    price: price && priceAt(price, backend, catalog.groups.get(group)),
     defaultParams: {},
     maxContext: null,
     ...(known?.minTier === undefined ? {} : { minTier: known.minTier }),

@@ -80,9 +80,11 @@ function costOfSort(target: Target, sort: Sort, { speedOf }: Pick<OrderTerms, 's
   return sort === 'latency' ? (speed.ttftMs ?? 0) : -(speed.tokensPerSecond ?? Infinity)
 }
 
-/** Input and output, three to one as most traffic is, in pico-USD; only ever compared. Unpriced is dearest. */
+/** Input and output, three to one as most traffic is, in pico-USD as the operator pays (R93); only ever compared. Unpriced is dearest. */
 export const blended = (price: Price | null): number =>
-  price === null ? Infinity : Number(price.input * 3n + price.output) / 4
+  price === null ? Infinity : (Number(price.input * 3n + price.output) / 4) * meteredFactor(price)
+
+const meteredFactor = ({ factors }: Price): number => (factors ? Number(factors.metered) / 1e6 : 1)
 
 /** Stable: equals stay in their order. */
 const sortBy = (targets: readonly Target[], cost: (target: Target) => number): readonly Target[] =>

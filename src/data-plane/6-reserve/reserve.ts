@@ -1,6 +1,7 @@
 import type { Caller } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
 import { formatUsd, type NanoUsd } from '#base/money.ts'
+import type { Surface } from '#base/protocols.ts'
 import type { Price } from '#catalog/types.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
@@ -8,6 +9,7 @@ import type { Bound } from '#data-plane/5-plan/bound.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
 import { boundOf, outputTokensWithin } from '#ledger/cost.ts'
 import type { HoldRefusal, HoldResult } from '#ledger/types.ts'
+import { HoldGuard } from './hold-guard.ts'
 
 /** What was set aside for this request. */
 export interface Hold {
@@ -16,9 +18,11 @@ export interface Hold {
   readonly amountNano: NanoUsd
   /** The output limit that the balance pays for, when it is lower than the worst case (R94); else null. */
   readonly outputTokensMax: number | null
+  /** Tokens of output per candidate that it pays for, where the client named no limit and the answer may pass ours (M2); else null. */
+  readonly watchedTokens: number | null
 }
 
-const NOTHING: Hold = { metered: false, amountNano: 0n, outputTokensMax: null }
+const NOTHING: Hold = { metered: false, amountNano: 0n, outputTokensMax: null, watchedTokens: null }
 
 /**
  * Sets the worst case aside, over account and key at once, before any upstream is called (R94). Throws 402
@@ -34,10 +38,13 @@ export function reserve(gateway: Gateway, caller: Caller, exchange: Exchange, pl
   const holdOf = (result: HoldResult): Hold => {
     if (!result.granted) throw refusal(gateway, result.refusal, result.availableNano, floorNano)
     const isLowered = result.amountNano < wantNano
+    const lowered = isLowered ? outputTokensWithin(result.amountNano - firstNano, promptOf(bound!, price)) : null
+    const isWatched = !bound!.outputIsClients && result.amountNano > 0n
     return {
       metered: true,
       amountNano: result.amountNano,
-      outputTokensMax: isLowered ? outputTokensWithin(result.amountNano - firstNano, promptOf(bound!, price)) : null,
+      outputTokensMax: lowered,
+      watchedTokens: isWatched ? (lowered ?? bound!.outputTokensMax) : null,
     }
   }
   const result = gateway.ledger.reserve({
@@ -99,4 +106,18 @@ function refusal(gateway: Gateway, reason: HoldRefusal, availableNano: NanoUsd, 
       throw new Error(`unknown refusal ${String(missed)}`)
     }
   }
+}
+
+/** Watches the stream of a hold that its answer may outgrow; null for every other. */
+export function guardOf(
+  { ledger }: Gateway,
+  caller: Caller,
+  exchange: Exchange,
+  { bound }: Plan,
+  { watchedTokens }: Hold,
+  surface: Surface,
+): HoldGuard | null {
+  if (watchedTokens === null) return null
+  const holder = { requestId: exchange.id, accountId: caller.account.id, keyId: caller.key?.id ?? null }
+  return new HoldGuard(ledger, holder, bound!, watchedTokens, surface)
 }

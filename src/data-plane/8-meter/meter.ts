@@ -4,18 +4,19 @@ import type { Plan } from '#data-plane/5-plan/plan.ts'
 import type { Answer } from '#data-plane/7-call/answer.ts'
 import { type Cost, costOf, reportedCost } from '#ledger/cost.ts'
 import type { Price } from '#catalog/types.ts'
+import { isInsured, type Said, unpaid } from './insurance.ts'
 import type { Tally } from './tally.ts'
 
 /** Bytes of text per token where nobody counted: the field's rule of thumb for English prose and JSON. */
 export const BYTES_PER_TOKEN = 4
 
-/** Measures an answer. Pure; the estimate is the only place where a count is made up, and it says so. */
-export function meter(parsed: Parsed, plan: Plan, answer: Answer): Tally {
-  const tally = meterOne(parsed, plan, answer)
+/** Measures an answer; `billsEmpty` switches the insurance of empty ones off. Pure; the estimate is the only place where a count is made up, and it says so. */
+export function meter(parsed: Parsed, plan: Plan, answer: Answer, billsEmpty = false): Tally {
+  const tally = meterOne(parsed, plan, answer, billsEmpty)
   const { reasoning } = answer
   if (!reasoning || !plan.reasoning) return tally
   // Both legs are paid with the answer of the second (R40).
-  const first = meterOne(reasoning.parsed, plan.reasoning, reasoning.answer)
+  const first = meterOne(reasoning.parsed, plan.reasoning, reasoning.answer, billsEmpty)
   const usage = first.final()
   const extra = usage && first.costOf(usage)
   return { ...tally, costOf: (own) => both(tally.costOf(own), extra) }
@@ -25,16 +26,24 @@ const both = (own: Cost | null, extra: Cost | null): Cost | null =>
   own &&
   (extra === null
     ? own
-    : { pico: own.pico + extra.pico, nano: own.nano + extra.nano, lines: [...own.lines, ...extra.lines] })
+    : {
+        pico: own.pico + extra.pico,
+        nano: own.nano + extra.nano,
+        listNano: own.listNano + extra.listNano,
+        meteredNano: own.meteredNano + extra.meteredNano,
+        lines: [...own.lines, ...extra.lines],
+      })
 
-function meterOne(parsed: Parsed, plan: Plan, answer: Answer): Tally {
+function meterOne(parsed: Parsed, plan: Plan, answer: Answer, billsEmpty: boolean): Tally {
   const price = answer.target.route.price
+  const said = answer.kind === 'whole' ? answer.facts : answer.reader
+  const costOf = pricing(price, billsEmpty || parsed.operation !== 'generate' ? null : said)
   if (answer.kind === 'whole') {
     const { facts } = answer
     const isFree = plan.bound === null
     return {
       price,
-      costOf: pricing(price),
+      costOf,
       reported: () => facts.usage,
       final: () => (isFree ? NO_USAGE : (facts.usage ?? estimate(parsed, plan, null, facts.contentBytes))),
       finishReason: () => facts.finishReason,
@@ -45,7 +54,7 @@ function meterOne(parsed: Parsed, plan: Plan, answer: Answer): Tally {
   const { reader } = answer
   return {
     price,
-    costOf: pricing(price),
+    costOf,
     reported: () => reader.usage,
     final: () => {
       if (reader.complete && reader.usage) return reader.usage
@@ -59,13 +68,13 @@ function meterOne(parsed: Parsed, plan: Plan, answer: Answer): Tally {
 }
 
 /** One usage is priced several times (ledger, header, body): the arithmetic is done once. */
-function pricing(price: Price | null): (usage: Usage) => Cost | null {
+function pricing(price: Price | null, insured: Said | null): (usage: Usage) => Cost | null {
   let last: { usage: Usage; cost: Cost } | null = null
   return (usage) => {
     if (price === null) return null
-    if (price.source === 'reported') return reportedCost(usage)
-    if (last?.usage !== usage) last = { usage, cost: costOf(usage, price) }
-    return last.cost
+    if (price.source !== 'reported' && last?.usage !== usage) last = { usage, cost: costOf(usage, price) }
+    const cost = price.source === 'reported' ? reportedCost(usage, price) : last!.cost
+    return cost !== null && insured !== null && isInsured(usage, insured) ? unpaid(cost) : cost
   }
 }
 

@@ -3,6 +3,7 @@ import type { Failure } from '#codecs/codec.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
+import type { HoldGuard } from '#data-plane/6-reserve/hold-guard.ts'
 import type { Answer, WholeAnswer } from '#data-plane/7-call/answer.ts'
 import type { Tally } from '#data-plane/8-meter/tally.ts'
 import { applyEdits, type Edit } from '#wire/splice.ts'
@@ -14,12 +15,12 @@ import { costEdits, modelEdit, publicNameOf } from './rewrite.ts'
 import { StreamReply } from './stream-reply.ts'
 
 /** How an answer ended. */
-export type Outcome = 'complete' | 'client_cancelled' | 'upstream_disconnect'
+export type Outcome = 'complete' | 'client_cancelled' | 'upstream_disconnect' | 'out_of_funds'
 
 /** Books the request, with why it broke off if it did; resolves when that is durable. Called before the last byte is released (invariant 2). */
 export type Settle = (outcome: Outcome, breach?: Failure) => Promise<unknown>
 
-/** Writes the answer to the client, with its own protocol's bytes; a stream is read on for `drainMs` after its client left. Resolves when nothing is left to do. */
+/** Writes the answer to the client, with its own protocol's bytes; a stream is read on for `drainMs` after its client left, and ended when `guard` finds no more money for it. Resolves when nothing is left to do. */
 export function reply(
   exchange: Exchange,
   parsed: Parsed,
@@ -28,9 +29,10 @@ export function reply(
   tally: Tally,
   settle: Settle,
   drainMs: number,
+  guard: HoldGuard | null,
 ): Promise<void> {
   if (answer.kind === 'whole') return replyWhole(exchange, parsed, plan, answer, tally, settle)
-  return new StreamReply(exchange, parsed, plan, answer, tally, settle, drainMs).run()
+  return new StreamReply(exchange, parsed, plan, answer, tally, settle, drainMs, guard).run()
 }
 
 async function replyWhole(

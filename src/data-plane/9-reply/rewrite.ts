@@ -56,10 +56,12 @@ function detailsOf(cost: Cost | null): string {
   const part = (isOutput: boolean) => {
     if (cost === null) return undefined
     const lines = cost.lines.filter((line) => (line.class === 'output' || line.class === 'reasoning') === isOutput)
-    return (lines.reduce((sum, line) => sum + line.pico, 0n) + 500n) / 1000n
+    const pico = lines.reduce((sum, line) => sum + line.pico, 0n)
+    const { listNano, meteredNano } = cost
+    return listNano === meteredNano ? (pico + 500n) / 1000n : (pico * meteredNano) / (listNano * 1000n)
   }
   const details = [
-    `"upstream_inference_cost":${usd(cost?.nano)}`,
+    `"upstream_inference_cost":${usd(cost?.meteredNano)}`,
     `"upstream_inference_prompt_cost":${usd(part(false))}`,
     `"upstream_inference_completions_cost":${usd(part(true))}`,
     // The same two as Responses names them.

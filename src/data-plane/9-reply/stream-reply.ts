@@ -4,6 +4,7 @@ import { PASSTHROUGH } from '#codecs/index.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
+import type { HoldGuard } from '#data-plane/6-reserve/hold-guard.ts'
 import type { EventSink, StreamAnswer, StreamEnding } from '#data-plane/7-call/answer.ts'
 import { StreamBrokenError, withoutHost } from '#data-plane/failures.ts'
 import type { Tally } from '#data-plane/8-meter/tally.ts'
@@ -32,6 +33,7 @@ export class StreamReply implements EventSink {
   private readonly tally: Tally
   private readonly settle: Settle
   private readonly drainMs: number
+  private readonly guard: HoldGuard | null
   private readonly publicName: Buffer
   private readonly arrayFrames: JsonArrayFrames | null
   /** Whether this client sees the usage frame of a chat stream (R9). */
@@ -57,8 +59,10 @@ export class StreamReply implements EventSink {
     tally: Tally,
     settle: Settle,
     drainMs: number,
+    guard: HoldGuard | null,
   ) {
     this.drainMs = drainMs
+    this.guard = guard
     this.exchange = exchange
     this.response = exchange.response
     this.parsed = parsed
@@ -115,6 +119,24 @@ export class StreamReply implements EventSink {
 
   onPause(): void {
     if (this.output.length > 0) this.flush()
+    if (this.guard !== null && this.answer.reader.contentBytes > this.guard.markBytes) this.checkFunds(this.guard)
+  }
+
+  /** More was delivered than was set aside (M2): the hold grows, or the answer ends here. */
+  private checkFunds(guard: HoldGuard): void {
+    // Whoever has the end already gets it.
+    if (this.isFinishing || this.tail) return
+    const told = guard.passed(this.answer.reader.contentBytes)
+    if (!(told instanceof Promise)) {
+      if (told !== null) this.breakOff(told, 'out_of_funds')
+      return
+    }
+    const { events } = this.answer
+    events.pause()
+    told.then(
+      (failure) => (failure === null ? events.resume() : this.breakOff(failure, 'out_of_funds')),
+      () => this.breakOff(UNKNOWN_FUNDS),
+    )
   }
 
   onEnd(error: Error | null): void {
@@ -210,7 +232,8 @@ export class StreamReply implements EventSink {
   }
 
   /** After the first content an error can only be told in the stream itself, and nothing follows it (R69). */
-  private breakOff(failure: Failure): void {
+  private breakOff(failure: Failure, outcome: Outcome = 'upstream_disconnect'): void {
+    if (this.isFinishing) return
     this.answer.events.abort()
     this.flush()
     const message = withoutHost(failure.message, this.answer.target.route.backend)
@@ -224,7 +247,7 @@ export class StreamReply implements EventSink {
           : PASSTHROUGH[surface].failureEvents(breach),
       )
     this.tail = null
-    this.finish('upstream_disconnect', [this.frame(events)], breach)
+    this.finish(outcome, [this.frame(events)], breach)
   }
 
   /** Settles, then releases `tail` and ends the response. */
@@ -259,4 +282,10 @@ const CUT: Failure = {
   status: 502,
   code: 'upstream_unavailable',
   message: 'The upstream ended its stream before the answer was complete.',
+}
+
+const UNKNOWN_FUNDS: Failure = {
+  status: 503,
+  code: 'store_unavailable',
+  message: 'The balance cannot be read; the answer ends here.',
 }

@@ -19,7 +19,7 @@ export interface ToldLosses {
   readonly refusal: GatewayError | null
 }
 
-const NOTHING_HELD = { metered: false, amountNano: 0n, outputTokensMax: null }
+const NOTHING_HELD = { metered: false, amountNano: 0n, outputTokensMax: null, watchedTokens: null }
 
 /**
  * Writes the request for the target as step 7 does and forgets it. What has to be loaded for that (kept responses, media at an

@@ -1,0 +1,82 @@
+import { ERRORS } from '#base/errors.ts'
+import type { Surface } from '#base/protocols.ts'
+import type { Failure } from '#codecs/codec.ts'
+import type { Bound } from '#data-plane/5-plan/bound.ts'
+import { boundOf } from '#ledger/cost.ts'
+import type { HoldAsk, HoldRefusal, HoldResult, Ledger } from '#ledger/types.ts'
+
+/** A stream that outgrows its hold gets so many tokens more at a time, if there is money for them. */
+export const QUANTUM_TOKENS = 256
+/** A token is taken for this many bytes of text where the hold is to grow in time. */
+const BYTES_PER_TOKEN = 4
+/** Hardly any text has more bytes per token: beyond this the upstream has surely passed the limit it was given. */
+export const CUT_BYTES_PER_TOKEN = 6
+
+/** Whose hold it is. */
+export type Holder = Pick<HoldAsk, 'requestId' | 'accountId' | 'keyId'>
+
+/**
+ * Watches a stream whose client named no limit: it may become longer than what was set aside for it (M2). The hold grows by
+ * quanta while there is money; when there is none the stream is ended.
+ */
+export class HoldGuard {
+  /** Bytes of text up to which nothing has to be done. The reply compares; it is all that a stream pays. */
+  markBytes: number
+  private readonly ledger: Ledger
+  private readonly holder: Holder
+  private readonly bound: Bound
+  private readonly surface: Surface
+  /** Tokens of output that the hold pays for, all candidates together. */
+  private tokens: number
+
+  constructor(ledger: Ledger, holder: Holder, bound: Bound, outputTokensMax: number, surface: Surface) {
+    this.surface = surface
+    this.ledger = ledger
+    this.holder = holder
+    this.bound = bound
+    this.tokens = outputTokensMax * bound.candidates
+    this.markBytes = this.tokens * BYTES_PER_TOKEN
+  }
+
+  /** To be asked when the mark is passed. Why the stream ends, in the words of its protocol; null: it may go on to the next mark. */
+  passed(bytes: number): Failure | null | Promise<Failure | null> {
+    const missing = Math.ceil(bytes / BYTES_PER_TOKEN) - this.tokens
+    const tokens = Math.max(QUANTUM_TOKENS, missing + QUANTUM_TOKENS)
+    const wantNano = this.priceOf(tokens)
+    const result = this.ledger.extend({ ...this.holder, wantNano, floorNano: wantNano })
+    if (result instanceof Promise) return result.then((told) => this.decide(told, tokens, bytes))
+    return this.decide(result, tokens, bytes)
+  }
+
+  private decide(result: HoldResult, tokens: number, bytes: number): Failure | null {
+    if (result.granted) {
+      this.tokens += tokens
+      this.markBytes = this.tokens * BYTES_PER_TOKEN
+      return null
+    }
+    this.markBytes = this.tokens * CUT_BYTES_PER_TOKEN
+    return bytes > this.markBytes ? fundsFailure(result.refusal, this.surface) : null
+  }
+
+  /** What so many more tokens cost, without the prompt again. */
+  private priceOf(tokens: number): bigint {
+    const one = { inputTokensMax: 0, n: 1, price: this.bound.price! }
+    return (
+      boundOf({ ...one, outputTokensMax: this.tokens + tokens }) - boundOf({ ...one, outputTokensMax: this.tokens })
+    )
+  }
+}
+
+function fundsFailure(refusal: HoldRefusal, surface: Surface): Failure {
+  const { status, openai, anthropic, gemini } = ERRORS[refusal]
+  const upstreamType = surface === 'anthropic-messages' ? anthropic : surface === 'gemini' ? gemini : openai
+  return { status, code: refusal, message: MESSAGES[refusal], upstreamType }
+}
+
+const MESSAGES: Record<HoldRefusal, string> = {
+  insufficient_balance: 'The balance is used up; the answer ends here.',
+  credit_limit_exceeded: "The account's credit limit is reached; the answer ends here.",
+  key_limit_exceeded: "The key's limit is reached; the answer ends here.",
+  account_suspended: 'The account was suspended; the answer ends here.',
+  key_disabled: 'The key was disabled; the answer ends here.',
+}

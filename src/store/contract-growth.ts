@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Account, ApiKey } from '#accounts/types.ts'
+import { ask, newAccount, newKey, openBooks, sampleRow } from './contract-books.ts'
+import type { Books, Harness } from './contract-books.ts'
+
+const extend = (books: Books, requestId: string, account: Account, key: ApiKey | null, nano: bigint) =>
+  books.ledger.extend({ requestId, accountId: account.id, keyId: key?.id ?? null, wantNano: nano, floorNano: nano })
+
+/** Holds that grow while their stream runs (M2). */
+export function growthContract(harness: Harness): void {
+  test('M2: a hold grows as far as the account and the key reach, and is settled or voided as one', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, 100n)
+    const key = await newKey(books, account, { limitNano: 90n })
+    await ask(books, 'req_1', { account, key }, 10n)
+    assert.deepEqual(await extend(books, 'req_1', account, key, 50n), { granted: true, amountNano: 50n })
+    const held = async () => (await books.accounts.get(account.id))!.heldNano
+    assert.equal(await held(), 60n)
+    const overKey = { granted: false, refusal: 'key_limit_exceeded', availableNano: 30n }
+    assert.deepEqual(await extend(books, 'req_1', account, key, 31n), overKey)
+    await ask(books, 'req_2', { account }, 20n)
+    const overAccount = { granted: false, refusal: 'insufficient_balance', availableNano: 20n }
+    assert.deepEqual(await extend(books, 'req_2', account, null, 21n), overAccount)
+    assert.equal(await held(), 80n)
+    assert.deepEqual((await books.ledger.verify()).problems, [])
+    const row = sampleRow({ request_id: 'req_1', account_id: account.id, key_id: key.id })
+    const settled = await books.ledger.settle({ requestId: 'req_1', costNano: 55n, row })
+    assert.deepEqual(settled, { booked: true, chargedNano: 55n, absorbedNano: 0n })
+    await books.ledger.void('req_2', sampleRow({ request_id: 'req_2', account_id: account.id }))
+    assert.equal(await held(), 0n)
+    assert.deepEqual((await books.ledger.verify()).problems, [])
+  })
+
+  test('M2: 50 holds that grow at once do not pass the balance', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, 100n)
+    const names = Array.from({ length: 50 }, (_, at) => `req_${at}`)
+    for (const name of names) await ask(books, name, { account }, 1n)
+    const results = await Promise.all(names.map((name) => extend(books, name, account, null, 20n)))
+    assert.equal(results.filter(({ granted }) => granted).length, 2)
+    assert.equal((await books.accounts.get(account.id))!.heldNano, 90n)
+    assert.deepEqual((await books.ledger.verify()).problems, [])
+  })
+
+  test('M2: what has no hold any more does not grow', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, 100n)
+    assert.equal((await extend(books, 'req_none', account, null, 1n)).granted, false)
+    await ask(books, 'req_1', { account }, 10n)
+    await books.ledger.void('req_1', sampleRow({ request_id: 'req_1', account_id: account.id }))
+    assert.equal((await extend(books, 'req_1', account, null, 1n)).granted, false)
+    assert.equal((await books.accounts.get(account.id))!.heldNano, 0n)
+  })
+
+  test('B1: verify names a charge that its row does not explain', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, 100n)
+    await ask(books, 'req_1', { account }, 10n)
+    const row = sampleRow({ request_id: 'req_1', account_id: account.id })
+    await books.ledger.settle({ requestId: 'req_1', costNano: 5n, row })
+    assert.deepEqual((await books.ledger.verify()).problems, [])
+    await harness.tamper(books.store, `update requests set charged_cost_nano = 4 where request_id = 'req_1'`)
+    assert.deepEqual((await books.ledger.verify()).problems, ['req_1: charged 5, and its row says 4.'])
+  })
+
+  test('B1: verify names an entry whose balance is not the sum so far', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, 100n)
+    const values = `'${account.id}', 'grant', 1, 7, 'x', 1`
+    await harness.tamper(
+      books.store,
+      `insert into ledger_entries (account_id, type, amount_nano, balance_after_nano, actor, created_ms) values (${values})`,
+    )
+    await harness.tamper(books.store, `update accounts set balance_nano = 101 where id = '${account.id}'`)
+    const { problems } = await books.ledger.verify()
+    assert.equal(problems.length, harness.storesHolds ? 1 : problems.length)
+    assert.ok(problems.some((problem) => /from entry \d+ on the balance is not the sum/.test(problem)))
+  })
+}

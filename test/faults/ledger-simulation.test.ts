@@ -1,0 +1,30 @@
+/**
+ * M10: histories of a ledger with crashes, duplicates, delays and chargebacks, each repeatable by its seed (`TRIVIUM_SEED`).
+ * `TRIVIUM_FAULTS=full` plays 10 000 seeds of 1000 operations.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Kind, openDisk, World } from './ledger-simulator.ts'
+
+const FULL = process.env['TRIVIUM_FAULTS'] === 'full'
+const SEEDS = FULL ? 10_000 : 500
+const OPERATIONS = FULL ? 1000 : 200
+/** Histories on one disk: its books are verified together at the end. */
+const SEEDS_PER_DISK = 50
+const ONLY = process.env['TRIVIUM_SEED']
+
+for (const kind of ['sql', 'single-node'] satisfies Kind[]) {
+  const seeds = ONLY ? [Number(ONLY)] : Array.from({ length: SEEDS / 2 }, (_, at) => at)
+  test(`M10: ${seeds.length} histories of ${OPERATIONS} operations, ledger ${kind}`, async () => {
+    for (let first = 0; first < seeds.length; first += SEEDS_PER_DISK) {
+      const disk = openDisk()
+      let last: World | undefined
+      for (const seed of seeds.slice(first, first + SEEDS_PER_DISK)) {
+        last = new World(disk, kind, seed)
+        await last.play(OPERATIONS).catch((cause: unknown) => assert.fail(`seed ${seed}: ${String(cause)}`))
+      }
+      assert.deepEqual(await last!.verify(), [])
+      disk.close()
+    }
+  })
+}
