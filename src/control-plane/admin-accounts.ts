@@ -5,8 +5,8 @@ import { formatUsd, type NanoUsd } from '#base/money.ts'
 import type { Answer, Call, MasterActor } from './call.ts'
 import { queryInteger, usdAmount, usdLimit, validate } from './validate.ts'
 
-/** How the ledger names whoever acted with the master key. */
-const ACTOR = 'master'
+/** How the ledger names who acted: the master key, or the administrator who is signed in. */
+const actorOf = ({ session }: MasterActor): string => session?.email ?? 'master'
 
 export const ADMIN_PAGE_DEFAULT = 50
 export const ADMIN_PAGE_MAX = 500
@@ -47,7 +47,7 @@ export async function createAccount(call: Call<MasterActor>): Promise<Answer> {
   const account = await call.deps.accounts.create({
     email: input.email,
     mode: input.mode,
-    actor: ACTOR,
+    actor: actorOf(call.actor),
     ...(input.credit ? { creditNano: input.credit } : {}),
     ...(input.credit_limit === undefined ? {} : { creditLimitNano: input.credit_limit }),
     ...(input.tier === undefined ? {} : { tier: input.tier }),
@@ -81,7 +81,7 @@ export async function creditAccount(call: Call<MasterActor>): Promise<Answer> {
   const { id } = await existing(call)
   const entry = await call.deps.accounts.credit(id, {
     amountNano: amount,
-    actor: ACTOR,
+    actor: actorOf(call.actor),
     ...(type === undefined ? {} : { type }),
     ...(note === undefined ? {} : { note }),
   })

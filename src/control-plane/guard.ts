@@ -22,6 +22,7 @@ export interface ActorOf {
 export type Guard = keyof ActorOf
 
 interface Presented {
+  readonly method: string
   readonly headers: RequestHeaders
   /** The value of `?key=` where the path allows it. */
   readonly queryKey: string | undefined
@@ -41,6 +42,8 @@ export async function authorize(
   const credential = readCredential(presented.headers, { queryKey: presented.queryKey })
   if (credential && isMasterKey(credential.text, deps.masterKey)) return admitMaster(guard)
   if (deps.localCaller && opensWithoutAuth(guard)) return { kind: 'key', caller: deps.localCaller }
+  const signedIn = credential ? null : await findSession(guard, deps, presented)
+  if (signedIn) return signedIn
   if (!credential) {
     if (guard === 'optional-key') return { kind: 'nobody' }
     throw missingCredential(guard)
@@ -53,6 +56,32 @@ export async function authorize(
     throw new GatewayError('permission_denied', 'This path takes a management key or the master key, not a user key.')
   }
   return { kind: 'key', caller }
+}
+
+/** What only reads; everything else a page of a stranger could send with our cookie. */
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/** The cookie of a login session in place of a key (R15, R21). It changes something only from our own pages. */
+async function findSession(
+  guard: Guard,
+  { sessions }: ControlPlaneDeps,
+  { method, headers }: Presented,
+): Promise<KeyActor | MasterActor | null> {
+  if (!sessions?.maySignIn(headers)) return null
+  const session = await sessions.find(headers)
+  if (!session) return null
+  const { origin } = headers
+  if (!SAFE.has(method) && !sessions.isOwnOrigin(typeof origin === 'string' ? origin : undefined)) {
+    throw new GatewayError('permission_denied', 'A session changes something only from the pages of this gateway.')
+  }
+  if (guard === 'master') {
+    if (session.role === 'admin') return { kind: 'master', session }
+    throw new GatewayError('permission_denied', 'This path is for administrators.')
+  }
+  if (guard === 'management' && !SAFE.has(method) && session.accountRole === 'member') {
+    throw new GatewayError('permission_denied', 'A member may look at the keys of an organisation, not change them.')
+  }
+  return { kind: 'key', caller: session.caller, session }
 }
 
 /** Compares digests, so that neither content nor length of the master key shows in the time it takes. */

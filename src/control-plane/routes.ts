@@ -7,6 +7,7 @@ import { explainRoute, resolveModel } from './explain.ts'
 import { registerFallback } from './fallback.ts'
 import { readGeneration } from './generation.ts'
 import type { ActorOf, Guard } from './guard.ts'
+import { answerAuth, readSession } from './auth.ts'
 import { changeKey, createKey, listKeys, readKey, removeKey } from './keys.ts'
 import { listLogs, readLog } from './logs.ts'
 import { readCredits, readCurrentKey, readMe } from './me.ts'
@@ -91,6 +92,13 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/api/resolve', 'any-key-or-master', resolveModel),
   ...['/api/route/explain', '/v1/route/explain'].map((path) => ({
     ...route('POST', path, 'any-key-or-master', explainRoute),
+    takesText: true as const,
+  })),
+
+  // Signing in (R22): everything behind this path is better-auth's.
+  route('GET', '/api/session', 'any-key', readSession),
+  ...(['GET', 'POST'] as const).map((method) => ({
+    ...route(method, '/api/auth/*', 'public', answerAuth),
     takesText: true as const,
   })),
 

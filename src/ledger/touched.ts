@@ -44,6 +44,7 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     case 'sweepResponses':
     case 'saveSeals':
     case 'sweepSeals':
+    case 'sessionQuery':
       return NOTHING
     default:
       return name satisfies never

@@ -9,6 +9,7 @@ import { removeResponse, saveResponse, sweepResponses } from '#response-state/co
 import { saveSeals, sweepSeals } from '#seal-state/commands.ts'
 import type { Command } from './command.ts'
 import { appendRows } from './request-columns.ts'
+import { sessionQuery } from './session-query.ts'
 import { putSetting } from './settings.ts'
 
 export const COMMANDS = {
@@ -32,6 +33,7 @@ export const COMMANDS = {
   sweepResponses,
   saveSeals,
   sweepSeals,
+  sessionQuery,
 }
 
 export type Commands = typeof COMMANDS
