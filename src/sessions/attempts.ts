@@ -6,12 +6,12 @@ export const ATTEMPT_WINDOW_MS = 60_000
 /** Addresses and names that are remembered; the one that tried longest ago goes first. */
 export const ATTEMPTERS_MAX = 10_000
 
-/** What guesses a secret, makes an account or sends a mail. */
-const GUARDED =
-  /^\/api\/auth\/(sign-in|sign-up|two-factor|passkey\/verify|request-password-reset|forget-password|reset-password|change-password|change-email|send-verification-email|verify-email|verify-password|delete-user|organization\/invite-member)/
+/** What neither guesses a secret nor makes an account nor sends a mail. Every other spelling counts, however odd. */
+const FREE =
+  /^\/api\/auth\/(sign-out|revoke-(session|sessions|other-sessions)|update-user|organization\/(?!invite)[a-z-]+|passkey\/(delete|update)-passkey)$/
 
-/** Signing out or reading which passkeys there are is no guess. */
-export const isAttempt = (method: string, path: string): boolean => method !== 'GET' && GUARDED.test(path)
+/** Whether a request counts as a try. */
+export const isAttempt = (method: string, path: string): boolean => method !== 'GET' && !FREE.test(path)
 
 /** Counts tries in a sliding window. One process: several behind one address each count for themselves. */
 export class Attempts {
