@@ -48,7 +48,11 @@ export function hashingTokens<A extends object>(adapter: A): A {
   }
   for (const name of METHODS) {
     const method = inner[name]
-    if (method) outer[name] = (query: Query) => method(query.model === 'session' ? digested(query) : query)
+    if (!method) continue
+    outer[name] = async (query: Query) => {
+      if (query.model !== 'session') return method(query)
+      return restored(await method(digested(query)), tokensOf(query))
+    }
   }
   const { transaction } = inner
   if (transaction) {
@@ -66,6 +70,20 @@ function digested(query: Query): Query {
     ...(where && { where: where.map((one) => (one.field === 'token' ? { ...one, value: digestOf(one.value) } : one)) }),
     ...(typeof token === 'string' && { update: { ...update, token: tokenDigest(token) } }),
   }
+}
+
+/** The tokens that a query names, by their digests. */
+function tokensOf({ where = [] }: Query): ReadonlyMap<string, string> {
+  const named = where.filter(({ field }) => field === 'token').flatMap(({ value }) => value)
+  return new Map(named.filter((value) => typeof value === 'string').map((token) => [tokenDigest(token), token]))
+}
+
+/** Rows as they were before their tokens became digests: better-auth writes its cookie from the row that it found. */
+function restored(result: unknown, tokens: ReadonlyMap<string, string>): unknown {
+  if (Array.isArray(result)) return result.map((row) => restored(row, tokens))
+  const token = (result as { token?: unknown } | null)?.token
+  if (typeof token !== 'string') return result
+  return { ...(result as object), token: tokens.get(token) ?? token }
 }
 
 function digestOf(value: unknown): unknown {
