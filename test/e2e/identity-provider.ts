@@ -33,10 +33,17 @@ export async function startIdentityProvider(): Promise<IdentityProvider> {
     const form = new URLSearchParams(body)
     const grant = grants.get(form.get('code') ?? '')
     grants.delete(form.get('code') ?? '')
-    const proof = createHash('sha256').update(form.get('code_verifier') ?? '').digest('base64url')
+    const proof = createHash('sha256')
+      .update(form.get('code_verifier') ?? '')
+      .digest('base64url')
     if (!grant || proof !== grant.challenge) return answer(400, { error: 'invalid_grant' })
     const key = provider.signer === undefined ? privateKey : provider.signer
-    answer(200, { access_token: 'at-canary-secret', token_type: 'Bearer', expires_in: 60, id_token: token(provider, grant.nonce, key) })
+    answer(200, {
+      access_token: 'at-canary-secret',
+      token_type: 'Bearer',
+      expires_in: 60,
+      id_token: token(provider, grant.nonce, key),
+    })
   })
   const provider: IdentityProvider = {
     url: '',

@@ -56,7 +56,10 @@ describe('R22: signing in at an identity provider of the configuration', () => {
       ['alg none', { header: { alg: 'none' }, signer: null }],
       ['another key', { signer: stranger }],
       ['another kid', { header: { kid: '../../etc/passwd' }, signer: stranger }],
-      ['a key that the token brings', { header: { jwk: stranger.export({ format: 'jwk' }), kid: undefined }, signer: stranger }],
+      [
+        'a key that the token brings',
+        { header: { jwk: stranger.export({ format: 'jwk' }), kid: undefined }, signer: stranger },
+      ],
       ['another audience', { claims: { aud: 'somebody' } }],
       ['another issuer', { claims: { iss: 'https://evil.example' } }],
       ['expired', { claims: { exp: 1 } }],
@@ -85,7 +88,10 @@ describe('R22: signing in at an identity provider of the configuration', () => {
   })
 
   test('S23: the way back never leads to a stranger', async () => {
-    const tried = await browserAt(gateway.url).auth('/sign-in/social', { provider: 'corp', callbackURL: 'https://evil.example' })
+    const tried = await browserAt(gateway.url).auth('/sign-in/social', {
+      provider: 'corp',
+      callbackURL: 'https://evil.example',
+    })
     assert.equal(tried.status, 403)
   })
 })
