@@ -30,6 +30,10 @@ export interface KeyPolicy {
   readonly dataPolicy: readonly string[]
   /** Whether no other model may answer than the one that is asked for (C24). */
   readonly strictModel: boolean
+  /** Networks in CIDR notation that its requests may come from; empty: any (R15). */
+  readonly ipAllow: readonly string[]
+  /** Networks that its requests may never come from. */
+  readonly ipDeny: readonly string[]
 }
 
 /** `test`: faults may be played with real models (B12), and log rows are labelled. */
@@ -165,8 +169,12 @@ export interface Keys {
       rateLimits?: LimitSet | null
       policy?: KeyPolicy | null
       environment?: KeyEnvironment
+      expiresMs?: number | null
+      system?: string | null
     },
   ): Promise<ApiKey>
+  /** Another secret for the same key; the old one works until `previousUntilMs`. */
+  rotate(hash: string, previousUntilMs: number): Promise<{ key: ApiKey; plaintext: string }>
   remove(hash: string): Promise<void>
   usage(key: ApiKey, nowMs: number): Promise<KeyUsage>
 }

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Caller } from '#accounts/types.ts'
+import { mayComeFrom } from '#base/addresses.ts'
 import { ACCEPTED_HEADERS, type Credential, readCredential } from '#base/credential.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { RequestHeaders } from '#codecs/dialect.ts'
@@ -23,6 +24,7 @@ export type Guard = keyof ActorOf
 
 interface Presented {
   readonly method: string
+  readonly ip: string
   readonly headers: RequestHeaders
   /** The value of `?key=` where the path allows it. */
   readonly queryKey: string | undefined
@@ -49,6 +51,10 @@ export async function authorize(
     throw missingCredential(guard)
   }
   const caller = await findCaller(deps, credential, nowMs)
+  const policy = caller.key?.policy
+  if (policy && !mayComeFrom(policy, presented.ip)) {
+    throw new GatewayError('permission_denied', 'This API key may not be used from this address.')
+  }
   if (guard === 'master') {
     throw new GatewayError('permission_denied', 'This path takes the master key (GATEWAY_MASTER_KEY), not an API key.')
   }

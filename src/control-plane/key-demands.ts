@@ -25,6 +25,8 @@ export const DEMAND_FIELDS = {
   regions: names,
   data_policy: names,
   strict_model: z.boolean().nullable().optional(),
+  ip_allow: names,
+  ip_deny: names,
   environment: z.enum(['production', 'test']).optional(),
 }
 
@@ -33,12 +35,15 @@ type DemandInput = Partial<z.output<z.ZodObject<typeof DEMAND_FIELDS>>>
 /** The demands of a key after a change; undefined when it names none. */
 export function changedPolicy(input: DemandInput, current: KeyPolicy | null): KeyPolicy | undefined {
   const { model_whitelist: models, regions, data_policy: dataPolicy, strict_model: strictModel } = input
-  if ([models, regions, dataPolicy, strictModel].every((each) => each === undefined)) return undefined
+  const { ip_allow: ipAllow, ip_deny: ipDeny } = input
+  if ([models, regions, dataPolicy, strictModel, ipAllow, ipDeny].every((each) => each === undefined)) return undefined
   return {
     models: models === undefined ? (current?.models ?? []) : (models ?? []),
     regions: regions === undefined ? (current?.regions ?? []) : (regions ?? []),
     dataPolicy: dataPolicy === undefined ? (current?.dataPolicy ?? []) : (dataPolicy ?? []),
     strictModel: strictModel === undefined ? (current?.strictModel ?? false) : (strictModel ?? false),
+    ipAllow: ipAllow === undefined ? (current?.ipAllow ?? []) : (ipAllow ?? []),
+    ipDeny: ipDeny === undefined ? (current?.ipDeny ?? []) : (ipDeny ?? []),
   }
 }
 
@@ -48,4 +53,6 @@ export const policyFields = (policy: KeyPolicy | null): Record<string, unknown> 
   regions: policy?.regions ?? [],
   data_policy: policy?.dataPolicy ?? [],
   strict_model: policy?.strictModel ?? false,
+  ip_allow: policy?.ipAllow ?? [],
+  ip_deny: policy?.ipDeny ?? [],
 })

@@ -54,7 +54,8 @@ export function mountRoutes(app: FastifyInstance, deps: ControlPlaneDeps, routes
         onRequest: async (request) => refuseQueryKey(request, route.guard),
         handler: async (request, reply) => {
           const nowMs = Date.now()
-          const presented = { method: request.method, headers: request.headers, queryKey: queryOf(request)['key'] }
+          const { method, ip, headers } = request
+          const presented = { method, ip, headers, queryKey: queryOf(request)['key'] }
           const actor = await authorize(route.guard, deps, presented, nowMs)
           const answer = await route.handle(callOf(request, deps, actor, nowMs))
           return send(request, reply, answer, route.guard)

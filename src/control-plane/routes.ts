@@ -8,7 +8,7 @@ import { registerFallback } from './fallback.ts'
 import { readGeneration } from './generation.ts'
 import type { ActorOf, Guard } from './guard.ts'
 import { answerAuth, readSession } from './auth.ts'
-import { changeKey, createKey, listKeys, readKey, removeKey } from './keys.ts'
+import { changeKey, createKey, listKeys, readKey, removeKey, rotateKey } from './keys.ts'
 import { listLogs, readLog } from './logs.ts'
 import { readCredits, readCurrentKey, readMe } from './me.ts'
 import { countModels, listEmbeddingModels, listModels, listOwnModels, listProviders, readModel } from './models.ts'
@@ -107,6 +107,7 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/api/v1/keys', 'management', listKeys),
   route('GET', '/api/v1/keys/:hash', 'management', readKey),
   route('PATCH', '/api/v1/keys/:hash', 'management', changeKey),
+  route('POST', '/api/v1/keys/:hash/rotate', 'management', rotateKey),
   route('DELETE', '/api/v1/keys/:hash', 'management', removeKey),
 
   // The operator (R21).

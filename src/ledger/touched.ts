@@ -35,6 +35,7 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     case 'createAccount':
     case 'setAccountTier':
     case 'createKey':
+    case 'rotateKey':
     case 'readAccountFunds':
     case 'readKeyFunds':
     case 'appendRows':

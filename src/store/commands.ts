@@ -2,7 +2,15 @@
  * Every write of the gateway by its name. The SQLite worker is a thread of its own and finds the bodies here; this file
  * is therefore its composition root, and the one place of the store that knows the folders above it.
  */
-import { createAccount, createKey, removeKey, setAccountStatus, setAccountTier, updateKey } from '#accounts/commands.ts'
+import {
+  createAccount,
+  createKey,
+  removeKey,
+  rotateKey,
+  setAccountStatus,
+  setAccountTier,
+  updateKey,
+} from '#accounts/commands.ts'
 import { credit, readAccountFunds, readKeyFunds, releaseExpired, reserve, settle, voidHold } from '#ledger/commands.ts'
 import { openBookings } from '#ledger/bookings.ts'
 import { removeResponse, saveResponse, sweepResponses } from '#response-state/commands.ts'
@@ -27,6 +35,7 @@ export const COMMANDS = {
   createKey,
   updateKey,
   removeKey,
+  rotateKey,
   putSetting,
   saveResponse,
   removeResponse,

@@ -58,6 +58,9 @@ export interface ApiKeyTable {
   /** What it demands of models and backends (R18, R65) as JSON; null: nothing. */
   policy: string | null
   environment: 'production' | 'test'
+  /** The secret before the last rotation, which works until then (R15). */
+  previous_hash: string | null
+  previous_until_ms: number | null
 }
 
 /** The hot counters of a key, apart from its settings. A period's sum counts only while its start is the current one. */

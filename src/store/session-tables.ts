@@ -145,4 +145,13 @@ function sessionTables(engine: Engine): readonly string[] {
 
 export const SESSION_MIGRATIONS: readonly Migration[] = [
   { id: 40, name: 'users, sessions and organisations', statements: sessionTables },
+  {
+    id: 41,
+    name: 'rotation of keys',
+    statements: (engine) => [
+      'alter table api_keys add column previous_hash text',
+      `alter table api_keys add column previous_until_ms ${engine === 'sqlite' ? 'integer' : 'bigint'}`,
+      'create unique index api_keys_previous on api_keys (previous_hash) where previous_hash is not null',
+    ],
+  },
 ]
