@@ -9,7 +9,7 @@ import type { Store } from '#store/store.ts'
 import type { NewKeyRow } from './commands.ts'
 import { keyDigest, keyLabel, newKeyText } from './key-text.ts'
 import { policyOf, policyText } from './key-policy.ts'
-import type { ApiKey, KeyRing, Keys, NewKey } from './types.ts'
+import type { ApiKey, KeyRing, Keys, KeyUsage, NewKey } from './types.ts'
 
 const NAME_LENGTH_MAX = 100
 
@@ -86,19 +86,21 @@ export function createKeys(
       if (!(await store.execute('removeKey', { hash, nowMs: now() }))) throw missing()
       keyRing?.forget()
     },
-    async usage(key, nowMs) {
-      const row = await read.selectFrom('key_usage').selectAll().where('key_id', '=', key.id).executeTakeFirst()
-      if (!row) throw missing()
-      const starts = periodStarts(nowMs)
-      const { day, week, month } = currentSums(row, starts)
-      return {
-        totalNano: row.total_nano,
-        dailyNano: day,
-        weeklyNano: week,
-        monthlyNano: month,
-        limitUsedNano: spentInPeriod(row, key.limitReset, starts) + row.held_nano + heldOfKey(key.id),
-      }
-    },
+    usage: (key, nowMs) => readUsage(store, key, nowMs, heldOfKey(key.id)),
+  }
+}
+
+async function readUsage({ read }: Store, key: ApiKey, nowMs: number, heldNano: bigint): Promise<KeyUsage> {
+  const row = await read.selectFrom('key_usage').selectAll().where('key_id', '=', key.id).executeTakeFirst()
+  if (!row) throw missing()
+  const starts = periodStarts(nowMs)
+  const { day, week, month } = currentSums(row, starts)
+  return {
+    totalNano: row.total_nano,
+    dailyNano: day,
+    weeklyNano: week,
+    monthlyNano: month,
+    limitUsedNano: spentInPeriod(row, key.limitReset, starts) + row.held_nano + heldNano,
   }
 }
 

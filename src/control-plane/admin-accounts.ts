@@ -17,7 +17,7 @@ const tier = z
   .trim()
   .regex(/^\S{1,64}$/, 'expected a name of 1 to 64 characters without white space')
 
-const NEW_ACCOUNT = z.object({
+export const NEW_ACCOUNT = z.object({
   email: z.email('expected an e-mail address').max(254),
   mode: z.enum(['prepaid', 'postpaid']),
   credit: usdLimit.optional(),
@@ -25,13 +25,13 @@ const NEW_ACCOUNT = z.object({
   tier: tier.optional(),
 })
 
-const CREDIT = z.object({
+export const CREDIT = z.object({
   amount: usdAmount.refine((amount) => amount !== 0n, 'must not be zero'),
   type: z.enum(['topup', 'grant', 'adjustment', 'refund']).optional(),
   note: z.string().max(NOTE_LENGTH_MAX).optional(),
 })
 
-const CHANGE = z
+export const ACCOUNT_CHANGE = z
   .object({ status: z.enum(['active', 'suspended']).optional(), tier: tier.optional() })
   .refine((change) => change.status !== undefined || change.tier !== undefined, "name 'status' or 'tier'")
 
@@ -90,7 +90,7 @@ export async function creditAccount(call: Call<MasterActor>): Promise<Answer> {
 
 /** Suspends, reactivates or moves to another tier; in force on the next request of every key of the account (R19). */
 export async function changeAccount(call: Call<MasterActor>): Promise<Answer> {
-  const { status, tier: wanted } = validate(CHANGE, call.body ?? {})
+  const { status, tier: wanted } = validate(ACCOUNT_CHANGE, call.body ?? {})
   let account = await existing(call)
   if (wanted !== undefined) account = await call.deps.accounts.setTier(account.id, wanted)
   if (status !== undefined) account = await call.deps.accounts.setStatus(account.id, status)

@@ -28,7 +28,7 @@ const system = z.string().trim().max(SYSTEM_LENGTH_MAX).nullable().optional()
 
 const groups = z.array(z.string().min(1)).min(1, 'must name a group').max(GROUPS_MAX)
 
-const NEW_KEY = z.object({
+export const NEW_KEY = z.object({
   name,
   account_id: z.string().min(1).optional(),
   kind: z.enum(['inference', 'management']).optional(),
@@ -41,7 +41,7 @@ const NEW_KEY = z.object({
   groups: groups.optional(),
 })
 
-const KEY_CHANGE = z.object({
+export const KEY_CHANGE = z.object({
   name: name.optional(),
   groups: groups.optional(),
   disabled: z.boolean().optional(),
@@ -53,7 +53,7 @@ const KEY_CHANGE = z.object({
   ...DEMAND_FIELDS,
 })
 
-const KEY_QUERY = z.object({
+export const KEY_QUERY = z.object({
   offset: queryInteger(0, OFFSET_MAX).optional(),
   include_disabled: queryFlag.optional(),
   account_id: z.string().optional(),
@@ -127,7 +127,7 @@ export async function changeKey(call: Call<KeyAdministrator>): Promise<Answer> {
   return { body: { data: await present(call, changed) } }
 }
 
-const ROTATION = z.object({
+export const ROTATION = z.object({
   overlap_seconds: z
     .number({ error: 'expected a whole number' })
     .int('expected a whole number')
