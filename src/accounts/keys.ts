@@ -7,6 +7,7 @@ import { AMOUNT_NANO_MAX } from '#store/request-columns.ts'
 import type { ApiKeyTable } from '#store/schema.ts'
 import type { Store } from '#store/store.ts'
 import type { NewKeyRow } from './commands.ts'
+import { createKeyCodes } from './key-codes.ts'
 import { keyDigest, keyLabel, newKeyText } from './key-text.ts'
 import { policyOf, policyText } from './key-policy.ts'
 import type { ApiKey, KeyRing, Keys, KeyUsage, NewKey } from './types.ts'
@@ -29,6 +30,7 @@ export function createKeys(
 ): Keys {
   const read = store.read
   return {
+    ...createKeyCodes(store),
     create: (input) => createKey(store, pepper, input, now()),
     async get(hash) {
       const row = await read

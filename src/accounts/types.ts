@@ -148,7 +148,27 @@ export interface NewKey {
   readonly expiresMs?: number | null
 }
 
-export interface Keys {
+/** What an application gets when it exchanges its code. Plain data; the amount is a text, because it is kept as JSON. */
+export interface KeyCode {
+  readonly accountId: string
+  readonly wish: Pick<ApiKey, 'name' | 'system' | 'groups' | 'limitReset' | 'expiresMs'> & {
+    readonly limitNano: string | null
+  }
+}
+
+export interface KeyCodes {
+  /** A code that counts once, for ten minutes. */
+  createCode(
+    input: KeyCode & {
+      readonly challenge: { readonly text: string; readonly method: 'S256' | 'plain' } | null
+      readonly nowMs: number
+    },
+  ): Promise<string>
+  /** Null for a code that is unknown, used, too old, or whose verifier is wrong; it is gone in any case. */
+  takeCode(code: string, verifier: string | undefined, nowMs: number): Promise<KeyCode | null>
+}
+
+export interface Keys extends KeyCodes {
   /** `plaintext` is shown once and stored nowhere. */
   create(input: NewKey): Promise<{ key: ApiKey; plaintext: string }>
   get(hash: string): Promise<ApiKey | undefined>

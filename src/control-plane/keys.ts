@@ -156,7 +156,7 @@ export async function removeKey(call: Call<KeyAdministrator>): Promise<Answer> {
 }
 
 /** A management key works for its own account only; the operator's own account is the master key's default. */
-function accountFor(actor: KeyAdministrator, wanted: string | undefined): string {
+export function accountFor(actor: KeyAdministrator, wanted: string | undefined): string {
   if (actor.kind === 'master') return wanted ?? OPERATOR_ACCOUNT_ID
   const own = actor.caller.account.id
   if (wanted !== undefined && wanted !== own) {
@@ -171,7 +171,10 @@ function accountFor(actor: KeyAdministrator, wanted: string | undefined): string
  * The groups a key gets (R63): configured ones, and those of the management key itself where the operator does not give them, since
  * a group is a permission.
  */
-function groupsFor({ actor, deps }: Call<KeyAdministrator>, wanted: readonly string[] | undefined): readonly string[] {
+export function groupsFor(
+  { actor, deps }: Call<KeyAdministrator>,
+  wanted: readonly string[] | undefined,
+): readonly string[] {
   const own = actor.kind === 'master' ? null : (actor.caller.key?.groups ?? DEFAULT_GROUPS)
   if (wanted === undefined) return own ?? DEFAULT_GROUPS
   const { current } = deps.catalog

@@ -20,6 +20,7 @@ import { registerFallback } from './fallback.ts'
 import { readGeneration } from './generation.ts'
 import type { ActorOf, Guard } from './guard.ts'
 import { answerAuth, readSession } from './auth.ts'
+import { CODE_EXCHANGE, createAuthCode, exchangeAuthCode, NEW_CODE } from './auth-keys.ts'
 import {
   changeKey,
   createKey,
@@ -147,6 +148,10 @@ export const ROUTES: readonly AnyRoute[] = [
   route('PATCH', '/api/v1/keys/:hash', 'management', changeKey, { body: KEY_CHANGE }),
   route('POST', '/api/v1/keys/:hash/rotate', 'management', rotateKey, { body: ROTATION }),
   route('DELETE', '/api/v1/keys/:hash', 'management', removeKey),
+
+  // Keys that a user allows an application (OpenRouter's PKCE flow).
+  route('POST', '/api/v1/auth/keys/code', 'management', createAuthCode, { body: NEW_CODE }),
+  route('POST', '/api/v1/auth/keys', 'public', exchangeAuthCode, { body: CODE_EXCHANGE }),
 
   // The operator (R21).
   route('POST', '/api/admin/accounts', 'master', createAccount, { body: NEW_ACCOUNT }),

@@ -36,6 +36,8 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     case 'setAccountTier':
     case 'createKey':
     case 'rotateKey':
+    case 'saveKeyCode':
+    case 'takeKeyCode':
     case 'readAccountFunds':
     case 'readKeyFunds':
     case 'appendRows':

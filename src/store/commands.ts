@@ -11,6 +11,7 @@ import {
   setAccountTier,
   updateKey,
 } from '#accounts/commands.ts'
+import { saveKeyCode, takeKeyCode } from '#accounts/key-codes.ts'
 import { credit, readAccountFunds, readKeyFunds, releaseExpired, reserve, settle, voidHold } from '#ledger/commands.ts'
 import { openBookings } from '#ledger/bookings.ts'
 import { removeResponse, saveResponse, sweepResponses } from '#response-state/commands.ts'
@@ -36,6 +37,8 @@ export const COMMANDS = {
   updateKey,
   removeKey,
   rotateKey,
+  saveKeyCode,
+  takeKeyCode,
   putSetting,
   saveResponse,
   removeResponse,

@@ -12,6 +12,7 @@ export interface Database {
   readonly ledger_entries: LedgerEntryTable
   readonly requests: RequestTable
   readonly settings: SettingTable
+  readonly key_codes: KeyCodeTable
   readonly responses: ResponseTable
   readonly tool_seals: ToolSealTable
   readonly schema_migrations: MigrationTable
@@ -128,6 +129,17 @@ export interface RequestTable {
   charged_cost_nano: bigint | null
   absorbed_cost_nano: bigint | null
   detail: string
+}
+
+/** A code of the PKCE flow, by its digest. */
+export interface KeyCodeTable {
+  digest: string
+  account_id: string
+  /** JSON of what the key will be. */
+  wish: string
+  challenge: string | null
+  challenge_method: 'S256' | 'plain' | null
+  expires_ms: number
 }
 
 export interface SettingTable {

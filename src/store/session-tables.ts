@@ -154,4 +154,13 @@ export const SESSION_MIGRATIONS: readonly Migration[] = [
       'create unique index api_keys_previous on api_keys (previous_hash) where previous_hash is not null',
     ],
   },
+  {
+    id: 42,
+    name: 'codes for keys of applications',
+    statements: (engine) => [
+      `create table key_codes (digest text primary key, account_id text not null references accounts (id), wish text not null,
+        challenge text, challenge_method text, expires_ms ${engine === 'sqlite' ? 'integer' : 'bigint'} not null)${engine === 'sqlite' ? ' strict' : ''}`,
+      'create index key_codes_expiry on key_codes (expires_ms)',
+    ],
+  },
 ]
