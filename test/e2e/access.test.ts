@@ -24,13 +24,13 @@ let operations: Operation[]
 let user: Browser
 /** Values of `{hash}` and `{id}` per path, of the account of `owner`. */
 let objects: (path: string) => string | undefined
-let owner: { accountId: string; key: string; manager: string }
-let other: { accountId: string; key: string; manager: string }
+let owner: { accountId: string; key: string; administration: string }
+let other: { accountId: string; key: string; administration: string }
 
 async function people(): Promise<typeof owner> {
   const { accountId, key } = await gateway.fund()
   const made = await gateway.admin('POST', '/api/v1/keys', { name: 'm', account_id: accountId, kind: 'management' })
-  return { accountId, key, manager: made.key }
+  return { accountId, key, administration: made.key }
 }
 
 before(async () => {
@@ -87,7 +87,7 @@ test('S9: what takes the master key or a management key takes nothing less', asy
   assert.ok(guarded.length >= 12)
   for (const operation of guarded) {
     const wrong = [null, owner.key, 'sk-tv-nonsense', gateway.masterKey.slice(0, -1)]
-    if (operation.guard === 'master') wrong.push(owner.manager)
+    if (operation.guard === 'master') wrong.push(owner.administration)
     for (const key of wrong) {
       const { status } = await call(operation, key)
       assert.ok(status === 401 || status === 403, `${operation.method} ${operation.path}: ${status}`)
@@ -106,7 +106,7 @@ test('S7: an object of another account is not there, whatever is done to it', as
     const { method, path, guard } = operation
     assert.ok(objects(path), `${path} has no object in this test: add one`)
     if (guard === 'master') continue
-    const foreign = guard === 'management' ? other.manager : other.key
+    const foreign = guard === 'management' ? other.administration : other.key
     const nobody = path.replace(/\{\w+\}/g, 'nothing-like-this')
     const [there, nowhere] = [
       await call(operation, foreign),
@@ -120,7 +120,7 @@ test('S7: an object of another account is not there, whatever is done to it', as
     assert.equal(session.status, refusal, `${method} ${path} with the session of another account`)
     assert.equal((await call(operation, null)).status, 401, `${method} ${path} without a key`)
     if (method !== 'GET') continue
-    const own = await call(operation, guard === 'management' ? owner.manager : owner.key)
+    const own = await call(operation, guard === 'management' ? owner.administration : owner.key)
     assert.equal(own.status, 200, `${method} ${path} by its owner`)
   }
 })
@@ -151,18 +151,18 @@ test('S8: members that nobody may write change nothing', async () => {
     const path = filled(operation.path)
     const read = async () => (await gateway.admin('GET', path)).data
     const { updated_at: _first, ...before } = await read()
-    await call(operation, owner.manager, evil)
+    await call(operation, owner.administration, evil)
     const { updated_at: _second, ...behind } = await read()
     assert.deepEqual(behind, before, path)
   }
   const escalations = [{ kind: 'management' }, { account_id: other.accountId }, { groups: ['no-such-group'] }]
   for (const wish of escalations) {
-    const { status } = await gateway.ask('/api/v1/keys', { key: owner.manager, body: { name: 'x', ...wish } })
+    const { status } = await gateway.ask('/api/v1/keys', { key: owner.administration, body: { name: 'x', ...wish } })
     assert.ok(status === 400 || status === 403, JSON.stringify(wish))
   }
   const balance = (await gateway.account(owner.accountId)).balance
   await gateway.ask('/api/v1/keys', {
-    key: owner.manager,
+    key: owner.administration,
     body: { name: 'x', ...evil, kind: 'inference', account_id: owner.accountId, workspace_id: owner.accountId },
   })
   assert.equal((await gateway.account(owner.accountId)).balance, balance)
@@ -201,7 +201,11 @@ test('M15: no path reaches an upstream without a key, and none that costs withou
   const before = gateway.upstream.count()
   for (const { path, body, counts } of tried) {
     for (const key of [null, 'sk-tv-nonsense']) assert.equal((await gateway.ask(path, { key, body })).status, 401, path)
-    assert.equal((await gateway.ask(path, { key: owner.manager, body })).status, 403, `${path} with a management key`)
+    assert.equal(
+      (await gateway.ask(path, { key: owner.administration, body })).status,
+      403,
+      `${path} with a management key`,
+    )
     // Counting tokens costs nothing, also at the upstream.
     if (counts) continue
     const { status, text } = await gateway.ask(path, { key: poor.key, body })
@@ -213,7 +217,11 @@ test('M15: no path reaches an upstream without a key, and none that costs withou
 test('S33: no answer to a key is kept by a cache, and none opens itself to a page of a stranger', async () => {
   for (const operation of operations.filter(({ guard, method }) => guard !== 'public' && method === 'GET')) {
     const key =
-      operation.guard === 'master' ? gateway.masterKey : operation.guard === 'management' ? owner.manager : owner.key
+      operation.guard === 'master'
+        ? gateway.masterKey
+        : operation.guard === 'management'
+          ? owner.administration
+          : owner.key
     const { headers } = await gateway.ask(filled(operation.path), { key, headers: { origin: 'https://evil.example' } })
     assert.equal(headers.get('cache-control'), 'private, no-store', operation.path)
     assert.match(headers.get('vary') ?? '', /Authorization/, operation.path)

@@ -8,16 +8,18 @@ import { MODELS, startTestGateway, type TestGateway } from './gateway.ts'
 /** Keys, credits and the PKCE flow as OpenRouter's own SDK knows them (openrouter-api.md section 7). */
 
 let gateway: TestGateway
-let manager: string
+let administration: string
 let accountId: string
 before(async () => {
   gateway = await startTestGateway()
   accountId = (await gateway.fund({ credit: '10' })).accountId
-  manager = (await gateway.admin('POST', '/api/v1/keys', { name: 'm', account_id: accountId, kind: 'management' })).key
+  administration = (
+    await gateway.admin('POST', '/api/v1/keys', { name: 'm', account_id: accountId, kind: 'management' })
+  ).key
 })
 after(() => gateway.close())
 
-const client = (apiKey = manager): OpenRouter => new OpenRouter({ apiKey, serverURL: `${gateway.url}/api/v1` })
+const client = (apiKey = administration): OpenRouter => new OpenRouter({ apiKey, serverURL: `${gateway.url}/api/v1` })
 const chat = (key: string) =>
   client(key).chat.send({ chatRequest: { model: MODELS.chat.id, messages: [{ role: 'user', content: 'hi' }] } })
 const challengeOf = (verifier: string): string => createHash('sha256').update(verifier).digest('base64url')
@@ -76,7 +78,7 @@ test('PKCE: a wrong or missing verifier gets nothing and ends the code', async (
     code_challenge_method: 'S256',
   }
   for (const wrong of [{}, { code_verifier: 'x' }, { code_verifier: challengeOf(verifier) }]) {
-    const made = await gateway.ask('/api/v1/auth/keys/code', { key: manager, body })
+    const made = await gateway.ask('/api/v1/auth/keys/code', { key: administration, body })
     const code = made.json.data.id
     assert.equal((await gateway.ask('/api/v1/auth/keys', { key: null, body: { code, ...wrong } })).status, 403)
     const late = { code, code_verifier: verifier }
@@ -86,7 +88,7 @@ test('PKCE: a wrong or missing verifier gets nothing and ends the code', async (
 
 test('PKCE: of many who bring one code, one gets a key', async () => {
   const made = await gateway.ask('/api/v1/auth/keys/code', {
-    key: manager,
+    key: administration,
     body: { callback_url: 'https://a.example' },
   })
   const exchange = () => gateway.ask('/api/v1/auth/keys', { key: null, body: { code: made.json.data.id } })
@@ -95,7 +97,7 @@ test('PKCE: of many who bring one code, one gets a key', async () => {
 })
 
 test('PKCE: where a code may be sent, and who may ask for one', async () => {
-  const ask = (body: object, key: string = manager) => gateway.ask('/api/v1/auth/keys/code', { key, body })
+  const ask = (body: object, key: string = administration) => gateway.ask('/api/v1/auth/keys/code', { key, body })
   for (const callback_url of [
     'http://evil.example',
     'javascript:alert(1)',

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { ATTEMPT_WINDOW_MS, ATTEMPTS_MAX } from '#sessions/attempts.ts'
 import { type Browser, browserAt, PASSWORD, person } from './browser.ts'
+import { dumpOf } from './dump.ts'
 import { startTestGateway, type TestGateway } from './gateway.ts'
 
 let nowMs = Date.now()
@@ -114,18 +114,3 @@ describe('attacks on sessions', () => {
     }
   })
 })
-
-/** Everything that is stored, as text. */
-function dumpOf(dataDir: string): string {
-  const db = new DatabaseSync(join(dataDir, 'trivium.db'), { readOnly: true })
-  try {
-    const tables = db.prepare("select name from sqlite_schema where type = 'table'").all() as { name: string }[]
-    const rows = tables.map(({ name }) => JSON.stringify(db.prepare(`select * from "${name}"`).all(), asText))
-    const files = readdirSync(dataDir).filter((name) => name.endsWith('.log') || name.endsWith('.jsonl'))
-    return [...rows, ...files.map((name) => readFileSync(join(dataDir, name), 'latin1'))].join('\n')
-  } finally {
-    db.close()
-  }
-}
-
-const asText = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value)
