@@ -182,6 +182,7 @@ const readUser = async (db: Kysely<SessionDatabase>, id: string): Promise<UserRo
 async function admit(parts: SessionParts, db: Kysely<SessionDatabase>, userId: string): Promise<void> {
   const user = await readUser(db, userId)
   if (!user) return
+  await sweep(db)
   const nowMs = (parts.now ?? Date.now)()
   const first = await parts.store.execute('putSetting', { name: 'first_admin', value: userId, nowMs })
   const isFirst = first === userId
@@ -192,6 +193,14 @@ async function admit(parts: SessionParts, db: Kysely<SessionDatabase>, userId: s
   const account = await accountFor(parts, user, isFirst)
   if (!account) return
   await db.updateTable('authUsers').set({ accountId: account.id }).where('id', '=', userId).execute()
+}
+
+/** Every sign-in takes away what is over, so that it does not pile up. By the wall clock, which better-auth writes. */
+async function sweep(db: Kysely<SessionDatabase>): Promise<void> {
+  const now = new Date().toISOString()
+  for (const table of ['authSessions', 'authVerifications']) {
+    await db.deleteFrom(table).where('expiresAt', '<=', now).execute()
+  }
 }
 
 /** The account of this address when it is proved, else a new one. Undefined: the address is somebody's, and was not proved. */

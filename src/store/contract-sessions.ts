@@ -66,6 +66,18 @@ export function sessionContract(harness: Harness): void {
     assert.deepEqual(roles.toSorted(), ['admin', 'user', 'user'])
   })
 
+  test('a sign-in takes sessions away that are over', async () => {
+    await using books = await openBooks(harness)
+    const sessions = sessionsOver(books)
+    const db = createSessionDatabase(books.store)
+    const old = cookieOf(await post(sessions, '/sign-up/email', ADA))
+    await db.updateTable('authSessions').set({ expiresAt: '2020-01-01T00:00:00.000Z' }).execute()
+    assert.equal(await sessions.find({ cookie: old }), null)
+    const fresh = cookieOf(await post(sessions, '/sign-in/email', ADA))
+    assert.equal((await db.selectFrom('authSessions').select('id').execute()).length, 1)
+    assert.equal((await sessions.find({ cookie: fresh }))!.email, ADA.email)
+  })
+
   test('every table and column that better-auth knows is there', async () => {
     await using books = await openBooks(harness)
     const db = createSessionDatabase(books.store)
