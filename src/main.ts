@@ -39,6 +39,8 @@ import type { RequestLog } from '#observe/request-row.ts'
 import { createResponseState } from '#response-state/response-state.ts'
 import { Outbound } from '#outbound/outbound.ts'
 import { createSealState } from '#seal-state/seal-state.ts'
+import { createSessions, type SessionParts } from '#sessions/sessions.ts'
+import type { Sessions } from '#sessions/types.ts'
 import type { Simulator } from '#simulator/index.ts'
 import { checkWritable, ensureDataFolder } from '#store/data-folder.ts'
 import { createSharedCounts } from '#store/limit-counts.ts'
@@ -145,7 +147,10 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const app = createServer(options.plane === 'portal' ? () => false : createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => current().gatewayUrl
   const own = { accounts, keys, requests, settings, gatewayUrl, masterKey: masterKey.value, managedRoutes }
-  registerControlPlane(app, { ...shared, ...own, ...routingOf(gateway, limits) }, routesOf(options))
+  const root = (): string => gatewayUrl() ?? urlOf(app.server, settings.host)
+  const sessions = sessionsOver({ store, accounts, pepper, baseUrl: root }, options, settings, log)
+  const deps = { ...shared, ...own, sessions, ...routingOf(gateway, limits) }
+  registerControlPlane(app, deps, routesOf(options))
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app.server, settings.host)
@@ -267,6 +272,18 @@ function openRecords(
     requestLog: accounting ? createRequestLog(store, { onDrop }) : SILENT_REQUEST_LOG,
     capture: captureFile === null ? undefined : createCapture(captureFile, { onFault }),
   }
+}
+
+/** Whoever signs in; in single-user mode nobody has to (C40). */
+function sessionsOver(
+  parts: Pick<SessionParts, 'store' | 'accounts' | 'pepper' | 'baseUrl'>,
+  { now }: StartOptions,
+  { disableAuth, portal, billingMode: billing }: Settings,
+  log: Logger,
+): Sessions | null {
+  if (disableAuth) return null
+  const onFault = (message: string): void => log.error({ message }, 'signing in failed')
+  return createSessions({ ...parts, billing, settings: portal, log: onFault, ...(now && { now }) })
 }
 
 async function endTraffic(app: FastifyInstance, anthropic: Server | null, active: ActiveRequests): Promise<void> {

@@ -78,6 +78,8 @@ const insertKey = statement<KeyColumn>()((db, param) =>
     rate_limits: param('rates'),
     policy: param('policy'),
     environment: param('environment'),
+    previous_hash: null,
+    previous_until_ms: null,
   }),
 )
 
@@ -103,6 +105,8 @@ type ChangedColumn =
   | 'rates'
   | 'policy'
   | 'environment'
+  | 'expires'
+  | 'system'
   | 'now'
 
 const changeKey = statement<ChangedColumn>()((db, param) =>
@@ -117,6 +121,8 @@ const changeKey = statement<ChangedColumn>()((db, param) =>
       rate_limits: param('rates'),
       policy: param('policy'),
       environment: param('environment'),
+      expires_ms: param('expires'),
+      system: param('system'),
       updated_ms: param('now'),
     })
     .where('hash', '=', param('hash')),
@@ -177,7 +183,10 @@ export const setAccountTier: Command<{ id: string; tier: string }, boolean> = {
   repeatable: true,
 }
 
-export const createKey: Command<Omit<ApiKeyTable, 'disabled' | 'removed_ms'>, void> = {
+/** What a new key says of itself; it is neither disabled, removed nor rotated. */
+export type NewKeyRow = Omit<ApiKeyTable, 'disabled' | 'removed_ms' | 'previous_hash' | 'previous_until_ms'>
+
+export const createKey: Command<NewKeyRow, void> = {
   *work(key) {
     const { rows: owners } = yield* run(findOwner, { id: key.account_id })
     if (owners.length === 0) throw new GatewayError('not_found', `There is no account ${key.account_id}.`)
@@ -201,12 +210,27 @@ export interface KeyChange {
   readonly rateLimits?: ApiKeyTable['rate_limits']
   readonly policy?: ApiKeyTable['policy']
   readonly environment?: ApiKeyTable['environment']
+  readonly expiresMs?: number | null
+  readonly system?: string | null
   readonly nowMs: number
 }
 
 /** Changes what is named and keeps the rest. Undefined when there is no such key. */
 export const updateKey: Command<KeyChange, ApiKeyTable | undefined> = {
-  *work({ hash, name, groups, disabled, limitNano, limitReset, rateLimits, policy, environment, nowMs }) {
+  *work({
+    hash,
+    name,
+    groups,
+    disabled,
+    limitNano,
+    limitReset,
+    rateLimits,
+    policy,
+    environment,
+    expiresMs,
+    system,
+    nowMs,
+  }) {
     const { rows } = yield* run(findKey, { hash })
     const key = rows[0]
     if (!key) return undefined
@@ -220,12 +244,20 @@ export const updateKey: Command<KeyChange, ApiKeyTable | undefined> = {
       rate_limits: rateLimits === undefined ? key.rate_limits : rateLimits,
       policy: policy === undefined ? key.policy : policy,
       environment: environment ?? key.environment,
+      expires_ms: expiresMs === undefined ? key.expires_ms : expiresMs,
+      system: system === undefined ? key.system : system,
       updated_ms: nowMs,
     }
     const { name: text, group_ids: inGroups, disabled: isOff } = next
     const { limit_nano: limit, limit_reset: reset, rate_limits: rates } = next
     const changed = { hash, name: text, groups: inGroups, disabled: isOff, limit, reset, rates, now: nowMs }
-    yield* run(changeKey, { ...changed, policy: next.policy, environment: next.environment })
+    yield* run(changeKey, {
+      ...changed,
+      policy: next.policy,
+      environment: next.environment,
+      expires: next.expires_ms,
+      system: next.system,
+    })
     return next
   },
   accounts: () => [],
@@ -240,4 +272,37 @@ export const removeKey: Command<{ hash: string; nowMs: number }, boolean> = {
   },
   accounts: () => [],
   repeatable: true,
+}
+
+const replaceSecret = statement<'hash' | 'newHash' | 'label' | 'until' | 'now'>()((db, param) =>
+  db
+    .updateTable('api_keys')
+    .set({
+      hash: param('newHash'),
+      label: param('label'),
+      previous_hash: param('hash'),
+      previous_until_ms: param('until'),
+      updated_ms: param('now'),
+    })
+    .where('hash', '=', param('hash'))
+    .where('removed_ms', 'is', null),
+)
+
+export interface Rotation {
+  readonly hash: string
+  readonly newHash: string
+  readonly label: string
+  readonly previousUntilMs: number
+  readonly nowMs: number
+}
+
+/** The key with its new secret; undefined when there is no such key. Of older secrets only the last one stays. */
+export const rotateKey: Command<Rotation, ApiKeyTable | undefined> = {
+  *work({ hash, newHash, label, previousUntilMs: until, nowMs: now }) {
+    yield* run(replaceSecret, { hash, newHash, label, until, now })
+    const { rows } = yield* run(findKey, { hash: newHash })
+    return rows[0]
+  },
+  accounts: () => [],
+  repeatable: false,
 }

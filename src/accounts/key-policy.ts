@@ -1,3 +1,4 @@
+import { parseNetwork } from '#base/addresses.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { KeyPolicy } from './types.ts'
 
@@ -5,7 +6,7 @@ import type { KeyPolicy } from './types.ts'
 export const DEMANDS_MAX = 200
 export const DEMAND_CHARACTERS_MAX = 256
 
-const NOTHING: KeyPolicy = { models: [], regions: [], dataPolicy: [], strictModel: false }
+const NOTHING: KeyPolicy = { models: [], regions: [], dataPolicy: [], strictModel: false, ipAllow: [], ipDeny: [] }
 
 /** As it is stored; a policy that demands nothing is stored as none. Throws 400 invalid_parameter. */
 export function policyText(policy: KeyPolicy | null): string | null {
@@ -13,14 +14,25 @@ export function policyText(policy: KeyPolicy | null): string | null {
   const models = distinct('model_whitelist', policy.models)
   const regions = distinct('regions', policy.regions)
   const dataPolicy = distinct('data_policy', policy.dataPolicy)
+  const ipAllow = networks('ip_allow', policy.ipAllow)
+  const ipDeny = networks('ip_deny', policy.ipDeny)
   const { strictModel, breakGlass = [] } = policy
-  if (models.length + regions.length + dataPolicy.length + breakGlass.length === 0 && !strictModel) return null
+  const lists = [models, regions, dataPolicy, ipAllow, ipDeny, breakGlass]
+  if (lists.every(({ length }) => length === 0) && !strictModel) return null
   const glass = breakGlass.length > 0 ? { breakGlass } : {}
-  return JSON.stringify({ models, regions, dataPolicy, strictModel, ...glass } satisfies KeyPolicy)
+  return JSON.stringify({ models, regions, dataPolicy, strictModel, ipAllow, ipDeny, ...glass } satisfies KeyPolicy)
 }
 
 export const policyOf = (text: string | null): KeyPolicy | null =>
   text === null ? null : { ...NOTHING, ...(JSON.parse(text) as Partial<KeyPolicy>) }
+
+function networks(param: string, texts: readonly string[]): readonly string[] {
+  const kept = distinct(param, texts)
+  const wrong = kept.find((text) => parseNetwork(text) === null)
+  if (wrong === undefined) return kept
+  const message = `'${param}' takes addresses and networks such as 203.0.113.0/24 or 2001:db8::/32.`
+  throw new GatewayError('invalid_parameter', message, { param })
+}
 
 function distinct(param: string, names: readonly string[]): readonly string[] {
   const kept = [...new Set(names.map((name) => name.trim()))]

@@ -18,6 +18,8 @@ const KEY_CHARACTERS_MAX = 256
 interface Warm {
   readonly caller: Caller & { readonly key: ApiKey }
   readonly loadedMs: number
+  /** When a secret that was replaced stops to work; null: this is the current one. */
+  readonly untilMs: number | null
 }
 
 /**
@@ -84,7 +86,8 @@ export function createKeyRing(
 
 const unknownKey = (): GatewayError => new GatewayError('invalid_api_key', 'The API key is not valid.')
 
-function judge({ caller }: Warm, nowMs: number): Caller {
+function judge({ caller, untilMs }: Warm, nowMs: number): Caller {
+  if (untilMs !== null && untilMs <= nowMs) throw unknownKey()
   const { key, account } = caller
   if (key.disabled) throw new GatewayError('key_disabled', 'This API key is disabled.')
   if (key.expiresMs !== null && key.expiresMs <= nowMs) {
@@ -105,11 +108,12 @@ async function readKey(
     .innerJoin('accounts as a', 'a.id', 'k.account_id')
     .selectAll('k')
     .select(['a.email', 'a.mode', 'a.status', 'a.tier'])
-    .where('k.hash', '=', digest)
+    .where((where) => where.or([where('k.hash', '=', digest), where('k.previous_hash', '=', digest)]))
     .where('k.removed_ms', 'is', null)
     .executeTakeFirst()
   if (!row) return undefined
   const { email, mode, status, tier } = row
   const account = { id: row.account_id, email, mode, status, tier }
-  return { caller: { account, key: keyOf(row), billing: billing === 'off' ? 'off' : mode }, loadedMs: nowMs }
+  const untilMs = row.hash === digest ? null : row.previous_until_ms
+  return { caller: { account, key: keyOf(row), billing: billing === 'off' ? 'off' : mode }, loadedMs: nowMs, untilMs }
 }

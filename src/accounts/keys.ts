@@ -6,9 +6,11 @@ import { checkLimit } from '#store/reads.ts'
 import { AMOUNT_NANO_MAX } from '#store/request-columns.ts'
 import type { ApiKeyTable } from '#store/schema.ts'
 import type { Store } from '#store/store.ts'
+import type { NewKeyRow } from './commands.ts'
+import { createKeyCodes } from './key-codes.ts'
 import { keyDigest, keyLabel, newKeyText } from './key-text.ts'
 import { policyOf, policyText } from './key-policy.ts'
-import type { ApiKey, KeyRing, Keys, NewKey } from './types.ts'
+import type { ApiKey, KeyRing, Keys, KeyUsage, NewKey } from './types.ts'
 
 const NAME_LENGTH_MAX = 100
 
@@ -28,6 +30,7 @@ export function createKeys(
 ): Keys {
   const read = store.read
   return {
+    ...createKeyCodes(store),
     create: (input) => createKey(store, pepper, input, now()),
     async get(hash) {
       const row = await read
@@ -51,7 +54,8 @@ export function createKeys(
       return found.map(keyOf)
     },
     async update(hash, change) {
-      const { name, groups, disabled, limitNano, limitReset, rateLimits, policy, environment } = change
+      const { name, groups, disabled, limitNano, limitReset, rateLimits, policy, environment, expiresMs, system } =
+        change
       if (name !== undefined) checkName(name)
       if (limitNano !== undefined) checkLimitAmount(limitNano)
       const row = await store.execute('updateKey', {
@@ -64,29 +68,41 @@ export function createKeys(
         ...(rateLimits === undefined ? {} : { rateLimits: limitsText(rateLimits) }),
         ...(policy === undefined ? {} : { policy: policyText(policy) }),
         ...(environment === undefined ? {} : { environment }),
+        ...(expiresMs === undefined ? {} : { expiresMs: checkExpiry(expiresMs, now()) }),
+        ...(system === undefined ? {} : { system }),
         nowMs: now(),
       })
       if (!row) throw missing()
       keyRing?.forget(row.id)
       return keyOf(row)
     },
+    async rotate(hash, previousUntilMs) {
+      const text = newKeyText()
+      const fresh = { newHash: keyDigest(pepper, text), label: keyLabel(text) }
+      const row = await store.execute('rotateKey', { hash, ...fresh, previousUntilMs, nowMs: now() })
+      if (!row) throw missing()
+      keyRing?.forget(row.id)
+      return { key: keyOf(row), plaintext: text }
+    },
     async remove(hash) {
       if (!(await store.execute('removeKey', { hash, nowMs: now() }))) throw missing()
       keyRing?.forget()
     },
-    async usage(key, nowMs) {
-      const row = await read.selectFrom('key_usage').selectAll().where('key_id', '=', key.id).executeTakeFirst()
-      if (!row) throw missing()
-      const starts = periodStarts(nowMs)
-      const { day, week, month } = currentSums(row, starts)
-      return {
-        totalNano: row.total_nano,
-        dailyNano: day,
-        weeklyNano: week,
-        monthlyNano: month,
-        limitUsedNano: spentInPeriod(row, key.limitReset, starts) + row.held_nano + heldOfKey(key.id),
-      }
-    },
+    usage: (key, nowMs) => readUsage(store, key, nowMs, heldOfKey(key.id)),
+  }
+}
+
+async function readUsage({ read }: Store, key: ApiKey, nowMs: number, heldNano: bigint): Promise<KeyUsage> {
+  const row = await read.selectFrom('key_usage').selectAll().where('key_id', '=', key.id).executeTakeFirst()
+  if (!row) throw missing()
+  const starts = periodStarts(nowMs)
+  const { day, week, month } = currentSums(row, starts)
+  return {
+    totalNano: row.total_nano,
+    dailyNano: day,
+    weeklyNano: week,
+    monthlyNano: month,
+    limitUsedNano: spentInPeriod(row, key.limitReset, starts) + row.held_nano + heldNano,
   }
 }
 
@@ -99,7 +115,7 @@ async function createKey(
   const { name, accountId, kind = 'inference', system = null, limitNano, limitReset, expiresMs = null } = input
   const { groups = DEFAULT_GROUPS, policy = null, environment = 'production' } = input
   const text = newKeyText()
-  const stored: Omit<ApiKeyTable, 'disabled' | 'removed_ms'> = {
+  const stored: NewKeyRow = {
     id: newId('key'),
     hash: keyDigest(pepper, text),
     label: keyLabel(text),
@@ -118,7 +134,8 @@ async function createKey(
     updated_ms: nowMs,
   }
   await store.execute('createKey', stored)
-  return { key: keyOf({ ...stored, disabled: 0, removed_ms: null }), plaintext: text }
+  const unrotated = { previous_hash: null, previous_until_ms: null }
+  return { key: keyOf({ ...stored, ...unrotated, disabled: 0, removed_ms: null }), plaintext: text }
 }
 
 /** A stored row as the ApiKey that the rest of the gateway sees. */

@@ -32,6 +32,10 @@ export interface KeyPolicy {
   readonly strictModel: boolean
   /** Backends for when all others fail (B11), the operator's to give; absent: those of the model and the group. */
   readonly breakGlass?: readonly KeyBreakGlass[]
+  /** Networks in CIDR notation that its requests may come from; empty: any (R15). */
+  readonly ipAllow: readonly string[]
+  /** Networks that its requests may never come from. */
+  readonly ipDeny: readonly string[]
 }
 
 export interface KeyBreakGlass {
@@ -156,7 +160,27 @@ export interface NewKey {
   readonly expiresMs?: number | null
 }
 
-export interface Keys {
+/** What an application gets when it exchanges its code. Plain data; the amount is a text, because it is kept as JSON. */
+export interface KeyCode {
+  readonly accountId: string
+  readonly wish: Pick<ApiKey, 'name' | 'system' | 'groups' | 'limitReset' | 'expiresMs'> & {
+    readonly limitNano: string | null
+  }
+}
+
+export interface KeyCodes {
+  /** A code that counts once, for ten minutes. */
+  createCode(
+    input: KeyCode & {
+      readonly challenge: { readonly text: string; readonly method: 'S256' | 'plain' } | null
+      readonly nowMs: number
+    },
+  ): Promise<string>
+  /** Null for a code that is unknown, used, too old, or whose verifier is wrong; it is gone in any case. */
+  takeCode(code: string, verifier: string | undefined, nowMs: number): Promise<KeyCode | null>
+}
+
+export interface Keys extends KeyCodes {
   /** `plaintext` is shown once and stored nowhere. */
   create(input: NewKey): Promise<{ key: ApiKey; plaintext: string }>
   get(hash: string): Promise<ApiKey | undefined>
@@ -177,8 +201,12 @@ export interface Keys {
       rateLimits?: LimitSet | null
       policy?: KeyPolicy | null
       environment?: KeyEnvironment
+      expiresMs?: number | null
+      system?: string | null
     },
   ): Promise<ApiKey>
+  /** Another secret for the same key; the old one works until `previousUntilMs`. */
+  rotate(hash: string, previousUntilMs: number): Promise<{ key: ApiKey; plaintext: string }>
   remove(hash: string): Promise<void>
   usage(key: ApiKey, nowMs: number): Promise<KeyUsage>
 }

@@ -82,3 +82,32 @@ function listOf(networks: readonly string[]): BlockList {
 
 const OPEN = listOf([OPEN_IPV6])
 const CLOSED = listOf([...CLOSED_IPV4, ...CLOSED_IPV6])
+
+/** Networks that something may come from (empty: any), and those that it may never come from. */
+export interface AddressList {
+  readonly ipAllow: readonly string[]
+  readonly ipDeny: readonly string[]
+}
+
+interface Compiled {
+  readonly allow: BlockList
+  readonly deny: BlockList
+}
+
+/** By the list itself: a key's list is checked with every request, and made into a tree once. */
+const compiled = new WeakMap<AddressList, Compiled>()
+
+/** Whether a peer may come from this address; a peer without an address only where nothing is asked. */
+export function mayComeFrom(list: AddressList, peer: string | undefined): boolean {
+  if (list.ipAllow.length + list.ipDeny.length === 0) return true
+  if (peer === undefined) return false
+  // A socket of both families writes IPv4 in its IPv6 form.
+  const address = peer.replace(/^::ffff:(?=\d+\.)/i, '').split('%', 1)[0]!
+  const version = isIP(address)
+  if (version === 0) return false
+  const family = version === 4 ? 'ipv4' : 'ipv6'
+  let trees = compiled.get(list)
+  if (!trees) compiled.set(list, (trees = { allow: listOf(list.ipAllow), deny: listOf(list.ipDeny) }))
+  if (trees.deny.check(address, family)) return false
+  return list.ipAllow.length === 0 || trees.allow.check(address, family)
+}

@@ -47,6 +47,7 @@ export async function mountAdministration(
     responses: createResponseState(store),
     localCaller: null,
     masterKey,
+    sessions: null,
     settings,
     version: readVersion(),
     gatewayUrl: () => settings.gatewayUrl,

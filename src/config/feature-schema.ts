@@ -116,6 +116,23 @@ export const usageTracking = z.strictObject({
   max_records_in_memory: count.optional(),
 })
 
+/** An OpenID Connect provider by its discovery document, or an OAuth one by its three addresses. */
+const loginProvider = z
+  .strictObject({
+    client_id: filled,
+    client_secret: filled.optional(),
+    discovery_url: z.url('expected an absolute URL').optional(),
+    authorization_url: z.url('expected an absolute URL').optional(),
+    token_url: z.url('expected an absolute URL').optional(),
+    user_info_url: z.url('expected an absolute URL').optional(),
+    scopes: z.array(filled).optional(),
+  })
+  .refine(
+    ({ discovery_url: discovery, authorization_url: authorization, token_url: token, user_info_url: info }) =>
+      discovery !== undefined || (authorization !== undefined && token !== undefined && info !== undefined),
+    'expected discovery_url, or authorization_url, token_url and user_info_url',
+  )
+
 export const portal = z.strictObject({
   port: count.max(65_535, 'expected a port (0 to 65535)').optional(),
   catalog_cache_seconds: seconds.optional(),
@@ -123,6 +140,9 @@ export const portal = z.strictObject({
   catalog_overrides_path: filled.optional(),
   session_secret: filled.optional(),
   smtp_url: filled.optional(),
+  mail_from: filled.optional(),
+  sign_up: z.enum(['open', 'approval', 'off'], 'expected open, approval or off').optional(),
+  login_providers: z.record(filled, loginProvider).optional(),
 })
 
 export const payments = {

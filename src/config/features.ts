@@ -79,6 +79,9 @@ function readHybrid({ routing }: ConfigFile): HybridSettings {
   }
 }
 
+/** What is asked of an identity provider: who somebody is. */
+const LOGIN_SCOPES: readonly string[] = ['openid', 'email', 'profile']
+
 function readPortal({ portal, billing }: ConfigFile): PortalSettings {
   return {
     port: portal?.port ?? null,
@@ -87,6 +90,18 @@ function readPortal({ portal, billing }: ConfigFile): PortalSettings {
     catalogOverridesPath: portal?.catalog_overrides_path ?? null,
     sessionSecret: portal?.session_secret ?? null,
     smtpUrl: portal?.smtp_url ?? null,
+    mailFrom: portal?.mail_from ?? '',
+    signUp: portal?.sign_up ?? 'open',
+    loginProviders: Object.entries(portal?.login_providers ?? {}).map(([id, provider]) => ({
+      id,
+      clientId: provider.client_id,
+      clientSecret: provider.client_secret ?? null,
+      discoveryUrl: provider.discovery_url ?? null,
+      authorizationUrl: provider.authorization_url ?? null,
+      tokenUrl: provider.token_url ?? null,
+      userInfoUrl: provider.user_info_url ?? null,
+      scopes: provider.scopes ?? LOGIN_SCOPES,
+    })),
     stripeSecretKey: billing?.stripe_secret_key ?? null,
     stripeWebhookSecret: billing?.stripe_webhook_secret ?? null,
     signupBonus: billing?.signup_bonus ?? '0',

@@ -122,8 +122,22 @@ export const PORTAL_OPTIONS: readonly Option[] = [
     path: 'portal.smtp_url',
     env: 'SMTP_URL',
     type: 'text',
-    description: 'Mail server for verification and alerts.',
+    description: 'Mail server for verification and alerts; console: mails are printed.',
     secret: true,
+  },
+  {
+    path: 'portal.mail_from',
+    env: 'MAIL_FROM',
+    type: 'text',
+    default: 'Trivium <trivium@localhost>',
+    description: 'Sender of mails.',
+  },
+  {
+    path: 'portal.sign_up',
+    env: 'SIGN_UP',
+    type: 'text',
+    default: 'open',
+    description: 'Who may sign up: open, approval (an administrator activates the account) or off.',
   },
   {
     path: 'billing.stripe_secret_key',

@@ -86,6 +86,18 @@ export interface ThinkingSettings {
   readonly budget: number | null
 }
 
+/** An identity provider that people may sign in with: OpenID Connect by its discovery document, else the three addresses. */
+export interface LoginProviderSettings {
+  readonly id: string
+  readonly clientId: string
+  readonly clientSecret: string | null
+  readonly discoveryUrl: string | null
+  readonly authorizationUrl: string | null
+  readonly tokenUrl: string | null
+  readonly userInfoUrl: string | null
+  readonly scopes: readonly string[]
+}
+
 /** The portal, sign-up and payments. Secrets among them. */
 export interface PortalSettings {
   readonly port: number | null
@@ -93,7 +105,11 @@ export interface PortalSettings {
   readonly catalogRouteGroups: string | null
   readonly catalogOverridesPath: string | null
   readonly sessionSecret: string | null
+  /** `console`: printed. Null: no mail. */
   readonly smtpUrl: string | null
+  readonly mailFrom: string
+  readonly signUp: 'open' | 'approval' | 'off'
+  readonly loginProviders: readonly LoginProviderSettings[]
   readonly stripeSecretKey: string | null
   readonly stripeWebhookSecret: string | null
   /** Decimal text. */

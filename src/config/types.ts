@@ -77,5 +77,7 @@ export interface Settings {
   readonly catalog: CatalogSettings
 }
 
+export type { PortalSettings } from './routing-types.ts'
+
 /** Opaque to everyone but `config/` and `catalog/`. */
 export type { CatalogSettings } from '#catalog/settings.ts'

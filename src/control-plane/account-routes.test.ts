@@ -152,7 +152,7 @@ describe('what a key knows of itself', () => {
   test('GET /v1/me has amounts as text', async () => {
     const { status, json, headers } = await bed.ask('GET', '/v1/me', { key })
     assert.equal(status, 200)
-    assert.equal(headers['cache-control'], 'no-store')
+    assert.equal(headers['cache-control'], 'private, no-store')
     assert.match(headers['x-request-id']!, /^req_[0-9A-Z]{26}$/)
     assert.equal(json.balance, '0.699999999')
     assert.equal(json.currency, 'USD')

@@ -5,8 +5,8 @@ import { formatUsd, type NanoUsd } from '#base/money.ts'
 import type { Answer, Call, MasterActor } from './call.ts'
 import { queryInteger, usdAmount, usdLimit, validate } from './validate.ts'
 
-/** How the ledger names whoever acted with the master key. */
-const ACTOR = 'master'
+/** How the ledger names who acted: the master key, or the administrator who is signed in. */
+const actorOf = ({ session }: MasterActor): string => session?.email ?? 'master'
 
 export const ADMIN_PAGE_DEFAULT = 50
 export const ADMIN_PAGE_MAX = 500
@@ -17,7 +17,7 @@ const tier = z
   .trim()
   .regex(/^\S{1,64}$/, 'expected a name of 1 to 64 characters without white space')
 
-const NEW_ACCOUNT = z.object({
+export const NEW_ACCOUNT = z.object({
   email: z.email('expected an e-mail address').max(254),
   mode: z.enum(['prepaid', 'postpaid']),
   credit: usdLimit.optional(),
@@ -25,13 +25,13 @@ const NEW_ACCOUNT = z.object({
   tier: tier.optional(),
 })
 
-const CREDIT = z.object({
+export const CREDIT = z.object({
   amount: usdAmount.refine((amount) => amount !== 0n, 'must not be zero'),
   type: z.enum(['topup', 'grant', 'adjustment', 'refund']).optional(),
   note: z.string().max(NOTE_LENGTH_MAX).optional(),
 })
 
-const CHANGE = z
+export const ACCOUNT_CHANGE = z
   .object({ status: z.enum(['active', 'suspended']).optional(), tier: tier.optional() })
   .refine((change) => change.status !== undefined || change.tier !== undefined, "name 'status' or 'tier'")
 
@@ -47,7 +47,7 @@ export async function createAccount(call: Call<MasterActor>): Promise<Answer> {
   const account = await call.deps.accounts.create({
     email: input.email,
     mode: input.mode,
-    actor: ACTOR,
+    actor: actorOf(call.actor),
     ...(input.credit ? { creditNano: input.credit } : {}),
     ...(input.credit_limit === undefined ? {} : { creditLimitNano: input.credit_limit }),
     ...(input.tier === undefined ? {} : { tier: input.tier }),
@@ -81,7 +81,7 @@ export async function creditAccount(call: Call<MasterActor>): Promise<Answer> {
   const { id } = await existing(call)
   const entry = await call.deps.accounts.credit(id, {
     amountNano: amount,
-    actor: ACTOR,
+    actor: actorOf(call.actor),
     ...(type === undefined ? {} : { type }),
     ...(note === undefined ? {} : { note }),
   })
@@ -90,7 +90,7 @@ export async function creditAccount(call: Call<MasterActor>): Promise<Answer> {
 
 /** Suspends, reactivates or moves to another tier; in force on the next request of every key of the account (R19). */
 export async function changeAccount(call: Call<MasterActor>): Promise<Answer> {
-  const { status, tier: wanted } = validate(CHANGE, call.body ?? {})
+  const { status, tier: wanted } = validate(ACCOUNT_CHANGE, call.body ?? {})
   let account = await existing(call)
   if (wanted !== undefined) account = await call.deps.accounts.setTier(account.id, wanted)
   if (status !== undefined) account = await call.deps.accounts.setStatus(account.id, status)

@@ -5,6 +5,7 @@ import type { TargetHealth } from '#health/target-health.ts'
 import type { FreeDay } from '#limits/rate-limits.ts'
 import type { ManagedRoute } from '#config/managed-routes.ts'
 import type { Settings } from '#config/types.ts'
+import type { Session, Sessions } from '#sessions/types.ts'
 import type { ResponseState } from '#response-state/types.ts'
 import type { RequestReads } from './request-reads.ts'
 
@@ -20,6 +21,8 @@ export interface ControlPlaneDeps {
   /** Who calls when client authentication is off (R16); null: everyone needs a key. */
   readonly localCaller: Caller | null
   readonly masterKey: string
+  /** Who signs in; null in single-user mode, where nobody has to (C40). */
+  readonly sessions: Sessions | null
   readonly settings: Settings
   readonly version: string
   /** Hears of failures that are ours, with what their clients are not told. */
@@ -68,9 +71,13 @@ export type Actor = KeyActor | MasterActor | Nobody
 export interface KeyActor {
   readonly kind: 'key'
   readonly caller: Caller
+  /** Signed in instead of presenting a key: the caller has none. */
+  readonly session?: Session
 }
 export interface MasterActor {
   readonly kind: 'master'
+  /** The administrator who is signed in; absent: whoever has the master key. */
+  readonly session?: Session
 }
 export interface Nobody {
   readonly kind: 'nobody'
@@ -82,6 +89,11 @@ export interface Call<A extends Actor = Actor> {
   readonly actor: A
   readonly requestId: string
   readonly nowMs: number
+  readonly method: string
+  /** Of the peer, as the socket says. */
+  readonly ip: string
+  /** Path and query as they were sent. */
+  readonly url: string
   /** Path without the query. */
   readonly path: string
   readonly params: Readonly<Record<string, string>>
@@ -95,7 +107,7 @@ export interface Call<A extends Actor = Actor> {
 
 export interface Answer {
   readonly status?: number
-  readonly headers?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>
   /** Written as JSON, unless it is text or bytes, which need a content-type among `headers`. */
   readonly body: unknown
 }

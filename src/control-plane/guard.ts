@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Caller } from '#accounts/types.ts'
+import { mayComeFrom } from '#base/addresses.ts'
 import { ACCEPTED_HEADERS, type Credential, readCredential } from '#base/credential.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { RequestHeaders } from '#codecs/dialect.ts'
@@ -22,6 +23,8 @@ export interface ActorOf {
 export type Guard = keyof ActorOf
 
 interface Presented {
+  readonly method: string
+  readonly ip: string
   readonly headers: RequestHeaders
   /** The value of `?key=` where the path allows it. */
   readonly queryKey: string | undefined
@@ -41,11 +44,17 @@ export async function authorize(
   const credential = readCredential(presented.headers, { queryKey: presented.queryKey })
   if (credential && isMasterKey(credential.text, deps.masterKey)) return admitMaster(guard)
   if (deps.localCaller && opensWithoutAuth(guard)) return { kind: 'key', caller: deps.localCaller }
+  const signedIn = credential ? null : await findSession(guard, deps, presented)
+  if (signedIn) return signedIn
   if (!credential) {
     if (guard === 'optional-key') return { kind: 'nobody' }
     throw missingCredential(guard)
   }
   const caller = await findCaller(deps, credential, nowMs)
+  const policy = caller.key?.policy
+  if (policy && !mayComeFrom(policy, presented.ip)) {
+    throw new GatewayError('permission_denied', 'This API key may not be used from this address.')
+  }
   if (guard === 'master') {
     throw new GatewayError('permission_denied', 'This path takes the master key (GATEWAY_MASTER_KEY), not an API key.')
   }
@@ -53,6 +62,32 @@ export async function authorize(
     throw new GatewayError('permission_denied', 'This path takes a management key or the master key, not a user key.')
   }
   return { kind: 'key', caller }
+}
+
+/** What only reads; everything else a page of a stranger could send with our cookie. */
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/** The cookie of a login session in place of a key (R15, R21). It changes something only from our own pages. */
+async function findSession(
+  guard: Guard,
+  { sessions }: ControlPlaneDeps,
+  { method, headers }: Presented,
+): Promise<KeyActor | MasterActor | null> {
+  if (!sessions?.maySignIn(headers)) return null
+  const session = await sessions.find(headers)
+  if (!session) return null
+  const { origin } = headers
+  if (!SAFE.has(method) && !sessions.isOwnOrigin(typeof origin === 'string' ? origin : undefined)) {
+    throw new GatewayError('permission_denied', 'A session changes something only from the pages of this gateway.')
+  }
+  if (guard === 'master') {
+    if (session.role === 'admin') return { kind: 'master', session }
+    throw new GatewayError('permission_denied', 'This path is for administrators.')
+  }
+  if (guard === 'management' && !SAFE.has(method) && session.accountRole === 'member') {
+    throw new GatewayError('permission_denied', 'A member may look at the keys of an organisation, not change them.')
+  }
+  return { kind: 'key', caller: session.caller, session }
 }
 
 /** Compares digests, so that neither content nor length of the master key shows in the time it takes. */

@@ -40,6 +40,8 @@ export const DEMAND_FIELDS = {
   regions: names,
   data_policy: names,
   strict_model: z.boolean().nullable().optional(),
+  ip_allow: names,
+  ip_deny: names,
   environment: z.enum(['production', 'test']).optional(),
   break_glass: z.array(breakGlass).max(BREAK_GLASS_MAX).nullable().optional(),
 }
@@ -49,8 +51,9 @@ type DemandInput = Partial<z.output<z.ZodObject<typeof DEMAND_FIELDS>>>
 /** The demands of a key after a change; undefined when it names none. */
 export function changedPolicy(input: DemandInput, current: KeyPolicy | null): KeyPolicy | undefined {
   const { model_whitelist: models, regions, data_policy: dataPolicy, strict_model: strictModel } = input
-  const { break_glass: glass } = input
-  if ([models, regions, dataPolicy, strictModel, glass].every((each) => each === undefined)) return undefined
+  const { ip_allow: ipAllow, ip_deny: ipDeny, break_glass: glass } = input
+  const named = [models, regions, dataPolicy, strictModel, ipAllow, ipDeny, glass]
+  if (named.every((each) => each === undefined)) return undefined
   const rules = glass === undefined ? current?.breakGlass : glass?.map(readRule)
   return {
     ...(rules && { breakGlass: rules }),
@@ -58,6 +61,8 @@ export function changedPolicy(input: DemandInput, current: KeyPolicy | null): Ke
     regions: regions === undefined ? (current?.regions ?? []) : (regions ?? []),
     dataPolicy: dataPolicy === undefined ? (current?.dataPolicy ?? []) : (dataPolicy ?? []),
     strictModel: strictModel === undefined ? (current?.strictModel ?? false) : (strictModel ?? false),
+    ipAllow: ipAllow === undefined ? (current?.ipAllow ?? []) : (ipAllow ?? []),
+    ipDeny: ipDeny === undefined ? (current?.ipDeny ?? []) : (ipDeny ?? []),
   }
 }
 
@@ -77,4 +82,6 @@ export const policyFields = (policy: KeyPolicy | null): Record<string, unknown> 
   strict_model: policy?.strictModel ?? false,
   // Which backend it is stays the operator's to know.
   break_glass: (policy?.breakGlass ?? []).map(({ on, maxUsd, period }) => ({ on, max_usd: maxUsd, period })),
+  ip_allow: policy?.ipAllow ?? [],
+  ip_deny: policy?.ipDeny ?? [],
 })

@@ -16,37 +16,44 @@ export const SYSTEM_LENGTH_MAX = 100
 export const KEYS_PER_PAGE = 100
 /** Groups of one key. */
 export const GROUPS_MAX = 32
+/** How long the old secret of a rotated key may still work: a day unless said otherwise, 30 days at most. */
+export const OVERLAP_SECONDS_DEFAULT = 24 * 3600
+export const OVERLAP_SECONDS_MAX = 30 * 24 * 3600
 const OFFSET_MAX = 1_000_000
 
 const name = z.string().trim().min(1, 'must not be empty').max(KEY_NAME_LENGTH_MAX)
 const limitReset = z.enum(['daily', 'weekly', 'monthly']).nullable()
 
+const system = z.string().trim().max(SYSTEM_LENGTH_MAX).nullable().optional()
+
 const groups = z.array(z.string().min(1)).min(1, 'must name a group').max(GROUPS_MAX)
 
-const NEW_KEY = z.object({
+export const NEW_KEY = z.object({
   name,
   account_id: z.string().min(1).optional(),
   kind: z.enum(['inference', 'management']).optional(),
   limit: usdLimit.nullable().optional(),
   limit_reset: limitReset.optional(),
   expires_at: isoTime.nullable().optional(),
-  system: z.string().trim().max(SYSTEM_LENGTH_MAX).nullable().optional(),
+  system,
   ...RATE_FIELDS,
   ...DEMAND_FIELDS,
   groups: groups.optional(),
 })
 
-const KEY_CHANGE = z.object({
+export const KEY_CHANGE = z.object({
   name: name.optional(),
   groups: groups.optional(),
   disabled: z.boolean().optional(),
   limit: usdLimit.nullable().optional(),
   limit_reset: limitReset.optional(),
+  expires_at: isoTime.nullable().optional(),
+  system,
   ...RATE_FIELDS,
   ...DEMAND_FIELDS,
 })
 
-const KEY_QUERY = z.object({
+export const KEY_QUERY = z.object({
   offset: queryInteger(0, OFFSET_MAX).optional(),
   include_disabled: queryFlag.optional(),
   account_id: z.string().optional(),
@@ -112,12 +119,35 @@ export async function changeKey(call: Call<KeyAdministrator>): Promise<Answer> {
     ...(input.disabled === undefined ? {} : { disabled: input.disabled }),
     ...(input.limit === undefined ? {} : { limitNano: input.limit }),
     ...(input.limit_reset === undefined ? {} : { limitReset: input.limit_reset }),
+    ...(input.expires_at === undefined ? {} : { expiresMs: input.expires_at }),
+    ...(input.system === undefined ? {} : { system: input.system || null }),
     ...(rateLimits === undefined ? {} : { rateLimits }),
     ...(policy === undefined ? {} : { policy }),
     ...(input.environment === undefined ? {} : { environment: input.environment }),
   })
   call.deps.keyRing.forget(key.id)
   return { body: { data: await present(call, changed) } }
+}
+
+export const ROTATION = z.object({
+  overlap_seconds: z
+    .number({ error: 'expected a whole number' })
+    .int('expected a whole number')
+    .min(0, 'must not be negative')
+    .max(OVERLAP_SECONDS_MAX, `at most ${OVERLAP_SECONDS_MAX}`)
+    .default(OVERLAP_SECONDS_DEFAULT),
+})
+
+/**
+ * `POST /api/v1/keys/{hash}/rotate` -> 201 `{data, key, previous_expires_at}`: another secret for the same key, with its limits, usage and
+ * logs. The old one works until the overlap ends (R15); rotated again before, it ends at once.
+ */
+export async function rotateKey(call: Call<KeyAdministrator>): Promise<Answer> {
+  const { overlap_seconds: overlap } = validate(ROTATION, call.body ?? {})
+  const untilMs = call.nowMs + overlap * 1000
+  const { key, plaintext } = await call.deps.keys.rotate((await ownKey(call)).hash, untilMs)
+  const data = await present(call, key)
+  return { status: 201, body: { data, key: plaintext, previous_expires_at: new Date(untilMs).toISOString() } }
 }
 
 export async function removeKey(call: Call<KeyAdministrator>): Promise<Answer> {
@@ -128,7 +158,7 @@ export async function removeKey(call: Call<KeyAdministrator>): Promise<Answer> {
 }
 
 /** A management key works for its own account only; the operator's own account is the master key's default. */
-function accountFor(actor: KeyAdministrator, wanted: string | undefined): string {
+export function accountFor(actor: KeyAdministrator, wanted: string | undefined): string {
   if (actor.kind === 'master') return wanted ?? OPERATOR_ACCOUNT_ID
   const own = actor.caller.account.id
   if (wanted !== undefined && wanted !== own) {
@@ -139,10 +169,6 @@ function accountFor(actor: KeyAdministrator, wanted: string | undefined): string
   return own
 }
 
-/**
- * The groups a key gets (R63): configured ones, and those of the management key itself where the operator does not give them, since
- * a group is a permission.
- */
 /** Backends are the operator's to give. Throws 400, 403. */
 function checkGlass(
   { actor, deps }: Call<KeyAdministrator>,
@@ -159,7 +185,14 @@ function checkGlass(
   throw new GatewayError('invalid_parameter', message, { param })
 }
 
-function groupsFor({ actor, deps }: Call<KeyAdministrator>, wanted: readonly string[] | undefined): readonly string[] {
+/**
+ * The groups a key gets (R63): configured ones, and those of the management key itself where the operator does not give them, since
+ * a group is a permission.
+ */
+export function groupsFor(
+  { actor, deps }: Call<KeyAdministrator>,
+  wanted: readonly string[] | undefined,
+): readonly string[] {
   const own = actor.kind === 'master' ? null : (actor.caller.key?.groups ?? DEFAULT_GROUPS)
   if (wanted === undefined) return own ?? DEFAULT_GROUPS
   const { current } = deps.catalog

@@ -16,7 +16,7 @@ const statusHint = `expected an HTTP status or one of ${OUTCOMES.join(', ')}`
 
 const text = z.string().min(1).optional()
 
-const LOG_QUERY = z.object({
+export const LOG_QUERY = z.object({
   limit: queryInteger(1, LOGS_PAGE_MAX).default(LOGS_PAGE_DEFAULT),
   cursor: text,
   account_id: text,

@@ -43,7 +43,9 @@ export function mountRoutes(app: FastifyInstance, deps: ControlPlaneDeps, routes
       return sendError(request, reply, thrown)
     })
     for (const route of routes) {
-      const bodyLimit = route.takesText ? TEXT_BODY_BYTES_MAX : CONTROL_BODY_BYTES_MAX
+      // Who has proved nothing sends little.
+      const isLarge = route.takesText && route.guard !== 'public'
+      const bodyLimit = isLarge ? TEXT_BODY_BYTES_MAX : CONTROL_BODY_BYTES_MAX
       scope.route({
         method: route.method,
         url: route.path,
@@ -52,7 +54,8 @@ export function mountRoutes(app: FastifyInstance, deps: ControlPlaneDeps, routes
         onRequest: async (request) => refuseQueryKey(request, route.guard),
         handler: async (request, reply) => {
           const nowMs = Date.now()
-          const presented = { headers: request.headers, queryKey: queryOf(request)['key'] }
+          const { method, ip, headers } = request
+          const presented = { method, ip, headers, queryKey: queryOf(request)['key'] }
           const actor = await authorize(route.guard, deps, presented, nowMs)
           const answer = await route.handle(callOf(request, deps, actor, nowMs))
           return send(request, reply, answer, route.guard)
@@ -71,7 +74,7 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, thrown: 
   if (dialect === 'anthropic') reply.header('request-id', requestId)
   return reply
     .code(encoded.status)
-    .headers({ ...encoded.headers, 'x-request-id': requestId, 'cache-control': 'no-store' })
+    .headers({ ...encoded.headers, 'x-request-id': requestId, ...PRIVATE_ANSWER })
     .send(encoded.body)
 }
 
@@ -132,6 +135,9 @@ function callOf(request: FastifyRequest, deps: ControlPlaneDeps, actor: Call['ac
     actor,
     requestId: requestIdOf(request),
     nowMs,
+    method: request.method,
+    ip: request.ip,
+    url: request.url,
     path: request.url.split('?', 1)[0]!,
     params: request.params as Record<string, string>,
     query: queryOf(request),
@@ -151,12 +157,15 @@ function queryOf(request: FastifyRequest): Record<string, string> {
   return query
 }
 
+/** No cache between us and one caller may hand the answer to another (S33). */
+const PRIVATE_ANSWER = { 'cache-control': 'private, no-store', vary: 'Authorization, Cookie' }
+
 function send(request: FastifyRequest, reply: FastifyReply, answer: Answer, guard: Guard): FastifyReply {
   const requestId = requestIdOf(request)
   reply.code(answer.status ?? 200).header('x-request-id', requestId)
   if (dialectOf(request.url, request.headers) === 'anthropic') reply.header('request-id', requestId)
-  if (guard !== 'public') reply.header('cache-control', 'no-store')
-  if (answer.headers) reply.headers(answer.headers)
+  if (guard !== 'public') reply.headers(PRIVATE_ANSWER)
+  if (answer.headers) reply.headers(answer.headers as Record<string, string>)
   const { body } = answer
   if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) return reply.send(body)
   return reply.header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(body))

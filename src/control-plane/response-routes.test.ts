@@ -54,7 +54,7 @@ describe('stored responses', () => {
       assert.equal(status, 200)
       assert.equal(text, RESPONSE)
       assert.equal(headers['content-type'], 'application/json; charset=utf-8')
-      assert.equal(headers['cache-control'], 'no-store')
+      assert.equal(headers['cache-control'], 'private, no-store')
       assert.match(headers['x-request-id']!, /^req_/)
     }
     assert.equal((await bed.ask('GET', '/v1/responses/resp_1?stream=false&include[]=x', { key })).text, RESPONSE)

@@ -103,7 +103,7 @@ describe('open paths', () => {
     assert.equal(models.status, 405)
     assert.equal(models.json.error.code, 405)
     assert.match(models.headers['x-request-id']!, /^req_/)
-    assert.equal(models.headers['cache-control'], 'no-store')
+    assert.equal(models.headers['cache-control'], 'private, no-store')
   })
 
   test('a URL that cannot be read is 400 in its dialect and is not repeated', async () => {

@@ -1,23 +1,55 @@
 import type { FastifyInstance } from 'fastify'
-import { changeAccount, createAccount, creditAccount, listAccounts, listLedger, readAccount } from './admin-accounts.ts'
+import type { z } from 'zod'
+import {
+  ACCOUNT_CHANGE,
+  changeAccount,
+  createAccount,
+  CREDIT,
+  creditAccount,
+  listAccounts,
+  listLedger,
+  NEW_ACCOUNT,
+  PAGE_QUERY,
+  readAccount,
+} from './admin-accounts.ts'
 import { listBackends } from './admin-backends.ts'
 import { changeRoute, createRoute, listRoutes, removeRoute } from './admin-routes.ts'
-import type { Actor, ControlPlaneDeps, Handler } from './call.ts'
+import type { Actor, Answer, ControlPlaneDeps, Handler } from './call.ts'
 import { allowCatalogOrigins, readCatalog } from './catalog.ts'
 import { explainRoute, resolveModel } from './explain.ts'
 import { registerFallback } from './fallback.ts'
 import { readGeneration } from './generation.ts'
 import type { ActorOf, Guard } from './guard.ts'
-import { changeKey, createKey, listKeys, readKey, removeKey } from './keys.ts'
-import { listLogs, readLog } from './logs.ts'
+import { answerAuth, readSession } from './auth.ts'
+import { CODE_EXCHANGE, createAuthCode, exchangeAuthCode, NEW_CODE } from './auth-keys.ts'
+import {
+  changeKey,
+  createKey,
+  KEY_CHANGE,
+  KEY_QUERY,
+  listKeys,
+  NEW_KEY,
+  readKey,
+  removeKey,
+  rotateKey,
+  ROTATION,
+} from './keys.ts'
+import { listLogs, LOG_QUERY, readLog } from './logs.ts'
 import { readCredits, readCurrentKey, readMe } from './me.ts'
 import { countModels, listEmbeddingModels, listModels, listOwnModels, listProviders, readModel } from './models.ts'
 import { mountRoutes } from './mount.ts'
+import { describeRoutes } from './openapi.ts'
 import { readAsset } from './page.ts'
 import { cancelResponse, listInputItems, readResponse, removeResponse } from './responses.ts'
 import { readHealth, readRoot } from './root.ts'
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'OPTIONS'
+
+/** Of the JSON body and of the query. */
+export interface RouteShape {
+  readonly body?: z.ZodType
+  readonly query?: z.ZodType
+}
 
 /** A route whose handler was checked against its guard. */
 export interface AnyRoute {
@@ -27,11 +59,19 @@ export interface AnyRoute {
   readonly handle: Handler<Actor>
   /** The body stays text and may hold a request for a model. */
   readonly takesText?: true
+  /** The schemas that its handler validates by, for the description at /api/openapi.json. */
+  readonly shape?: RouteShape
 }
 
 /** The guard decides which actors the handler must expect; past this line the pair is one value. */
-function route<G extends Guard>(method: Method, path: string, guard: G, handle: Handler<ActorOf[G]>): AnyRoute {
-  return { method, path, guard, handle: handle as Handler<Actor> }
+function route<G extends Guard>(
+  method: Method,
+  path: string,
+  guard: G,
+  handle: Handler<ActorOf[G]>,
+  shape?: RouteShape,
+): AnyRoute {
+  return { method, path, guard, handle: handle as Handler<Actor>, ...(shape && { shape }) }
 }
 
 /** Where SDKs look for models, by what their users take for the base URL: doubled prefixes and OpenRouter's mount (R5 to R7). */
@@ -85,7 +125,7 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/api/v1/key', 'any-key', readCurrentKey),
   route('GET', '/api/v1/credits', 'any-key-or-master', readCredits),
   route('GET', '/api/v1/generation', 'any-key-or-master', readGeneration),
-  route('GET', '/api/logs', 'any-key-or-master', listLogs),
+  route('GET', '/api/logs', 'any-key-or-master', listLogs, { query: LOG_QUERY }),
   route('GET', '/api/logs/:id', 'any-key-or-master', readLog),
 
   // What would become of a request, without sending it (R43, B7).
@@ -95,20 +135,32 @@ export const ROUTES: readonly AnyRoute[] = [
     takesText: true as const,
   })),
 
+  // Signing in (R22): everything behind this path is better-auth's.
+  route('GET', '/api/session', 'any-key', readSession),
+  ...(['GET', 'POST'] as const).map((method) => ({
+    ...route(method, '/api/auth/*', 'public', answerAuth),
+    takesText: true as const,
+  })),
+
   // Keys of an account (R15).
-  route('POST', '/api/v1/keys', 'management', createKey),
-  route('GET', '/api/v1/keys', 'management', listKeys),
+  route('POST', '/api/v1/keys', 'management', createKey, { body: NEW_KEY }),
+  route('GET', '/api/v1/keys', 'management', listKeys, { query: KEY_QUERY }),
   route('GET', '/api/v1/keys/:hash', 'management', readKey),
-  route('PATCH', '/api/v1/keys/:hash', 'management', changeKey),
+  route('PATCH', '/api/v1/keys/:hash', 'management', changeKey, { body: KEY_CHANGE }),
+  route('POST', '/api/v1/keys/:hash/rotate', 'management', rotateKey, { body: ROTATION }),
   route('DELETE', '/api/v1/keys/:hash', 'management', removeKey),
 
+  // Keys that a user allows an application (OpenRouter's PKCE flow).
+  route('POST', '/api/v1/auth/keys/code', 'management', createAuthCode, { body: NEW_CODE }),
+  route('POST', '/api/v1/auth/keys', 'public', exchangeAuthCode, { body: CODE_EXCHANGE }),
+
   // The operator (R21).
-  route('POST', '/api/admin/accounts', 'master', createAccount),
-  route('GET', '/api/admin/accounts', 'master', listAccounts),
+  route('POST', '/api/admin/accounts', 'master', createAccount, { body: NEW_ACCOUNT }),
+  route('GET', '/api/admin/accounts', 'master', listAccounts, { query: PAGE_QUERY }),
   route('GET', '/api/admin/accounts/:id', 'master', readAccount),
-  route('PATCH', '/api/admin/accounts/:id', 'master', changeAccount),
-  route('POST', '/api/admin/accounts/:id/credits', 'master', creditAccount),
-  route('GET', '/api/admin/ledger', 'master', listLedger),
+  route('PATCH', '/api/admin/accounts/:id', 'master', changeAccount, { body: ACCOUNT_CHANGE }),
+  route('POST', '/api/admin/accounts/:id/credits', 'master', creditAccount, { body: CREDIT }),
+  route('GET', '/api/admin/ledger', 'master', listLedger, { query: PAGE_QUERY }),
   route('GET', '/api/admin/backends', 'master', listBackends),
   route('GET', '/api/admin/routes', 'master', listRoutes),
   route('POST', '/api/admin/routes', 'master', createRoute),
@@ -130,5 +182,8 @@ export const CLIENT_ROUTES: readonly AnyRoute[] = ROUTES.filter(
  */
 export function registerControlPlane(app: FastifyInstance, deps: ControlPlaneDeps, routes = ROUTES): void {
   registerFallback(app)
-  mountRoutes(app, deps, routes)
+  // Made when it is first asked for: nobody else needs it.
+  let description: object | undefined
+  const describe = (): Answer => ({ body: (description ??= describeRoutes(routes, deps.version)) })
+  mountRoutes(app, deps, [...routes, route('GET', '/api/openapi.json', 'public', describe)])
 }

@@ -76,6 +76,7 @@ export async function startTestbed(change: Partial<ControlPlaneDeps> = {}): Prom
     responses: createResponseState(store),
     localCaller: null,
     masterKey: MASTER_KEY,
+    sessions: null,
     settings,
     version: '0.0.0-test',
     gatewayUrl: () => settings.gatewayUrl,

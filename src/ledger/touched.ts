@@ -37,6 +37,9 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     case 'createAccount':
     case 'setAccountTier':
     case 'createKey':
+    case 'rotateKey':
+    case 'saveKeyCode':
+    case 'takeKeyCode':
     case 'readAccountFunds':
     case 'readKeyFunds':
     case 'appendRows':
@@ -49,6 +52,7 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     case 'sweepSeals':
     case 'swapCounts':
     case 'sweepCounts':
+    case 'sessionQuery':
       return NOTHING
     default:
       return name satisfies never

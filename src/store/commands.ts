@@ -2,7 +2,16 @@
  * Every write of the gateway by its name. The SQLite worker is a thread of its own and finds the bodies here; this file
  * is therefore its composition root, and the one place of the store that knows the folders above it.
  */
-import { createAccount, createKey, removeKey, setAccountStatus, setAccountTier, updateKey } from '#accounts/commands.ts'
+import {
+  createAccount,
+  createKey,
+  removeKey,
+  rotateKey,
+  setAccountStatus,
+  setAccountTier,
+  updateKey,
+} from '#accounts/commands.ts'
+import { saveKeyCode, takeKeyCode } from '#accounts/key-codes.ts'
 import {
   credit,
   extendHold,
@@ -20,6 +29,7 @@ import { saveSeals, sweepSeals } from '#seal-state/commands.ts'
 import type { Command } from './command.ts'
 import { swapCounts, sweepCounts } from './limit-counts.ts'
 import { appendRows } from './request-columns.ts'
+import { sessionQuery } from './session-query.ts'
 import { putSetting, swapSetting } from './settings.ts'
 
 export const COMMANDS = {
@@ -39,6 +49,9 @@ export const COMMANDS = {
   createKey,
   updateKey,
   removeKey,
+  rotateKey,
+  saveKeyCode,
+  takeKeyCode,
   putSetting,
   swapSetting,
   saveResponse,
@@ -48,6 +61,7 @@ export const COMMANDS = {
   sweepSeals,
   swapCounts,
   sweepCounts,
+  sessionQuery,
 }
 
 export type Commands = typeof COMMANDS

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ensureBuiltInAccounts } from '#accounts/accounts.ts'
+import { CODE_TTL_MS } from '#accounts/key-codes.ts'
 import { createKeyRing, KEY_TTL_MS } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
 import { OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
@@ -14,6 +15,7 @@ export function accountContract(harness: Harness): void {
   stateContract(harness)
   inputContract(harness)
   keyContract(harness)
+  secretContract(harness)
   outageContract(harness)
 }
 
@@ -158,6 +160,43 @@ function keyContract(harness: Harness): void {
     await keys.remove(key.hash)
     await assert.rejects(async () => ring.find(plaintext, NOON_MS), code('invalid_api_key'))
     assert.throws(() => ring.find(`${plaintext.slice(0, -1)}!`, NOON_MS), code('invalid_api_key'))
+  })
+}
+
+function secretContract(harness: Harness): void {
+  test('R15: a rotated key is one key with two secrets until the overlap ends', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, 1n)
+    const ring = createKeyRing(books.store, CONTRACT_PEPPER)
+    const keys = createKeys(books.store, CONTRACT_PEPPER, ring, () => NOON_MS)
+    const { key, plaintext } = await keys.create({ name: 'x', accountId: account.id })
+    await ring.find(plaintext, NOON_MS)
+    const untilMs = NOON_MS + 1000
+    const rotated = await keys.rotate(key.hash, untilMs)
+    assert.equal(rotated.key.id, key.id)
+    for (const text of [plaintext, rotated.plaintext]) {
+      assert.equal((await ring.find(text, NOON_MS)).key!.id, key.id)
+    }
+    assert.equal((await ring.find(plaintext, untilMs - 1)).key!.id, key.id)
+    assert.throws(() => ring.find(plaintext, untilMs), code('invalid_api_key'))
+    await assert.rejects(async () => ring.find(plaintext, untilMs + KEY_TTL_MS), code('invalid_api_key'))
+    assert.equal((await ring.find(rotated.plaintext, untilMs + KEY_TTL_MS)).key!.id, key.id)
+    await assert.rejects(keys.rotate(key.hash, untilMs), code('not_found'))
+    await keys.remove(rotated.key.hash)
+    await assert.rejects(keys.rotate(rotated.key.hash, untilMs), code('not_found'))
+  })
+
+  test('a code for a key counts once, until its time is over, and stands nowhere in the database', async () => {
+    await using books = await openBooks(harness)
+    const { id: accountId } = await newAccount(books, 1n)
+    const wish = { name: 'app', system: null, groups: ['default'], limitReset: null, expiresMs: null, limitNano: '5' }
+    const create = () => books.keys.createCode({ accountId, wish, challenge: null, nowMs: NOON_MS })
+    const first = await create()
+    assert.ok(!(await harness.dump(books.store)).includes(first))
+    const late = NOON_MS + CODE_TTL_MS
+    assert.deepEqual(await books.keys.takeCode(first, undefined, late - 1), { accountId, wish })
+    assert.equal(await books.keys.takeCode(first, undefined, late - 1), null)
+    assert.equal(await books.keys.takeCode(await create(), undefined, late), null)
   })
 }
 

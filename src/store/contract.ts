@@ -11,6 +11,7 @@ import { limitContract } from './contract-limits.ts'
 import { responseContract } from './contract-responses.ts'
 import { rowContract } from './contract-rows.ts'
 import { sealContract } from './contract-seals.ts'
+import { sessionContract } from './contract-sessions.ts'
 import { settingContract } from './contract-settings.ts'
 
 /** Registers the whole contract for one engine. */
@@ -24,4 +25,5 @@ export function storeContract(harness: Harness): void {
   limitContract(harness)
   sealContract(harness)
   settingContract(harness)
+  sessionContract(harness)
 }

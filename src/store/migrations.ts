@@ -1,3 +1,4 @@
+import { SESSION_MIGRATIONS } from './session-tables.ts'
 import type { Engine } from './statement.ts'
 
 /** A forward step of the schema. Once released it is never edited; a change is a new one at the end. */
@@ -270,4 +271,5 @@ export const MIGRATIONS: readonly Migration[] = [
     ],
   },
   { id: 11, name: 'idempotency keys', statements: idempotencyTables },
+  ...SESSION_MIGRATIONS,
 ]

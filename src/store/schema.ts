@@ -12,6 +12,7 @@ export interface Database {
   readonly ledger_entries: LedgerEntryTable
   readonly requests: RequestTable
   readonly settings: SettingTable
+  readonly key_codes: KeyCodeTable
   readonly responses: ResponseTable
   readonly tool_seals: ToolSealTable
   readonly limit_counts: LimitCountTable
@@ -69,6 +70,9 @@ export interface ApiKeyTable {
   /** What it demands of models and backends (R18, R65) as JSON; null: nothing. */
   policy: string | null
   environment: 'production' | 'test'
+  /** The secret before the last rotation, which works until then (R15). */
+  previous_hash: string | null
+  previous_until_ms: number | null
 }
 
 /** The hot counters of a key, apart from its settings. A period's sum counts only while its start is the current one. */
@@ -136,6 +140,17 @@ export interface RequestTable {
   charged_cost_nano: bigint | null
   absorbed_cost_nano: bigint | null
   detail: string
+}
+
+/** A code of the PKCE flow, by its digest. */
+export interface KeyCodeTable {
+  digest: string
+  account_id: string
+  /** JSON of what the key will be. */
+  wish: string
+  challenge: string | null
+  challenge_method: 'S256' | 'plain' | null
+  expires_ms: number
 }
 
 export interface SettingTable {

@@ -156,10 +156,11 @@ async function killTest(kind: string): Promise<void> {
   await store.close()
 }
 
-test('migration ids rise by one, so that none is ever put between released ones', () => {
+test('migration ids rise, so that their order is the order of the file', () => {
+  const ids = MIGRATIONS.map(({ id }) => id)
   assert.deepEqual(
-    MIGRATIONS.map(({ id }) => id),
-    MIGRATIONS.map((_, at) => at + 1),
+    ids,
+    [...new Set(ids)].toSorted((a, b) => a - b),
   )
 })
 

@@ -33,6 +33,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     'seal-state': 'values',
     observe: 'types',
   },
+  sessions: { base: 'values', store: 'values', accounts: 'types', codecs: 'types', config: 'types', ledger: 'types' },
   ledger: { base: 'values', store: 'values', accounts: 'types', catalog: 'types', ir: 'types', observe: 'types' },
   accounts: { base: 'values', store: 'values', ledger: 'values', limits: 'values' },
   'response-state': { base: 'values', store: 'values' },
@@ -70,6 +71,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     limits: 'types',
     observe: 'types',
     'response-state': 'types',
+    sessions: 'types',
   },
   cli: {
     base: 'values',

@@ -1,4 +1,5 @@
 import type { Caller } from '#accounts/types.ts'
+import { mayComeFrom } from '#base/addresses.ts'
 import { ACCEPTED_HEADERS, readCredential } from '#base/credential.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
@@ -22,15 +23,20 @@ export function authenticate(gateway: Gateway, exchange: Exchange): Caller | Pro
   const credential = readCredential(exchange.request.headers, { queryKey: queryKey ?? undefined })
   if (!credential) throw new GatewayError('api_key_required', `No API key was sent; send it as ${ACCEPTED_HEADERS}.`)
   const found = gateway.keyRing.find(credential.text, exchange.startedMs)
-  return found instanceof Promise ? found.then(checkKind) : checkKind(found)
+  if (found instanceof Promise) return found.then((caller) => checkUse(caller, exchange))
+  return checkUse(found, exchange)
 }
 
-function checkKind(caller: Caller): Caller {
+function checkUse(caller: Caller, exchange: Exchange): Caller {
   if (caller.key?.kind === 'management') {
     throw new GatewayError(
       'permission_denied',
       'A management key cannot run inference; use an inference key of the account.',
     )
+  }
+  const policy = caller.key?.policy
+  if (policy && !mayComeFrom(policy, exchange.request.socket.remoteAddress)) {
+    throw new GatewayError('permission_denied', 'This API key may not be used from this address.')
   }
   return caller
 }
