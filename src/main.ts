@@ -42,6 +42,7 @@ import { createLimitHistory } from '#store/limit-history.ts'
 import { storeAt } from '#store/location.ts'
 import { openStore, type Store } from '#store/store.ts'
 import { createFirstKey, masterKeyOf } from './first-start.ts'
+import { billRegularly, openBilling } from './open-billing.ts'
 import { autoSynced, workRegularly } from './regular-work.ts'
 import { createAnthropicServer, createServer, listen, urlOf } from './server.ts'
 
@@ -51,7 +52,7 @@ export interface StartOptions {
   readonly flags: Readonly<Record<string, unknown>>
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
-  /** Milliseconds, for limits over time and the pauses of backends; default: the machine's clocks. */
+  /** Milliseconds, for limits over time, budgets and the pauses of backends; default: the machine's clocks. */
   readonly now?: () => number
 }
 
@@ -107,10 +108,7 @@ async function openPlanes(
   const { settings } = loaded
   const masterKey = masterKeyOf(settings)
   const pepper = await ensurePepper(store, settings.dataDir)
-  const keyRing = createKeyRing(store, pepper, settings.billingMode === 'off' ? { billing: 'off' } : {})
-  const ledger = await openBooks(store, settings, log)
-  const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf })
-  const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
+  const { keyRing, ledger, accounts, keys, billing } = await openAccounts(options, store, pepper, settings, log)
   const { catalog, health, reloader } = watchCatalog(options, loaded, log, simulator)
   const { requestLog, capture } = openRecords(store, settings, log)
   const current = (): Settings => reloader.current.settings
@@ -134,13 +132,15 @@ async function openPlanes(
   const active = new ActiveRequests()
   const app = createServer(createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => current().gatewayUrl
-  const own = { accounts, keys, requests, settings, gatewayUrl, masterKey: masterKey.value, version: readVersion() }
-  registerControlPlane(app, { ...shared, ...own, ...routingOf(gateway), freeDay: limits.freeDay })
+  const own = { accounts, keys, billing, requests, settings, gatewayUrl, version: readVersion(), ...routingOf(gateway) }
+  const told = { masterKey: masterKey.value, freeDay: limits.freeDay, ...(options.now && { now: options.now }) }
+  registerControlPlane(app, { ...shared, ...own, ...told })
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app.server, settings.host)
   const anthropic = await listenForAnthropic(app, settings)
   const stopRegularWork = workRegularly(store, ledger, [responses, seals], () => autoSynced(current(), catalog), log)
+  const stopBilling = billRegularly(billing, log)
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()
   return {
@@ -152,6 +152,7 @@ async function openPlanes(
     ...foundBy(loaded, catalog.current, simulator),
     close: async () => {
       await stopRegularWork()
+      stopBilling()
       reloader.close()
       await endTraffic(app, anthropic, active)
       await requestLog.flush()
@@ -217,10 +218,25 @@ function foundBy(loaded: LoadedConfig, catalog: Catalog, simulator: Simulator | 
   }
 }
 
+/** Accounts, their keys, and their money. */
+async function openAccounts(options: StartOptions, store: Store, pepper: string, settings: Settings, log: Logger) {
+  const keyRing = createKeyRing(store, pepper, settings.billingMode === 'off' ? { billing: 'off' } : {})
+  const ledger = await openBooks(store, settings, log, options.now)
+  const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf })
+  const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
+  const billing = openBilling(store, pepper, settings, log, options.now)
+  return { keyRing, ledger, accounts, keys, billing }
+}
+
 /** The ledger, with what a process before left behind in it. */
-async function openBooks(store: Store, settings: Settings, log: Logger): Promise<RecoverableLedger> {
+async function openBooks(
+  store: Store,
+  settings: Settings,
+  log: Logger,
+  now: (() => number) | undefined,
+): Promise<RecoverableLedger> {
   const onDelay = (err: unknown) => log.error({ err }, 'a settlement has to be written again')
-  const ledger = openLedger(store, { journalFolder: settings.dataDir, onDelay })
+  const ledger = openLedger(store, { journalFolder: settings.dataDir, onDelay, ...(now && { now }) })
   await ledger.recover()
   return ledger
 }

@@ -96,6 +96,8 @@ export interface PortalSettings {
   readonly smtpUrl: string | null
   readonly stripeSecretKey: string | null
   readonly stripeWebhookSecret: string | null
+  /** Root of Stripe's API; null: Stripe itself. */
+  readonly stripeApiUrl: string | null
   /** Decimal text. */
   readonly signupBonus: string
 }

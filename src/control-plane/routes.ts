@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { changeAccount, createAccount, creditAccount, listAccounts, listLedger, readAccount } from './admin-accounts.ts'
 import { listBackends } from './admin-backends.ts'
+import * as billing from './billing.ts'
 import type { Actor, ControlPlaneDeps, Handler } from './call.ts'
 import { allowCatalogOrigins, readCatalog } from './catalog.ts'
 import { explainRoute, resolveModel } from './explain.ts'
@@ -101,6 +102,19 @@ export const ROUTES: readonly AnyRoute[] = [
   route('PATCH', '/api/v1/keys/:hash', 'management', changeKey),
   route('DELETE', '/api/v1/keys/:hash', 'management', removeKey),
 
+  // Paying in (R95).
+  route('GET', '/v1/me/topup', 'any-key', billing.readTopupWays),
+  route('POST', '/v1/me/vouchers', 'any-key', billing.redeemVoucher),
+  route('POST', '/v1/me/checkout', 'any-key', billing.openCheckout),
+  route('GET', '/v1/me/orders', 'any-key', billing.listOrders),
+  route('GET', '/v1/me/orders/:id', 'any-key', billing.readOrder),
+  route('GET', '/v1/me/auto-topup', 'any-key', billing.readAutoTopup),
+  route('PATCH', '/api/v1/auto-topup', 'management', billing.changeAutoTopup),
+  route('POST', '/api/v1/credits/coinbase', 'any-key-or-master', billing.refuseCoinbase),
+  route('POST', '/api/admin/vouchers', 'master', billing.createVouchers),
+  route('GET', '/api/admin/vouchers', 'master', billing.listVouchers),
+  route('DELETE', '/api/admin/vouchers/:id', 'master', billing.revokeVoucher),
+
   // The operator (R21).
   route('POST', '/api/admin/accounts', 'master', createAccount),
   route('GET', '/api/admin/accounts', 'master', listAccounts),
@@ -111,11 +125,17 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/api/admin/backends', 'master', listBackends),
 ]
 
+/** Where the payment provider tells its events; only mounted when there is a secret that they are checked by (M11). */
+const PAYMENT_ROUTE: AnyRoute = {
+  ...route('POST', '/api/webhooks/stripe', 'public', billing.receivePayment),
+  takesText: true,
+}
+
 /**
  * Mounts the control plane: its routes, and the answers to unknown paths and wrong methods for both planes. Call it before
  * the data plane's routes are registered, because `Allow` names the routes that came after it.
  */
 export function registerControlPlane(app: FastifyInstance, deps: ControlPlaneDeps): void {
   registerFallback(app)
-  mountRoutes(app, deps, ROUTES)
+  mountRoutes(app, deps, deps.billing.payments === null ? ROUTES : [...ROUTES, PAYMENT_ROUTE])
 }

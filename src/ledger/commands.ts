@@ -35,6 +35,8 @@ export interface EntryArgs {
   readonly note: string | null
   readonly actor: string
   readonly nowMs: number
+  /** What it was paid by; no two entries have the same, so that nothing is credited twice. */
+  readonly paymentRef?: string | null
 }
 
 /** Sets the worst case of a request aside over the account and the key, or refuses and changes nothing (R94, R97). */
@@ -168,7 +170,9 @@ export const readKeyFunds: Command<
 }
 
 export function* postEntry(args: EntryArgs): Work<{ seq: number; balanceNano: bigint }> {
-  const credited = args.type === 'topup' || args.type === 'grant' ? args.amountNano : 0n
+  // What a provider pays back was not bought in the end; a refund of ours to the customer is no purchase either way.
+  const counts = args.type === 'topup' || args.type === 'grant' || (args.type === 'refund' && args.amountNano < 0n)
+  const credited = counts ? args.amountNano : 0n
   const { rows: balances } = yield* run(sql.creditAccount, {
     account: args.accountId,
     amount: args.amountNano,
@@ -185,6 +189,7 @@ export function* postEntry(args: EntryArgs): Work<{ seq: number; balanceNano: bi
     note: args.note,
     actor: args.actor,
     now: args.nowMs,
+    payment: args.paymentRef ?? null,
   })
   return { seq: rows[0]!.seq, balanceNano: balance }
 }

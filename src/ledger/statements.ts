@@ -162,7 +162,7 @@ export const insertEntry = statement<EntryColumn>()((db, param) =>
   }),
 )
 
-export const insertEntryForSeq = statement<EntryColumn>()((db, param) =>
+export const insertEntryForSeq = statement<EntryColumn | 'payment'>()((db, param) =>
   db
     .insertInto('ledger_entries')
     .values({
@@ -174,6 +174,7 @@ export const insertEntryForSeq = statement<EntryColumn>()((db, param) =>
       note: param('note'),
       actor: param('actor'),
       created_ms: param('now'),
+      payment_ref: param('payment'),
     })
     .returning('seq'),
 )

@@ -16,6 +16,11 @@ export function touchedBy({ name, args }: CommandCall): Touched {
   switch (name) {
     case 'credit':
       return { accounts: [(args as ArgsOf<Commands['credit']>).accountId], keys: [] }
+    case 'redeemVoucher':
+    case 'grantOnce':
+    case 'applyPayment':
+    case 'adoptPaymentEvents':
+      return { accounts: [(args as ArgsOf<Commands['applyPayment' | 'redeemVoucher']>).accountId], keys: [] }
     case 'setAccountStatus':
       return { accounts: [(args as ArgsOf<Commands['setAccountStatus']>).id], keys: [] }
     case 'updateKey':
@@ -44,6 +49,13 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     case 'sweepResponses':
     case 'saveSeals':
     case 'sweepSeals':
+    case 'createVouchers':
+    case 'revokeVoucher':
+    case 'createOrder':
+    case 'noteOrder':
+    case 'keepPaymentEvent':
+    case 'putAutoTopup':
+    case 'failCharge':
       return NOTHING
     default:
       return name satisfies never

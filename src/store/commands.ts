@@ -3,6 +3,19 @@
  * is therefore its composition root, and the one place of the store that knows the folders above it.
  */
 import { createAccount, createKey, removeKey, setAccountStatus, setAccountTier, updateKey } from '#accounts/commands.ts'
+import {
+  adoptPaymentEvents,
+  applyPayment,
+  createOrder,
+  createVouchers,
+  failCharge,
+  grantOnce,
+  keepPaymentEvent,
+  noteOrder,
+  putAutoTopup,
+  redeemVoucher,
+  revokeVoucher,
+} from '#billing/commands.ts'
 import { credit, readAccountFunds, readKeyFunds, releaseExpired, reserve, settle, voidHold } from '#ledger/commands.ts'
 import { openBookings } from '#ledger/bookings.ts'
 import { removeResponse, saveResponse, sweepResponses } from '#response-state/commands.ts'
@@ -32,6 +45,17 @@ export const COMMANDS = {
   sweepResponses,
   saveSeals,
   sweepSeals,
+  createVouchers,
+  revokeVoucher,
+  redeemVoucher,
+  grantOnce,
+  createOrder,
+  noteOrder,
+  applyPayment,
+  keepPaymentEvent,
+  adoptPaymentEvents,
+  putAutoTopup,
+  failCharge,
 }
 
 export type Commands = typeof COMMANDS

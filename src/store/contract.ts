@@ -9,6 +9,7 @@ import { limitContract } from './contract-limits.ts'
 import { responseContract } from './contract-responses.ts'
 import { rowContract } from './contract-rows.ts'
 import { sealContract } from './contract-seals.ts'
+import { topupContract } from './contract-topup.ts'
 
 /** Registers the whole contract for one engine. */
 export function storeContract(harness: Harness): void {
@@ -18,4 +19,5 @@ export function storeContract(harness: Harness): void {
   responseContract(harness)
   limitContract(harness)
   sealContract(harness)
+  topupContract(harness)
 }

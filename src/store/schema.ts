@@ -1,4 +1,5 @@
 import type { Generated } from 'kysely'
+import type { AutoTopupTable, PaymentEventTable, PaymentOrderTable, VoucherTable } from './billing-schema.ts'
 
 /**
  * The tables as Kysely sees them. Columns that end in `_nano` are money and arrive as bigint on both engines, all other
@@ -14,6 +15,10 @@ export interface Database {
   readonly settings: SettingTable
   readonly responses: ResponseTable
   readonly tool_seals: ToolSealTable
+  readonly vouchers: VoucherTable
+  readonly payment_orders: PaymentOrderTable
+  readonly payment_events: PaymentEventTable
+  readonly auto_topups: AutoTopupTable
   readonly schema_migrations: MigrationTable
 }
 
@@ -93,6 +98,8 @@ export interface LedgerEntryTable {
   note: string | null
   actor: string
   created_ms: number
+  /** What a credit was paid by; unique. */
+  payment_ref: string | null
 }
 
 /** What is filtered, sorted or summed has a column; the rest of the row (R101) is JSON in `detail`. */

@@ -156,10 +156,11 @@ async function killTest(kind: string): Promise<void> {
   await store.close()
 }
 
-test('migration ids rise by one, so that none is ever put between released ones', () => {
+test('migration ids only rise, so that none is ever put between released ones', () => {
+  const ids = MIGRATIONS.map(({ id }) => id)
   assert.deepEqual(
-    MIGRATIONS.map(({ id }) => id),
-    MIGRATIONS.map((_, at) => at + 1),
+    ids,
+    [...new Set(ids)].toSorted((left, right) => left - right),
   )
 })
 

@@ -28,12 +28,14 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     base: 'values',
     accounts: 'values',
     ledger: 'values',
+    billing: 'values',
     'response-state': 'values',
     limits: 'types',
     'seal-state': 'values',
     observe: 'types',
   },
   ledger: { base: 'values', store: 'values', accounts: 'types', catalog: 'types', ir: 'types', observe: 'types' },
+  billing: { base: 'values', store: 'values', ledger: 'values', outbound: 'values' },
   accounts: { base: 'values', store: 'values', ledger: 'values', limits: 'values' },
   'response-state': { base: 'values', store: 'values' },
   'seal-state': { base: 'values', store: 'values' },
@@ -70,6 +72,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     limits: 'types',
     observe: 'types',
     'response-state': 'types',
+    billing: 'values',
   },
   cli: {
     base: 'values',
@@ -82,12 +85,20 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     'response-state': 'values',
     store: 'values',
     'control-plane': 'values',
+    billing: 'values',
     main: 'values',
   },
 }
 
 /** Files that put the others together and may import everything. */
-export const COMPOSITION = ['src/main.ts', 'src/server.ts', 'src/first-start.ts', 'src/regular-work.ts', 'src/cli.ts']
+export const COMPOSITION = [
+  'src/main.ts',
+  'src/server.ts',
+  'src/first-start.ts',
+  'src/regular-work.ts',
+  'src/open-billing.ts',
+  'src/cli.ts',
+]
 
 /** Tests, and the files that only tests run: they may import what they try. */
 export const TEST_FILE = /\.test\.ts$|(^|\/)(testbed|contract(-[a-z]+)?)\.ts$/

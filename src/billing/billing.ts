@@ -1,0 +1,45 @@
+import type { NanoUsd } from '#base/money.ts'
+import type { Store } from '#store/store.ts'
+import { type AutoTopups, createAutoTopups } from './auto-topup.ts'
+import { createOrders, createPayments, type Orders, type Payments } from './payments.ts'
+import type { PaymentProvider } from './types.ts'
+import { createVouchers, type Vouchers } from './vouchers.ts'
+
+/** Everything around the balance of an account that is no request. */
+export interface Billing {
+  readonly vouchers: Vouchers
+  readonly orders: Orders
+  /** Null without a payment provider: there is no way to pay but vouchers and the operator. */
+  readonly payments: Payments | null
+  readonly autoTopups: AutoTopups | null
+  /** Credits a new account with the bonus of its sign-up, once. False when there is none, or it has it. */
+  grantSignupBonus(accountId: string): Promise<boolean>
+}
+
+export interface BillingOptions {
+  readonly pepper: string
+  readonly currency: string
+  readonly signupBonusNano: NanoUsd
+  readonly provider: PaymentProvider | null
+  readonly now?: () => number
+  /** Hears of what an operator should look at. */
+  readonly log?: { warn(facts: object, text: string): void; error(facts: object, text: string): void }
+}
+
+/** Billing over a store. */
+export function createBilling(store: Store, options: BillingOptions): Billing {
+  const { pepper, currency, signupBonusNano, provider, now = Date.now, log } = options
+  const onOddity = (what: string, facts: object): void => log?.warn(facts, what)
+  const onFailure = (err: unknown, account: string): void => log?.error({ err, account }, 'a charge failed')
+  return {
+    vouchers: createVouchers(store, pepper, now),
+    orders: createOrders(store),
+    payments: provider && createPayments(store, provider, currency, now, onOddity),
+    autoTopups: provider && createAutoTopups(store, provider, currency, now, onFailure),
+    async grantSignupBonus(accountId) {
+      if (signupBonusNano <= 0n) return false
+      const grant = { accountId, amountNano: signupBonusNano, reason: 'sign-up bonus', actor: 'gateway' }
+      return store.execute('grantOnce', { ...grant, nowMs: now() })
+    },
+  }
+}
