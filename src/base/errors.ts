@@ -87,6 +87,7 @@ export const ERRORS = {
   invalid_api_key: unauthenticated,
   insufficient_balance: payment,
   key_limit_exceeded: payment,
+  budget_exceeded: payment,
   credit_limit_exceeded: payment,
   voucher_invalid: invalid,
   invalid_signature: invalid,

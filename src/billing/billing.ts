@@ -1,6 +1,7 @@
 import type { NanoUsd } from '#base/money.ts'
 import type { Store } from '#store/store.ts'
 import { type AutoTopups, createAutoTopups } from './auto-topup.ts'
+import { type Budgets, createBudgets } from './budgets.ts'
 import { createOrders, createPayments, type Orders, type Payments } from './payments.ts'
 import type { PaymentProvider } from './types.ts'
 import { createVouchers, type Vouchers } from './vouchers.ts'
@@ -12,6 +13,7 @@ export interface Billing {
   /** Null without a payment provider: there is no way to pay but vouchers and the operator. */
   readonly payments: Payments | null
   readonly autoTopups: AutoTopups | null
+  readonly budgets: Budgets
   /** Credits a new account with the bonus of its sign-up, once. False when there is none, or it has it. */
   grantSignupBonus(accountId: string): Promise<boolean>
 }
@@ -34,6 +36,7 @@ export function createBilling(store: Store, options: BillingOptions): Billing {
   return {
     vouchers: createVouchers(store, pepper, now),
     orders: createOrders(store),
+    budgets: createBudgets(store, now),
     payments: provider && createPayments(store, provider, currency, now, onOddity),
     autoTopups: provider && createAutoTopups(store, provider, currency, now, onFailure),
     async grantSignupBonus(accountId) {

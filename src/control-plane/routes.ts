@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { changeAccount, createAccount, creditAccount, listAccounts, listLedger, readAccount } from './admin-accounts.ts'
 import { listBackends } from './admin-backends.ts'
 import * as billing from './billing.ts'
+import { changeBudget, createBudget, listBudgets, removeBudget } from './budgets.ts'
 import type { Actor, ControlPlaneDeps, Handler } from './call.ts'
 import { allowCatalogOrigins, readCatalog } from './catalog.ts'
 import { explainRoute, resolveModel } from './explain.ts'
@@ -114,6 +115,12 @@ export const ROUTES: readonly AnyRoute[] = [
   route('POST', '/api/admin/vouchers', 'master', billing.createVouchers),
   route('GET', '/api/admin/vouchers', 'master', billing.listVouchers),
   route('DELETE', '/api/admin/vouchers/:id', 'master', billing.revokeVoucher),
+
+  // Budgets of an account (R97).
+  route('POST', '/api/v1/budgets', 'management', createBudget),
+  route('GET', '/api/v1/budgets', 'management', listBudgets),
+  route('PATCH', '/api/v1/budgets/:id', 'management', changeBudget),
+  route('DELETE', '/api/v1/budgets/:id', 'management', removeBudget),
 
   // The operator (R21).
   route('POST', '/api/admin/accounts', 'master', createAccount),

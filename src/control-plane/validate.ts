@@ -35,6 +35,8 @@ export const MONEY_FIELDS: ReadonlySet<string> = new Set([
   'credit_limit',
   'threshold',
   'month_max',
+  'max_usd',
+  'balance_below',
 ])
 
 /** USD as a decimal string or JSON number with at most nine digits behind the point -> nano-USD. */

@@ -39,8 +39,13 @@ export function createLedger(
       fresh = false
       const nowMs = now()
       const { requestId, accountId, keyId, wantNano, floorNano } = ask
+      const { system, groupId, modelId } = ask
       const expiresMs = nowMs + holdTtlMs
-      const hold = { requestId, accountId, keyId, wantNano, floorNano, nowMs, expiresMs, ...periodStarts(nowMs) }
+      const hold = {
+        ...{ requestId, accountId, keyId, wantNano, floorNano, nowMs, expiresMs },
+        ...{ system: system ?? null, groupId: groupId ?? null, modelId: modelId ?? null },
+        ...periodStarts(nowMs),
+      }
       return store.execute('reserve', hold)
     },
 

@@ -41,19 +41,24 @@ export const holdOnKey = statement<'key' | 'amount'>()((db, param) =>
     .where('key_id', '=', param('key')),
 )
 
-export const insertHold = statement<'request' | 'account' | 'key' | 'amount' | 'now' | 'expires'>()((db, param) =>
-  db.insertInto('holds').values({
-    request_id: param('request'),
-    account_id: param('account'),
-    key_id: param('key'),
-    amount_nano: param('amount'),
-    created_ms: param('now'),
-    expires_ms: param('expires'),
-  }),
+export const insertHold = statement<'request' | 'account' | 'key' | 'amount' | 'now' | 'expires' | 'budgets'>()(
+  (db, param) =>
+    db.insertInto('holds').values({
+      request_id: param('request'),
+      account_id: param('account'),
+      key_id: param('key'),
+      amount_nano: param('amount'),
+      created_ms: param('now'),
+      expires_ms: param('expires'),
+      budget_ids: param('budgets'),
+    }),
 )
 
 export const takeHold = statement<'request'>()((db, param) =>
-  db.deleteFrom('holds').where('request_id', '=', param('request')).returning(['account_id', 'key_id', 'amount_nano']),
+  db
+    .deleteFrom('holds')
+    .where('request_id', '=', param('request'))
+    .returning(['account_id', 'key_id', 'amount_nano', 'budget_ids']),
 )
 
 export const takeExpiredHold = statement<'request' | 'before'>()((db, param) =>
@@ -61,7 +66,7 @@ export const takeExpiredHold = statement<'request' | 'before'>()((db, param) =>
     .deleteFrom('holds')
     .where('request_id', '=', param('request'))
     .where('expires_ms', '<', param('before'))
-    .returning(['account_id', 'key_id', 'amount_nano']),
+    .returning(['account_id', 'key_id', 'amount_nano', 'budget_ids']),
 )
 
 export const releaseOnAccount = statement<'account' | 'held'>()((db, param) =>

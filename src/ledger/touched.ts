@@ -16,10 +16,14 @@ export function touchedBy({ name, args }: CommandCall): Touched {
   switch (name) {
     case 'credit':
       return { accounts: [(args as ArgsOf<Commands['credit']>).accountId], keys: [] }
+    case 'createBudget':
+      return { accounts: [(args as ArgsOf<Commands['createBudget']>).account_id], keys: [] }
     case 'redeemVoucher':
     case 'grantOnce':
     case 'applyPayment':
     case 'adoptPaymentEvents':
+    case 'changeBudget':
+    case 'removeBudget':
       return { accounts: [(args as ArgsOf<Commands['applyPayment' | 'redeemVoucher']>).accountId], keys: [] }
     case 'setAccountStatus':
       return { accounts: [(args as ArgsOf<Commands['setAccountStatus']>).id], keys: [] }

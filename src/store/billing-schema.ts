@@ -67,3 +67,72 @@ export interface AutoTopupTable {
   failures: number
   updated_ms: number
 }
+
+/** A budget of an account (R97), with its counters. */
+export interface BudgetTable {
+  id: string
+  account_id: string
+  scope: 'account' | 'key' | 'system' | 'group' | 'model'
+  target: string
+  max_nano: bigint
+  period: 'daily' | 'weekly' | 'monthly' | null
+  hard: number
+  /** Who may change it: what the operator set, the account cannot lift. */
+  set_by: 'operator' | 'account'
+  starts_ms: number
+  created_ms: number
+  /** Rises with every raise of the maximum: its alerts may fire again. */
+  raises: number
+  held_nano: bigint
+  spent_nano: bigint
+  period_start_ms: number
+}
+
+/** Where an account's alerts go (R98). */
+export interface AlertSettingTable {
+  account_id: string
+  /** JSON list of shares of a budget in percent. */
+  thresholds: string
+  balance_below_nano: bigint | null
+  webhook_url: string | null
+  email: string | null
+  /** Which of its secrets signs the webhook. */
+  secret_version: number
+  updated_ms: number
+}
+
+export interface AlertTable {
+  id: string
+  /** What it is about, once: the same threshold of the same period has the same mark. */
+  mark: string
+  /** Null: for the operator. */
+  account_id: string | null
+  kind: string
+  /** JSON, as it is sent. */
+  payload: string
+  created_ms: number
+}
+
+export interface AlertDeliveryTable {
+  id: string
+  alert_id: string
+  sink: 'webhook' | 'email'
+  address: string
+  state: 'waiting' | 'sent' | 'failed'
+  attempts: number
+  /** Nobody tries it before; whoever does moves it on first. */
+  next_ms: number
+  error: string | null
+  updated_ms: number
+}
+
+/** A closed month of an account (R99). */
+export interface StatementTable {
+  number: string
+  account_id: string
+  /** `2026-11`. */
+  month: string
+  /** JSON; never changed again. */
+  body: string
+  closed_ms: number
+}

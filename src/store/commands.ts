@@ -16,6 +16,7 @@ import {
   redeemVoucher,
   revokeVoucher,
 } from '#billing/commands.ts'
+import { changeBudget, createBudget, removeBudget } from '#billing/budget-commands.ts'
 import { credit, readAccountFunds, readKeyFunds, releaseExpired, reserve, settle, voidHold } from '#ledger/commands.ts'
 import { openBookings } from '#ledger/bookings.ts'
 import { removeResponse, saveResponse, sweepResponses } from '#response-state/commands.ts'
@@ -56,6 +57,9 @@ export const COMMANDS = {
   adoptPaymentEvents,
   putAutoTopup,
   failCharge,
+  createBudget,
+  changeBudget,
+  removeBudget,
 }
 
 export type Commands = typeof COMMANDS

@@ -4,6 +4,7 @@
  */
 import { accountContract } from './contract-accounts.ts'
 import type { Harness } from './contract-books.ts'
+import { budgetContract } from './contract-budgets.ts'
 import { ledgerContract } from './contract-ledger.ts'
 import { limitContract } from './contract-limits.ts'
 import { responseContract } from './contract-responses.ts'
@@ -20,4 +21,5 @@ export function storeContract(harness: Harness): void {
   limitContract(harness)
   sealContract(harness)
   topupContract(harness)
+  budgetContract(harness)
 }

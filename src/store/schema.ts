@@ -1,5 +1,5 @@
 import type { Generated } from 'kysely'
-import type { AutoTopupTable, PaymentEventTable, PaymentOrderTable, VoucherTable } from './billing-schema.ts'
+import type * as billing from './billing-schema.ts'
 
 /**
  * The tables as Kysely sees them. Columns that end in `_nano` are money and arrive as bigint on both engines, all other
@@ -15,10 +15,15 @@ export interface Database {
   readonly settings: SettingTable
   readonly responses: ResponseTable
   readonly tool_seals: ToolSealTable
-  readonly vouchers: VoucherTable
-  readonly payment_orders: PaymentOrderTable
-  readonly payment_events: PaymentEventTable
-  readonly auto_topups: AutoTopupTable
+  readonly vouchers: billing.VoucherTable
+  readonly payment_orders: billing.PaymentOrderTable
+  readonly payment_events: billing.PaymentEventTable
+  readonly auto_topups: billing.AutoTopupTable
+  readonly budgets: billing.BudgetTable
+  readonly alert_settings: billing.AlertSettingTable
+  readonly alerts: billing.AlertTable
+  readonly alert_deliveries: billing.AlertDeliveryTable
+  readonly statements: billing.StatementTable
   readonly schema_migrations: MigrationTable
 }
 
@@ -85,6 +90,8 @@ export interface HoldTable {
   amount_nano: bigint
   created_ms: number
   expires_ms: number
+  /** The budgets it is held on as well, ids with commas between them; null: none. */
+  budget_ids: string | null
 }
 
 /** Append-only: triggers refuse UPDATE and DELETE. */
