@@ -10,6 +10,8 @@ import type { Catalog } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
 import { createRequestReads } from '#control-plane/request-reads.ts'
 import { registerControlPlane } from '#control-plane/routes.ts'
+import { Outbound } from '#outbound/outbound.ts'
+import { OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
 import { createResponseState } from '#response-state/response-state.ts'
 import type { Store } from '#store/store.ts'
@@ -44,7 +46,15 @@ export async function mountAdministration(
     keys: createKeys(store, pepper, keyRing),
     keyRing,
     // Commands neither open a checkout nor hear of a payment.
-    billing: createBilling(store, { pepper, currency: settings.currency, signupBonusNano, provider: null }),
+    billing: createBilling(store, {
+      pepper,
+      currency: settings.currency,
+      signupBonusNano,
+      provider: null,
+      operatorAccountId: OPERATOR_ACCOUNT_ID,
+      outbound: new Outbound({ allowPrivate: () => settings.outboundAllowPrivate }),
+      sendMail: async () => {},
+    }),
     // No gateway runs on the folder: nothing is known of any backend.
     health: new TargetHealth(),
     catalog: { current: NO_CATALOG },

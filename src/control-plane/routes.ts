@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { changeAccount, createAccount, creditAccount, listAccounts, listLedger, readAccount } from './admin-accounts.ts'
 import { listBackends } from './admin-backends.ts'
+import * as alerts from './alerts.ts'
 import * as billing from './billing.ts'
 import { changeBudget, createBudget, listBudgets, removeBudget } from './budgets.ts'
 import type { Actor, ControlPlaneDeps, Handler } from './call.ts'
@@ -121,6 +122,12 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/api/v1/budgets', 'management', listBudgets),
   route('PATCH', '/api/v1/budgets/:id', 'management', changeBudget),
   route('DELETE', '/api/v1/budgets/:id', 'management', removeBudget),
+
+  // Alerts (R98).
+  route('GET', '/v1/me/alerts', 'any-key', alerts.listAlerts),
+  route('GET', '/api/v1/alert-settings', 'management', alerts.readAlertSettings),
+  route('PATCH', '/api/v1/alert-settings', 'management', alerts.changeAlertSettings),
+  route('GET', '/api/admin/alerts', 'master', alerts.listOperatorAlerts),
 
   // The operator (R21).
   route('POST', '/api/admin/accounts', 'master', createAccount),

@@ -14,6 +14,8 @@ import { loadConfig } from '#config/load.ts'
 import { createLedger } from '#ledger/ledger.ts'
 import type { Ledger } from '#ledger/types.ts'
 import type { RequestRow } from '#observe/request-row.ts'
+import { OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
+import { Outbound } from '#outbound/outbound.ts'
 import { createResponseState } from '#response-state/response-state.ts'
 import { openStore, type Store } from '#store/store.ts'
 import type { ControlPlaneDeps } from './call.ts'
@@ -75,6 +77,9 @@ export async function startTestbed(
     currency: 'USD',
     signupBonusNano: 0n,
     provider: null,
+    operatorAccountId: OPERATOR_ACCOUNT_ID,
+    outbound: new Outbound({ allowPrivate: () => [] }),
+    sendMail: async () => {},
     ...(change.now && { now: change.now }),
     ...billingChange,
   })

@@ -60,6 +60,10 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     case 'keepPaymentEvent':
     case 'putAutoTopup':
     case 'failCharge':
+    case 'putAlertSettings':
+    case 'raiseAlert':
+    case 'claimDelivery':
+    case 'finishDelivery':
       return NOTHING
     default:
       return name satisfies never

@@ -16,6 +16,7 @@ import {
   redeemVoucher,
   revokeVoucher,
 } from '#billing/commands.ts'
+import { claimDelivery, finishDelivery, putAlertSettings, raiseAlert } from '#billing/alert-commands.ts'
 import { changeBudget, createBudget, removeBudget } from '#billing/budget-commands.ts'
 import { credit, readAccountFunds, readKeyFunds, releaseExpired, reserve, settle, voidHold } from '#ledger/commands.ts'
 import { openBookings } from '#ledger/bookings.ts'
@@ -60,6 +61,10 @@ export const COMMANDS = {
   createBudget,
   changeBudget,
   removeBudget,
+  putAlertSettings,
+  raiseAlert,
+  claimDelivery,
+  finishDelivery,
 }
 
 export type Commands = typeof COMMANDS

@@ -4,6 +4,8 @@ import { createBilling } from '#billing/billing.ts'
 import { VOUCHERS_AT_ONCE_MAX } from '#billing/vouchers.ts'
 import { openOrder } from '#billing/payments.ts'
 import type { PaymentFact } from '#billing/types.ts'
+import { OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
+import { Outbound } from '#outbound/outbound.ts'
 import { CONTRACT_PEPPER, newAccount, NOON_MS, openBooks } from './contract-books.ts'
 import type { Books, Harness } from './contract-books.ts'
 
@@ -16,6 +18,9 @@ const billingOf = ({ store, clock }: Books, signupBonusNano = 0n) =>
     currency: 'USD',
     signupBonusNano,
     provider: null,
+    operatorAccountId: OPERATOR_ACCOUNT_ID,
+    outbound: new Outbound({ allowPrivate: () => [] }),
+    sendMail: async () => {},
     now: () => clock.nowMs,
   })
 

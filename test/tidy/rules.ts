@@ -86,6 +86,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     store: 'values',
     'control-plane': 'values',
     billing: 'values',
+    outbound: 'values',
     main: 'values',
   },
 }
