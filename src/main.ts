@@ -222,7 +222,7 @@ function foundBy(loaded: LoadedConfig, catalog: Catalog, simulator: Simulator | 
 async function openAccounts(options: StartOptions, store: Store, pepper: string, settings: Settings, log: Logger) {
   const keyRing = createKeyRing(store, pepper, settings.billingMode === 'off' ? { billing: 'off' } : {})
   const ledger = await openBooks(store, settings, log, options.now)
-  const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf })
+  const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf, ...(options.now && { now: options.now }) })
   const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
   const billing = openBilling(store, pepper, settings, log, options.now)
   return { keyRing, ledger, accounts, keys, billing }

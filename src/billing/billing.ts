@@ -1,6 +1,7 @@
 import type { NanoUsd } from '#base/money.ts'
 import type { Outbound } from '#outbound/outbound.ts'
 import type { Store } from '#store/store.ts'
+import { type AccountStatements, createAccountStatements } from './account-statements.ts'
 import { createAlertDelivery, type SendMail } from './alert-delivery.ts'
 import { type Alerts, createAlerts } from './alerts.ts'
 import { type AutoTopups, createAutoTopups } from './auto-topup.ts'
@@ -18,6 +19,7 @@ export interface Billing {
   readonly autoTopups: AutoTopups | null
   readonly budgets: Budgets
   readonly alerts: Alerts
+  readonly statements: AccountStatements
   /** Credits a new account with the bonus of its sign-up, once. False when there is none, or it has it. */
   grantSignupBonus(accountId: string): Promise<boolean>
 }
@@ -66,6 +68,7 @@ export function createBilling(store: Store, options: BillingOptions): Billing {
     orders: createOrders(store),
     budgets: createBudgets(store, now),
     alerts,
+    statements: createAccountStatements(store, currency, now),
     payments: provider && createPayments(store, provider, currency, now, onOddity),
     autoTopups: provider && createAutoTopups(store, provider, currency, now, onFailure),
     async grantSignupBonus(accountId) {

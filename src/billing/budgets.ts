@@ -64,6 +64,7 @@ export function createBudgets(store: Store, now: () => number): Budgets {
       .selectFrom('budgets')
       .selectAll()
       .where('account_id', '=', accountId)
+      .orderBy('created_ms')
       .orderBy('id')
       .execute()
     return rows.map((row) => budgetOf(row, now()))

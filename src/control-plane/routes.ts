@@ -14,6 +14,7 @@ import { changeKey, createKey, listKeys, readKey, removeKey } from './keys.ts'
 import { listLogs, readLog } from './logs.ts'
 import { readCredits, readCurrentKey, readMe } from './me.ts'
 import { countModels, listEmbeddingModels, listModels, listOwnModels, listProviders, readModel } from './models.ts'
+import { listStatements, readStatement } from './statements.ts'
 import { mountRoutes } from './mount.ts'
 import { readAsset } from './page.ts'
 import { cancelResponse, listInputItems, readResponse, removeResponse } from './responses.ts'
@@ -122,6 +123,10 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/api/v1/budgets', 'management', listBudgets),
   route('PATCH', '/api/v1/budgets/:id', 'management', changeBudget),
   route('DELETE', '/api/v1/budgets/:id', 'management', removeBudget),
+
+  // Statements (R99).
+  route('GET', '/api/billing/statements', 'any-key-or-master', listStatements),
+  route('GET', '/api/billing/statements/:name', 'any-key-or-master', readStatement),
 
   // Alerts (R98).
   route('GET', '/v1/me/alerts', 'any-key', alerts.listAlerts),

@@ -64,6 +64,7 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     case 'raiseAlert':
     case 'claimDelivery':
     case 'finishDelivery':
+    case 'closeStatement':
       return NOTHING
     default:
       return name satisfies never

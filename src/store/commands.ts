@@ -18,6 +18,7 @@ import {
 } from '#billing/commands.ts'
 import { claimDelivery, finishDelivery, putAlertSettings, raiseAlert } from '#billing/alert-commands.ts'
 import { changeBudget, createBudget, removeBudget } from '#billing/budget-commands.ts'
+import { closeStatement } from '#billing/statement-commands.ts'
 import { credit, readAccountFunds, readKeyFunds, releaseExpired, reserve, settle, voidHold } from '#ledger/commands.ts'
 import { openBookings } from '#ledger/bookings.ts'
 import { removeResponse, saveResponse, sweepResponses } from '#response-state/commands.ts'
@@ -65,6 +66,7 @@ export const COMMANDS = {
   raiseAlert,
   claimDelivery,
   finishDelivery,
+  closeStatement,
 }
 
 export type Commands = typeof COMMANDS

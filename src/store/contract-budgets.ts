@@ -77,8 +77,13 @@ function scopeContract(harness: Harness): void {
     assert.equal(scopeOf(await hold(books, 'req_6', account, 20n, all)), 'granted')
     await settle(books, 'req_6', account, 15n, key.id)
     await settle(books, 'req_5', account, 900n)
-    const spent = (await budgets.list(account.id)).map(({ spentNano }) => spentNano)
-    assert.deepEqual(spent, [15n, 15n, 15n, 15n, 915n, 0n])
+    const spent = (await budgets.list(account.id)).map(
+      ({ scope, maxNano, spentNano }) => `${scope} ${maxNano} ${spentNano}`,
+    )
+    assert.deepEqual(
+      new Set(spent),
+      new Set(['key 50 15', 'system 40 15', 'model 30 15', 'group 20 15', 'account 1 915', 'account 5 0']),
+    )
     books.clock.nowMs = NOON_MS + 1000
     assert.equal(scopeOf(await hold(books, 'req_7', account, 6n)), 'account')
     assert.deepEqual((await books.ledger.verify()).problems, [])

@@ -10,6 +10,7 @@ import { limitContract } from './contract-limits.ts'
 import { responseContract } from './contract-responses.ts'
 import { rowContract } from './contract-rows.ts'
 import { sealContract } from './contract-seals.ts'
+import { statementContract } from './contract-statements.ts'
 import { topupContract } from './contract-topup.ts'
 
 /** Registers the whole contract for one engine. */
@@ -22,4 +23,5 @@ export function storeContract(harness: Harness): void {
   sealContract(harness)
   topupContract(harness)
   budgetContract(harness)
+  statementContract(harness)
 }

@@ -21,10 +21,8 @@ test('R95: a voucher made by the operator is redeemed once by a key, and shows w
   await gateway.admin('DELETE', `/api/admin/vouchers/${made.data[1].id}`)
   assert.equal((await redeem(made.data[1].code)).status, 400)
   const { data } = await gateway.admin('GET', '/api/admin/vouchers')
-  assert.deepEqual(
-    data.map((one: { redeemed_by: string | null }) => one.redeemed_by),
-    [null, accountId],
-  )
+  const redeemers = data.map((one: { redeemed_by: string | null }) => one.redeemed_by)
+  assert.deepEqual(new Set(redeemers), new Set([null, accountId]))
   assert.ok(!JSON.stringify(data).includes('TV-'))
   const forbidden = await gateway.ask('/api/admin/vouchers', { method: 'POST', key, body: { amount: '5' } })
   assert.equal(forbidden.status, 403)
