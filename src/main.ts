@@ -140,7 +140,7 @@ async function openPlanes(
   const url = urlOf(app.server, settings.host)
   const anthropic = await listenForAnthropic(app, settings)
   const stopRegularWork = workRegularly(store, ledger, [responses, seals], () => autoSynced(current(), catalog), log)
-  const stopBilling = billRegularly(billing, log)
+  const stopBilling = billRegularly(billing, log, () => healthOf(catalog, health))
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()
   return {
@@ -216,6 +216,11 @@ function foundBy(loaded: LoadedConfig, catalog: Catalog, simulator: Simulator | 
     simulator: simulator !== null,
     dataDir: loaded.settings.dataDir,
   }
+}
+
+/** What is known of every backend, for the operator's alerts. */
+function healthOf({ current }: CatalogSource, health: TargetHealth) {
+  return [...current.backends.values()].map((backend) => ({ id: backend.id, ...health.describe(backend) }))
 }
 
 /** Accounts, their keys, and their money. */

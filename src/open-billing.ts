@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
 import { type Billing, createBilling } from '#billing/billing.ts'
+import { type BackendTrouble, raiseBackendAlerts } from '#billing/backend-alerts.ts'
 import { createMailer } from '#billing/mail.ts'
 import { createStripeProvider } from '#billing/stripe.ts'
 import type { PaymentProvider } from '#billing/types.ts'
@@ -51,13 +52,14 @@ const CHARGE_INTERVAL_MS = 30_000
 const ALERT_INTERVAL_MS = 15_000
 
 /** Starts what billing does beside the requests, and gives its end. */
-export function billRegularly(billing: Billing, log: Logger): () => void {
+export function billRegularly(billing: Billing, log: Logger, backends: () => readonly BackendTrouble[]): () => void {
   const { autoTopups, alerts } = billing
   const every = (ms: number, what: string, work: () => Promise<unknown>): NodeJS.Timeout =>
     setInterval(() => work().catch((err: unknown) => log.error({ err }, what)), ms).unref()
   const timers = [
     every(ALERT_INTERVAL_MS, 'alerts could not be raised', async () => {
       await alerts.evaluate()
+      await raiseBackendAlerts(alerts, backends(), Date.now())
       await alerts.deliver()
     }),
   ]

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { test } from 'node:test'
 import { ATTEMPTS_MAX, CLAIM_MS, RETRY_PAUSES_MS } from '#billing/alert-delivery.ts'
+import { raiseBackendAlerts } from '#billing/backend-alerts.ts'
 import { createMailer } from '#billing/mail.ts'
 import { requestRow, startTestbed, type Testbed } from '#control-plane/testbed.ts'
 import { Outbound } from '#outbound/outbound.ts'
@@ -231,6 +232,24 @@ test('S29: a webhook goes to public addresses only, and a rotated secret signs a
     } finally {
       await guarded.close()
     }
+  }))
+
+test('R98: the operator is told of a backend that fails and of a refused credential, once a day each', () =>
+  rigged(async ({ bed, clock, hook, round }) => {
+    const key = bed.masterKey
+    await bed.ask('PATCH', '/api/v1/alert-settings', { key, body: { webhook_url: hook.url } })
+    const backends = [
+      { id: 'good', state: 'closed', credentials: [{ index: 0, trouble: null }] },
+      { id: 'bad', state: 'open', credentials: [{ index: 0, trouble: 'refused' }] },
+    ] as const
+    const { alerts } = bed.billing
+    for (let time = 0; time < 3; time++) await raiseBackendAlerts(alerts, backends, clock.nowMs)
+    await round()
+    const told = hook.got.map(({ body }) => JSON.parse(body)).map(({ type, backend }) => `${type} ${backend}`)
+    assert.deepEqual(told.toSorted(), ['backend_open bad', 'upstream_auth_failed bad'])
+    const { data } = (await bed.ask('GET', '/api/admin/alerts', { key })).json
+    assert.equal(data.length, 2)
+    assert.equal(await raiseBackendAlerts(alerts, backends, clock.nowMs + DAY_MS), 2)
   }))
 
 test('R98: an alert goes out by mail through the mail server that is named', async () => {
