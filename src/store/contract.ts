@@ -3,6 +3,7 @@
  * ours is replaced, and the clock is an argument.
  */
 import { accountContract } from './contract-accounts.ts'
+import { alertContract } from './contract-alerts.ts'
 import type { Harness } from './contract-books.ts'
 import { budgetContract } from './contract-budgets.ts'
 import { ledgerContract } from './contract-ledger.ts'
@@ -24,4 +25,5 @@ export function storeContract(harness: Harness): void {
   topupContract(harness)
   budgetContract(harness)
   statementContract(harness)
+  alertContract(harness)
 }
