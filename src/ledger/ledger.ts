@@ -39,14 +39,10 @@ export function createLedger(
       fresh = false
       const nowMs = now()
       const { requestId, accountId, keyId, wantNano, floorNano } = ask
-      const { system, groupId, modelId } = ask
       const expiresMs = nowMs + holdTtlMs
-      const hold = {
-        ...{ requestId, accountId, keyId, wantNano, floorNano, nowMs, expiresMs },
-        ...{ system: system ?? null, groupId: groupId ?? null, modelId: modelId ?? null },
-        ...periodStarts(nowMs),
-      }
-      return store.execute('reserve', hold)
+      const scopes = { system: ask.system ?? null, groupId: ask.groupId ?? null, modelId: ask.modelId ?? null }
+      const hold = { requestId, accountId, keyId, wantNano, floorNano, nowMs, expiresMs, ...periodStarts(nowMs) }
+      return store.execute('reserve', { ...hold, ...scopes })
     },
 
     settle({ requestId, costNano, row }: Settlement): Promise<SettleResult> {
