@@ -49,6 +49,7 @@ import { storeAt } from '#store/location.ts'
 import { openStore, type Store, type StoreOptions } from '#store/store.ts'
 import { createFirstKey, masterKeyOf } from './first-start.ts'
 import { readManagedRoutes } from './managed-routes.ts'
+import { billRegularly, openBilling } from './open-billing.ts'
 import { autoSynced, workRegularly } from './regular-work.ts'
 import { createAnthropicServer, createServer, listen, urlOf } from './server.ts'
 import { usesSimulator, watchCatalog, type WatchOptions } from './watched-catalog.ts'
@@ -59,7 +60,7 @@ export interface StartOptions {
   readonly flags: Readonly<Record<string, unknown>>
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
-  /** Milliseconds, for limits over time and the pauses of backends; default: the machine's clocks. */
+  /** Milliseconds, for limits over time, budgets and the pauses of backends; default: the machine's clocks. */
   readonly now?: () => number
   /** One plane alone, where several processes share a database; default: both. */
   readonly plane?: 'gateway' | 'portal'
@@ -117,10 +118,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const { settings } = loaded
   const masterKey = masterKeyOf(settings)
   const pepper = await ensurePepper(store, settings.dataDir)
-  const keyRing = createKeyRing(store, pepper, settings.billingMode === 'off' ? { billing: 'off' } : {})
-  const ledger = await openBooks(store, settings, log)
-  const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf })
-  const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
+  const { keyRing, ledger, accounts, keys, billing } = await openAccounts(options, store, pepper, settings, log)
   const { catalog, health, reloader, managedRoutes } = watchCatalog(start)
   const { requestLog, capture } = openRecords(store, settings, log)
   const current = (): Settings => reloader.current.settings
@@ -146,10 +144,11 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const active = new ActiveRequests()
   const app = createServer(options.plane === 'portal' ? () => false : createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => current().gatewayUrl
-  const own = { accounts, keys, requests, settings, gatewayUrl, masterKey: masterKey.value, managedRoutes }
+  const own = { accounts, keys, billing, requests, settings, gatewayUrl, masterKey: masterKey.value, managedRoutes }
   const root = (): string => gatewayUrl() ?? urlOf(app.server, settings.host)
   const sessions = sessionsOver({ store, accounts, pepper, baseUrl: root }, options, settings, log)
-  const deps = { ...shared, ...own, sessions, ...routingOf(gateway, limits) }
+  const clock = options.now ? { now: options.now } : {}
+  const deps = { ...shared, ...own, ...clock, sessions, ...routingOf(gateway, limits) }
   registerControlPlane(app, deps, routesOf(options))
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
@@ -157,6 +156,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const anthropic = await listenForAnthropic(app, settings)
   const followed = () => autoSynced(current(), catalog)
   const stopRegularWork = workRegularly(store, ledger, [responses, seals], followed, gateway)
+  const stopBilling = billRegularly(billing, log, () => healthOf(catalog, health))
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()
   return {
@@ -168,6 +168,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
     ...foundBy(loaded, catalog.current, simulator),
     close: async () => {
       await stopRegularWork()
+      stopBilling()
       reloader.close()
       await endTraffic(app, anthropic, active)
       await requestLog.flush()
@@ -226,10 +227,30 @@ function foundBy(loaded: LoadedConfig, catalog: Catalog, simulator: Simulator | 
   }
 }
 
+/** What is known of every backend, for the operator's alerts. */
+function healthOf({ current }: CatalogSource, health: TargetHealth) {
+  return [...current.backends.values()].map((backend) => ({ id: backend.id, ...health.describe(backend) }))
+}
+
+/** Accounts, their keys, and their money. */
+async function openAccounts(options: StartOptions, store: Store, pepper: string, settings: Settings, log: Logger) {
+  const keyRing = createKeyRing(store, pepper, settings.billingMode === 'off' ? { billing: 'off' } : {})
+  const ledger = await openBooks(store, settings, log, options.now)
+  const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf, ...(options.now && { now: options.now }) })
+  const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
+  const billing = openBilling(store, pepper, settings, log, options.now)
+  return { keyRing, ledger, accounts, keys, billing }
+}
+
 /** The ledger, with what a process before left behind in it. */
-async function openBooks(store: Store, settings: Settings, log: Logger): Promise<RecoverableLedger> {
+async function openBooks(
+  store: Store,
+  settings: Settings,
+  log: Logger,
+  now: (() => number) | undefined,
+): Promise<RecoverableLedger> {
   const onDelay = (err: unknown) => log.error({ err }, 'a settlement has to be written again')
-  const ledger = openLedger(store, { journalFolder: settings.dataDir, onDelay })
+  const ledger = openLedger(store, { journalFolder: settings.dataDir, onDelay, ...(now && { now }) })
   await ledger.recover()
   return ledger
 }

@@ -115,7 +115,14 @@ async function postCredit(
   }
   const entry = { accountId, type, amountNano, note, actor }
   const { seq, balanceNano } = await store.execute('credit', { ...entry, nowMs })
-  return { ...entry, id: entryId(seq), balanceAfterNano: balanceNano, requestId: null, createdMs: nowMs }
+  return {
+    ...entry,
+    id: entryId(seq),
+    balanceAfterNano: balanceNano,
+    requestId: null,
+    createdMs: nowMs,
+    paymentRef: null,
+  }
 }
 
 /** The operator's own account and the one of single-user mode: postpaid without a limit. Idempotent. */
@@ -150,6 +157,7 @@ function entryOf(row: Omit<LedgerEntryTable, 'seq'> & { seq: number }): LedgerEn
     note: row.note,
     actor: row.actor,
     createdMs: row.created_ms,
+    paymentRef: row.payment_ref,
   }
 }
 

@@ -104,6 +104,8 @@ export interface LedgerEntry {
   readonly note: string | null
   readonly actor: string
   readonly createdMs: number
+  /** What a credit was paid by: a voucher, a payment, a refund of one. */
+  readonly paymentRef: string | null
 }
 
 export interface Page<T> {

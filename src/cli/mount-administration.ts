@@ -4,10 +4,14 @@ import { createAccounts, ensureBuiltInAccounts } from '#accounts/accounts.ts'
 import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
+import { createBilling } from '#billing/billing.ts'
+import { signupBonusOf } from '#config/features.ts'
 import type { Catalog } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
 import { createRequestReads } from '#control-plane/request-reads.ts'
 import { registerControlPlane } from '#control-plane/routes.ts'
+import { Outbound } from '#outbound/outbound.ts'
+import { OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
 import { createResponseState } from '#response-state/response-state.ts'
 import type { Store } from '#store/store.ts'
@@ -35,11 +39,22 @@ export async function mountAdministration(
   await ledger.close()
   const pepper = await ensurePepper(store, settings.dataDir)
   const keyRing = createKeyRing(store, pepper)
+  const signupBonusNano = signupBonusOf(settings.portal)
   const app = Fastify({ logger: false })
   registerControlPlane(app, {
     accounts: createAccounts(store, { keyRing }),
     keys: createKeys(store, pepper, keyRing),
     keyRing,
+    // Commands neither open a checkout nor hear of a payment.
+    billing: createBilling(store, {
+      pepper,
+      currency: settings.currency,
+      signupBonusNano,
+      provider: null,
+      operatorAccountId: OPERATOR_ACCOUNT_ID,
+      outbound: new Outbound({ allowPrivate: () => settings.outboundAllowPrivate }),
+      sendMail: async () => {},
+    }),
     // No gateway runs on the folder: nothing is known of any backend.
     health: new TargetHealth(),
     catalog: { current: NO_CATALOG },

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseUsd } from '#base/money.ts'
 import { STRATEGIES } from '#catalog/settings.ts'
 
 /** Shapes of the blocks about routing, limits and identity, as written in the file; a part of schema.ts. */
@@ -148,7 +149,10 @@ export const portal = z.strictObject({
 export const payments = {
   stripe_secret_key: filled.optional(),
   stripe_webhook_secret: filled.optional(),
-  signup_bonus: decimal.optional(),
+  stripe_api_url: z.url('expected an absolute URL').optional(),
+  signup_bonus: decimal
+    .refine((text) => parseUsd(text) !== undefined, 'expected an amount with at most 9 digits behind the point')
+    .optional(),
 }
 
 /** When all others fail: where to, and for how much (B11). */

@@ -1,5 +1,5 @@
 import type { CatalogSettings } from '#catalog/settings.ts'
-import { parsePriceEach } from '#base/money.ts'
+import { type NanoUsd, parsePriceEach, parseUsd } from '#base/money.ts'
 import { findReference } from '#catalog/reference.ts'
 import { checkAliases, selectorFaults, type Known } from './aliases.ts'
 import type { Findings } from './backends.ts'
@@ -104,9 +104,13 @@ function readPortal({ portal, billing }: ConfigFile): PortalSettings {
     })),
     stripeSecretKey: billing?.stripe_secret_key ?? null,
     stripeWebhookSecret: billing?.stripe_webhook_secret ?? null,
+    stripeApiUrl: billing?.stripe_api_url ?? null,
     signupBonus: billing?.signup_bonus ?? '0',
   }
 }
+
+/** What a new account is credited with (R95). */
+export const signupBonusOf = ({ signupBonus }: PortalSettings): NanoUsd => parseUsd(signupBonus) ?? 0n
 
 /** Every selector that the settings name must lead to a configured backend (R38, R41, R42). */
 export function checkSelectors(file: ConfigFile, catalog: CatalogSettings, findings: Findings): void {

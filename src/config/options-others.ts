@@ -154,10 +154,16 @@ export const PORTAL_OPTIONS: readonly Option[] = [
     secret: true,
   },
   {
+    path: 'billing.stripe_api_url',
+    env: 'STRIPE_API_URL',
+    type: 'text',
+    description: "Root of Stripe's API, for a proxy or a test; unset: Stripe itself.",
+  },
+  {
     path: 'billing.signup_bonus',
     env: 'SIGNUP_BONUS',
     type: 'text',
     default: '0',
-    description: 'Credit of a new account.',
+    description: 'Credit of a new account that is given none, in USD.',
   },
 ]

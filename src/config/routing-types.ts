@@ -112,6 +112,8 @@ export interface PortalSettings {
   readonly loginProviders: readonly LoginProviderSettings[]
   readonly stripeSecretKey: string | null
   readonly stripeWebhookSecret: string | null
+  /** Root of Stripe's API; null: Stripe itself. */
+  readonly stripeApiUrl: string | null
   /** Decimal text. */
   readonly signupBonus: string
 }

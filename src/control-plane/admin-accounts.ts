@@ -52,7 +52,12 @@ export async function createAccount(call: Call<MasterActor>): Promise<Answer> {
     ...(input.credit_limit === undefined ? {} : { creditLimitNano: input.credit_limit }),
     ...(input.tier === undefined ? {} : { tier: input.tier }),
   })
-  return { status: 201, body: accountObject(account) }
+  // Who is given a credit by the operator needs no bonus; whoever pays afterwards has no use for one.
+  const hasBonus = input.credit === undefined && input.mode === 'prepaid'
+  if (!hasBonus || !(await call.deps.billing.grantSignupBonus(account.id))) {
+    return { status: 201, body: accountObject(account) }
+  }
+  return { status: 201, body: accountObject((await call.deps.accounts.get(account.id))!) }
 }
 
 /** `GET /api/admin/accounts`; with `?email=` the one account of that address, or none. */
@@ -138,6 +143,7 @@ export function entryObject(entry: LedgerEntry): Record<string, unknown> {
     amount: formatUsd(entry.amountNano),
     balance_after: formatUsd(entry.balanceAfterNano),
     request_id: entry.requestId,
+    payment_ref: entry.paymentRef,
     note: entry.note,
     actor: entry.actor,
     created_at: new Date(entry.createdMs).toISOString(),

@@ -1,4 +1,5 @@
 import type { Accounts, Caller, KeyRing, Keys } from '#accounts/types.ts'
+import type { Billing } from '#billing/billing.ts'
 import type { RequestHeaders } from '#codecs/dialect.ts'
 import type { CatalogSource } from '#catalog/types.ts'
 import type { TargetHealth } from '#health/target-health.ts'
@@ -14,6 +15,7 @@ export interface ControlPlaneDeps {
   readonly accounts: Accounts
   readonly keys: Keys
   readonly keyRing: KeyRing
+  readonly billing: Billing
   readonly catalog: CatalogSource
   readonly health: Pick<TargetHealth, 'describe'>
   readonly requests: RequestReads
@@ -35,6 +37,8 @@ export interface ControlPlaneDeps {
   routing(): Settings['routing']
   /** The public root without trailing slash, or null to tell each client the origin it came by (R10). */
   gatewayUrl(): string | null
+  /** Milliseconds since 1970; default: the machine's clock. */
+  readonly now?: () => number
   /** Where the free tier's day of an account stands (R96). */
   freeDay(accountId: string, tier: string): Promise<FreeDay>
 }

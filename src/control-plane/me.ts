@@ -5,6 +5,7 @@ import { GatewayError } from '#base/errors.ts'
 import { formatUsd, type NanoUsd } from '#base/money.ts'
 import { OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
 import type { FreeDay } from '#limits/rate-limits.ts'
+import { budgetFields } from './budgets.ts'
 import type { Answer, Call, KeyActor, MasterActor } from './call.ts'
 import { isoOrNull, limitFields, usageFields } from './key-object.ts'
 
@@ -30,10 +31,7 @@ export async function readMe(call: Call<KeyActor>): Promise<Answer> {
       },
       balance: current ? formatUsd(current.balanceNano) : null,
       currency: call.deps.settings.currency,
-      budget_max: null,
-      budget_spent: '0',
-      budget_period: null,
-      budget_reset_at: null,
+      ...(await budgetFields(call)),
       free_requests: { limit, used, remaining: remainingOf(free), reset_at: new Date(free.resetMs).toISOString() },
       groups: key?.groups ?? DEFAULT_GROUPS,
     },

@@ -53,7 +53,7 @@ export function mountRoutes(app: FastifyInstance, deps: ControlPlaneDeps, routes
         config: { takesText: route.takesText === true } as object,
         onRequest: async (request) => refuseQueryKey(request, route.guard),
         handler: async (request, reply) => {
-          const nowMs = Date.now()
+          const nowMs = (deps.now ?? Date.now)()
           const { method, ip, headers } = request
           const presented = { method, ip, headers, queryKey: queryOf(request)['key'] }
           const actor = await authorize(route.guard, deps, presented, nowMs)

@@ -15,6 +15,9 @@ import {
 import { listBackends } from './admin-backends.ts'
 import { changeRoute, createRoute, listRoutes, removeRoute } from './admin-routes.ts'
 import type { Actor, Answer, ControlPlaneDeps, Handler } from './call.ts'
+import * as alerts from './alerts.ts'
+import * as billing from './billing.ts'
+import { changeBudget, createBudget, listBudgets, removeBudget } from './budgets.ts'
 import { allowCatalogOrigins, readCatalog } from './catalog.ts'
 import { explainRoute, resolveModel } from './explain.ts'
 import { registerFallback } from './fallback.ts'
@@ -37,6 +40,7 @@ import {
 import { listLogs, LOG_QUERY, readLog } from './logs.ts'
 import { readCredits, readCurrentKey, readMe } from './me.ts'
 import { countModels, listEmbeddingModels, listModels, listOwnModels, listProviders, readModel } from './models.ts'
+import { listStatements, readStatement } from './statements.ts'
 import { mountRoutes } from './mount.ts'
 import { describeRoutes } from './openapi.ts'
 import { readAsset } from './page.ts'
@@ -154,6 +158,35 @@ export const ROUTES: readonly AnyRoute[] = [
   route('POST', '/api/v1/auth/keys/code', 'management', createAuthCode, { body: NEW_CODE }),
   route('POST', '/api/v1/auth/keys', 'public', exchangeAuthCode, { body: CODE_EXCHANGE }),
 
+  // Paying in (R95).
+  route('GET', '/v1/me/topup', 'any-key', billing.readTopupWays),
+  route('POST', '/v1/me/vouchers', 'any-key', billing.redeemVoucher),
+  route('POST', '/v1/me/checkout', 'any-key', billing.openCheckout),
+  route('GET', '/v1/me/orders', 'any-key', billing.listOrders),
+  route('GET', '/v1/me/orders/:id', 'any-key', billing.readOrder),
+  route('GET', '/v1/me/auto-topup', 'any-key', billing.readAutoTopup),
+  route('PATCH', '/api/v1/auto-topup', 'management', billing.changeAutoTopup),
+  route('POST', '/api/v1/credits/coinbase', 'any-key-or-master', billing.refuseCoinbase),
+  route('POST', '/api/admin/vouchers', 'master', billing.createVouchers),
+  route('GET', '/api/admin/vouchers', 'master', billing.listVouchers),
+  route('DELETE', '/api/admin/vouchers/:id', 'master', billing.revokeVoucher),
+
+  // Budgets of an account (R97).
+  route('POST', '/api/v1/budgets', 'management', createBudget),
+  route('GET', '/api/v1/budgets', 'management', listBudgets),
+  route('PATCH', '/api/v1/budgets/:id', 'management', changeBudget),
+  route('DELETE', '/api/v1/budgets/:id', 'management', removeBudget),
+
+  // Statements (R99).
+  route('GET', '/api/billing/statements', 'any-key-or-master', listStatements),
+  route('GET', '/api/billing/statements/:name', 'any-key-or-master', readStatement),
+
+  // Alerts (R98).
+  route('GET', '/v1/me/alerts', 'any-key', alerts.listAlerts),
+  route('GET', '/api/v1/alert-settings', 'management', alerts.readAlertSettings),
+  route('PATCH', '/api/v1/alert-settings', 'management', alerts.changeAlertSettings),
+  route('GET', '/api/admin/alerts', 'master', alerts.listOperatorAlerts),
+
   // The operator (R21).
   route('POST', '/api/admin/accounts', 'master', createAccount, { body: NEW_ACCOUNT }),
   route('GET', '/api/admin/accounts', 'master', listAccounts, { query: PAGE_QUERY }),
@@ -176,6 +209,12 @@ export const CLIENT_ROUTES: readonly AnyRoute[] = ROUTES.filter(
   ({ path, guard }) => !PAGES.has(path) && !FOR_OPERATORS.has(guard),
 )
 
+/** Where the payment provider tells its events; only mounted when there is a secret that they are checked by (M11). */
+const PAYMENT_ROUTE: AnyRoute = {
+  ...route('POST', '/api/webhooks/stripe', 'public', billing.receivePayment),
+  takesText: true,
+}
+
 /**
  * Mounts the control plane: its routes, and the answers to unknown paths and wrong methods for both planes. Call it before
  * the data plane's routes are registered, because `Allow` names the routes that came after it.
@@ -185,5 +224,6 @@ export function registerControlPlane(app: FastifyInstance, deps: ControlPlaneDep
   // Made when it is first asked for: nobody else needs it.
   let description: object | undefined
   const describe = (): Answer => ({ body: (description ??= describeRoutes(routes, deps.version)) })
-  mountRoutes(app, deps, [...routes, route('GET', '/api/openapi.json', 'public', describe)])
+  const payments = deps.billing.payments === null ? [] : [PAYMENT_ROUTE]
+  mountRoutes(app, deps, [...routes, ...payments, route('GET', '/api/openapi.json', 'public', describe)])
 }

@@ -7,12 +7,15 @@ import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
 import type { Accounts, Keys } from '#accounts/types.ts'
+import { type Billing, type BillingOptions, createBilling } from '#billing/billing.ts'
 import { buildCatalog, createCatalogSource } from '#catalog/catalog.ts'
 import { TargetHealth } from '#health/target-health.ts'
 import { loadConfig } from '#config/load.ts'
 import { createLedger } from '#ledger/ledger.ts'
 import type { Ledger } from '#ledger/types.ts'
 import type { RequestRow } from '#observe/request-row.ts'
+import { OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
+import { Outbound } from '#outbound/outbound.ts'
 import { createResponseState } from '#response-state/response-state.ts'
 import { openStore, type Store } from '#store/store.ts'
 import type { ControlPlaneDeps } from './call.ts'
@@ -26,6 +29,7 @@ export interface Testbed {
   readonly store: Store
   readonly accounts: Accounts
   readonly keys: Keys
+  readonly billing: Billing
   readonly ledger: Ledger
   readonly masterKey: string
   /** Sends one request; `key` goes into the Authorization header, `body` is JSON or raw text. */
@@ -56,7 +60,10 @@ const CONFIG_ENV = {
   GEMINI_API_KEY: 'upstream-gemini-secret',
 }
 
-export async function startTestbed(change: Partial<ControlPlaneDeps> = {}): Promise<Testbed> {
+export async function startTestbed(
+  change: Partial<ControlPlaneDeps> = {},
+  billingChange: Partial<BillingOptions> = {},
+): Promise<Testbed> {
   const dataDir = await mkdtemp(join(tmpdir(), 'trivium-control-'))
   const { settings } = loadConfig({ flags: {}, env: { ...CONFIG_ENV, DATA_DIR: dataDir }, cwd: dataDir })
   const store = await openStore({ kind: 'sqlite', file: join(dataDir, 'test.db') })
@@ -65,10 +72,22 @@ export async function startTestbed(change: Partial<ControlPlaneDeps> = {}): Prom
   const keyRing = createKeyRing(store, pepper)
   const accounts = createAccounts(store, { keyRing })
   const keys = createKeys(store, pepper, keyRing)
+  const billing = createBilling(store, {
+    pepper,
+    currency: 'USD',
+    signupBonusNano: 0n,
+    provider: null,
+    operatorAccountId: OPERATOR_ACCOUNT_ID,
+    outbound: new Outbound({ allowPrivate: () => [] }),
+    sendMail: async () => {},
+    ...(change.now && { now: change.now }),
+    ...billingChange,
+  })
   const app = Fastify({ logger: false, frameworkErrors: (error, request, reply) => sendError(request, reply, error) })
   registerControlPlane(app, {
     accounts,
     keys,
+    billing,
     keyRing,
     health: new TargetHealth(),
     catalog: createCatalogSource(buildCatalog(settings, { simulatorUrl: null, nowMs: Date.now() })),
@@ -98,6 +117,7 @@ export async function startTestbed(change: Partial<ControlPlaneDeps> = {}): Prom
     store,
     accounts,
     keys,
+    billing,
     ledger: createLedger(store),
     masterKey: MASTER_KEY,
     ask: (method, path, options) => ask(app, method, path, options),

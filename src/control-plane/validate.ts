@@ -28,7 +28,16 @@ function issueText(issue: core.$ZodIssue | undefined): string {
 }
 
 /** Decimals that a JSON body may carry as numbers; they are read from their source text, never from a float. */
-export const MONEY_FIELDS: ReadonlySet<string> = new Set(['limit', 'amount', 'credit', 'credit_limit'])
+export const MONEY_FIELDS: ReadonlySet<string> = new Set([
+  'limit',
+  'amount',
+  'credit',
+  'credit_limit',
+  'threshold',
+  'month_max',
+  'max_usd',
+  'balance_below',
+])
 
 /** USD as a decimal string or JSON number with at most nine digits behind the point -> nano-USD. */
 export const usdAmount = z

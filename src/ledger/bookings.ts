@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { bind } from '#store/bind.ts'
 import type { Booking, Bookings } from '#store/booking.ts'
 import { insertStep } from '#store/request-columns.ts'
+import { spendOnBudget as budgetStatement } from './budget-statements.ts'
 import * as sql from './statements.ts'
 
 interface Balance {
@@ -32,6 +33,8 @@ export function openBookings(db: DatabaseSync): Bookings {
   const writeSpending = db.prepare(spendOnKey.sql)
   const balances = new Map<string, Balance>()
   const spent = new Map<string, Spending>()
+  const spendOnBudget = budgetStatement.compiled('sqlite')
+  const writeBudget = db.prepare(spendOnBudget.sql)
 
   const balanceOf = (account: string): Balance | undefined => {
     let balance = balances.get(account)
@@ -59,8 +62,15 @@ export function openBookings(db: DatabaseSync): Bookings {
     spent.set(key, { chargedNano, dayStartMs, weekStartMs, monthStartMs })
   }
 
+  /** Budgets are few and seldom: each is written at once. */
+  const spendBudgets = (ids: string, charged: bigint, day: number, week: number, month: number): void => {
+    for (const budget of ids.split(',')) {
+      writeBudget.run(...bind(spendOnBudget, { budget, held: 0n, charged, day, week, month }))
+    }
+  }
+
   return {
-    book([row, requestId, account, key, chargedNano, balanceNano, nowMs, day, week, month]: Booking) {
+    book([row, requestId, account, key, chargedNano, balanceNano, nowMs, day, week, month, budgets]: Booking) {
       const balance = balanceOf(account)
       if (!balance || balance.nano - chargedNano !== balanceNano) return false
       if (insertEntry.run(account, -chargedNano, balanceNano, requestId, nowMs).changes === 0) return false
@@ -68,6 +78,7 @@ export function openBookings(db: DatabaseSync): Bookings {
       balance.nano = balanceNano
       balance.chargedNano += chargedNano
       if (key !== null) spend(key, chargedNano, day, week, month)
+      if (budgets) spendBudgets(budgets, chargedNano, day, week, month)
       return true
     },
     finish() {

@@ -1,10 +1,14 @@
 /** The writes of money, as they run inside the store's transactions. */
 import { GatewayError } from '#base/errors.ts'
+import type { BudgetTable } from '#store/billing-schema.ts'
 import type { Command } from '#store/command.ts'
 import { insertSettled, insertStep } from '#store/request-columns.ts'
 import type { FlatRow } from '#store/request-columns.ts'
+import type { HoldTable } from '#store/schema.ts'
 import { run, runAll, step } from '#store/statement.ts'
 import type { Step, Work } from '#store/statement.ts'
+import { budgetFundsOf, findBudgets, holdOnBudget, spendOnBudget } from './budget-statements.ts'
+import { type BudgetFunds, budgetsOf } from './budgets.ts'
 import { chargeOf, judge } from './funds.ts'
 import type { AccountFunds, KeyFunds } from './funds.ts'
 import type { PeriodStarts } from './periods.ts'
@@ -26,6 +30,8 @@ export interface SettleArgs extends PeriodStarts {
   readonly row: FlatRow
   /** What others hold on the account in memory: a settlement never takes it. */
   readonly reservedNano?: bigint
+  /** The budgets it counts against where its hold was in memory, as a hold stores them. */
+  readonly budgetIds?: string | null
 }
 
 export interface EntryArgs {
@@ -35,22 +41,28 @@ export interface EntryArgs {
   readonly note: string | null
   readonly actor: string
   readonly nowMs: number
+  /** What it was paid by; no two entries have the same, so that nothing is credited twice. */
+  readonly paymentRef?: string | null
 }
 
 /** Sets the worst case of a request aside over the account and the key, or refuses and changes nothing (R94, R97). */
 export const reserve: Command<ReserveArgs, HoldResult> = {
   *work(ask) {
-    const { rows } = yield* run(sql.findFunds, { account: ask.accountId, key: ask.keyId ?? '' })
-    const funds = rows[0]
+    const account = ask.accountId
+    const found = yield [step(sql.findFunds, { account, key: ask.keyId ?? '' }), step(findBudgets, { account })]
+    const funds = found[0]!.rows[0] as Funds | undefined
     if (!funds) throw new GatewayError('not_found', `There is no account ${ask.accountId}.`)
-    const verdict = judge(ask, accountFundsOf(funds), keyFundsOf(funds), ask)
+    const budgets = budgetsOf((found[1]!.rows as BudgetTable[]).map(budgetFundsOf), ask, ask.nowMs)
+    const verdict = judge(ask, accountFundsOf(funds), keyFundsOf(funds), ask, budgets)
     // Nothing is set aside for a free request, so it leaves no hold behind either.
     if (!verdict.granted || verdict.amountNano === 0n) return verdict
     const amount = verdict.amountNano
     const steps: Step[] = [step(sql.holdOnAccount, { account: ask.accountId, amount })]
     if (ask.keyId !== null) steps.push(step(sql.holdOnKey, { key: ask.keyId, amount }))
-    const { requestId: request, accountId: account, keyId: key, nowMs: now, expiresMs: expires } = ask
-    steps.push(step(sql.insertHold, { request, account, key, amount, now, expires }))
+    for (const { id: budget } of budgets) steps.push(step(holdOnBudget, { budget, amount }))
+    const { requestId: request, keyId: key, nowMs: now, expiresMs: expires } = ask
+    const held = budgets.length === 0 ? null : budgets.map(({ id }) => id).join(',')
+    steps.push(step(sql.insertHold, { request, account, key, amount, now, expires, budgets: held }))
     const changes = yield* runAll(steps)
     // The batch holds the account's lock, so this cannot happen; a ledger checks its own arithmetic all the same.
     if (changes.includes(0)) throw new Error(`The hold of ${request} did not fit what was read before.`)
@@ -64,16 +76,26 @@ export const reserve: Command<ReserveArgs, HoldResult> = {
 export const extendHold: Command<ReserveArgs, HoldResult> = {
   *work(ask) {
     const { requestId: request, accountId: account, keyId: key, expiresMs: expires } = ask
-    const { rows } = yield* run(sql.findFunds, { account, key: key ?? '' })
-    const funds = rows[0]
+    const [found, known, held] = yield [
+      step(sql.findFunds, { account, key: key ?? '' }),
+      step(findBudgets, { account }),
+      step(sql.findHold, { request }),
+    ]
+    const funds = found!.rows[0] as Funds | undefined
     if (!funds) throw new GatewayError('not_found', `There is no account ${account}.`)
-    const verdict = judge(ask, accountFundsOf(funds), keyFundsOf(funds), ask)
+    const hold = held!.rows[0] as Pick<HoldTable, 'budget_ids'> | undefined
+    if (!hold) return { granted: false, refusal: 'insufficient_balance', availableNano: 0n }
+    // Those that it is held on: one that was made since counts from the next request.
+    const ids = idsOf(hold.budget_ids)
+    const budgets = (known!.rows as BudgetTable[]).map(budgetFundsOf).filter(({ id }) => ids.includes(id))
+    const verdict = judge(ask, accountFundsOf(funds), keyFundsOf(funds), ask, budgets)
     if (!verdict.granted || verdict.amountNano === 0n) return verdict
     const amount = verdict.amountNano
     const [grown] = yield* runAll([step(sql.growHold, { request, amount, expires })])
     if (grown === 0) return { granted: false, refusal: 'insufficient_balance', availableNano: 0n }
     const steps: Step[] = [step(sql.holdOnAccount, { account, amount })]
     if (key !== null) steps.push(step(sql.holdOnKey, { key, amount }))
+    for (const { id: budget } of budgets) steps.push(step(holdOnBudget, { budget, amount }))
     const changes = yield* runAll(steps)
     if (changes.includes(0)) throw new Error(`The hold of ${request} did not fit what was read before.`)
     return verdict
@@ -114,6 +136,10 @@ export const settle: Command<SettleArgs, SettleResult> = {
     if (keyId !== null) {
       const { dayStartMs: day, weekStartMs: week, monthStartMs: month } = args
       steps.push(step(sql.spendOnKey, { key: keyId, held: heldNano, charged: chargedNano, day, week, month }))
+    }
+    for (const budget of idsOf(hold ? hold.budget_ids : args.budgetIds)) {
+      const { dayStartMs: day, weekStartMs: week, monthStartMs: month } = args
+      steps.push(step(spendOnBudget, { budget, held: heldNano, charged: chargedNano, day, week, month }))
     }
     const absorbedNano = args.costNano - chargedNano
     steps.push(insertSettled(args.row, chargedNano, absorbedNano))
@@ -164,10 +190,15 @@ export const credit: Command<EntryArgs, { seq: number; balanceNano: bigint }> = 
 }
 
 /** What decides on the holds of an account, in order with the writes; undefined when there is no such account. */
-export const readAccountFunds: Command<{ accountId: string }, AccountFunds | undefined> = {
+export const readAccountFunds: Command<
+  { accountId: string },
+  (AccountFunds & { readonly budgets: BudgetFunds[] }) | undefined
+> = {
   *work({ accountId: account }) {
     const { rows } = yield* run(sql.findBalance, { account })
-    return rows[0] && accountFundsOf(rows[0])
+    if (!rows[0]) return undefined
+    const { rows: budgets } = yield* run(findBudgets, { account })
+    return { ...accountFundsOf(rows[0]), budgets: budgets.map(budgetFundsOf) }
   },
   accounts: () => [],
   repeatable: true,
@@ -190,7 +221,9 @@ export const readKeyFunds: Command<
 }
 
 export function* postEntry(args: EntryArgs): Work<{ seq: number; balanceNano: bigint }> {
-  const credited = args.type === 'topup' || args.type === 'grant' ? args.amountNano : 0n
+  // What a provider pays back was not bought in the end; a refund of ours to the customer is no purchase either way.
+  const counts = args.type === 'topup' || args.type === 'grant' || (args.type === 'refund' && args.amountNano < 0n)
+  const credited = counts ? args.amountNano : 0n
   const { rows: balances } = yield* run(sql.creditAccount, {
     account: args.accountId,
     amount: args.amountNano,
@@ -207,6 +240,7 @@ export function* postEntry(args: EntryArgs): Work<{ seq: number; balanceNano: bi
     note: args.note,
     actor: args.actor,
     now: args.nowMs,
+    payment: args.paymentRef ?? null,
   })
   return { seq: rows[0]!.seq, balanceNano: balance }
 }
@@ -267,8 +301,11 @@ function* bookedBefore(request: string): Work<SettleResult | undefined> {
   return { booked: false, chargedNano: -(entry ?? 0n), absorbedNano: absorbed ?? 0n }
 }
 
-function releaseSteps(hold: { account_id: string; key_id: string | null; amount_nano: bigint }): Step[] {
+const idsOf = (text: string | null | undefined): readonly string[] => (text ? text.split(',') : [])
+
+function releaseSteps(hold: Pick<HoldTable, 'account_id' | 'key_id' | 'amount_nano' | 'budget_ids'>): Step[] {
   const steps = [step(sql.releaseOnAccount, { account: hold.account_id, held: hold.amount_nano })]
   if (hold.key_id !== null) steps.push(step(sql.releaseOnKey, { key: hold.key_id, held: hold.amount_nano }))
+  for (const budget of idsOf(hold.budget_ids)) steps.push(step(holdOnBudget, { budget, amount: -hold.amount_nano }))
   return steps
 }

@@ -8,6 +8,7 @@
  */
 import { storeUnavailable } from '#store/failure.ts'
 import type { Store } from '#store/store.ts'
+import { type BudgetFunds, NO_BUDGETS, spendOn } from './budgets.ts'
 import type { AccountFunds, KeyFunds } from './funds.ts'
 import { addSpent, NO_SUMS } from './periods.ts'
 import type { PeriodStarts } from './periods.ts'
@@ -38,6 +39,9 @@ interface Entry {
 
 export interface AccountEntry extends Entry {
   readonly funds: Mutable<AccountFunds>
+  budgets: readonly BudgetFunds[]
+  /** Held in this book on each budget; null while the account never had one. */
+  budgetHolds: Map<string, bigint> | null
 }
 
 export interface KeyEntry extends Entry {
@@ -55,12 +59,18 @@ export interface FundsBook {
   key(id: string): KeyEntry | undefined
   /** Waits for current entries. Undefined for what does not exist. Throws store_unavailable. */
   load(accountId: string, keyId: string | null): Promise<[AccountEntry | undefined, KeyEntry | null | undefined]>
-  hold(account: AccountEntry, key: KeyEntry | null, amountNano: bigint): void
+  hold(account: AccountEntry, key: KeyEntry | null, amountNano: bigint, budgetIds: readonly string[]): void
   /** Adds to a hold. */
-  grow(account: AccountEntry, key: KeyEntry | null, amountNano: bigint): void
-  release(account: AccountEntry, key: KeyEntry | null, amountNano: bigint): void
+  grow(account: AccountEntry, key: KeyEntry | null, amountNano: bigint, budgetIds: readonly string[]): void
+  release(account: AccountEntry, key: KeyEntry | null, amountNano: bigint, budgetIds: readonly string[]): void
   /** Takes a charge off current entries. The booking is queued in the same turn. */
-  charge(account: AccountEntry, key: KeyEntry | null, chargedNano: bigint, starts: PeriodStarts): void
+  charge(
+    account: AccountEntry,
+    key: KeyEntry | null,
+    chargedNano: bigint,
+    starts: PeriodStarts,
+    budgetIds: readonly string[],
+  ): void
   /** To be read again before anything is decided on it. */
   mark(account: AccountEntry, key: KeyEntry | null): void
   heldOf(accountId: string): bigint
@@ -81,6 +91,8 @@ const newEntry = (id: string): Entry => ({
 const newAccount = (id: string): AccountEntry => ({
   ...newEntry(id),
   funds: { status: 'suspended', mode: 'prepaid', balanceNano: 0n, heldNano: 0n, creditLimitNano: null },
+  budgets: NO_BUDGETS,
+  budgetHolds: null,
 })
 
 const newKey = (id: string): KeyEntry => ({
@@ -133,12 +145,23 @@ export function createFundsBook(store: Store, warmMax: number = FUNDS_WARM_MAX):
         if (key) leave(keys, key)
       }
     },
-    hold: (account, key, amountNano) => add(account, key, amountNano, 1),
-    grow: (account, key, amountNano) => add(account, key, amountNano, 0),
-    release: (account, key, amountNano) => add(account, key, -amountNano, -1),
-    charge(account, key, chargedNano, starts) {
+    hold(account, key, amountNano, budgetIds) {
+      add(account, key, amountNano, 1)
+      if (budgetIds.length > 0) holdBudgets(account, budgetIds, amountNano)
+    },
+    grow(account, key, amountNano, budgetIds) {
+      add(account, key, amountNano, 0)
+      if (budgetIds.length > 0) holdBudgets(account, budgetIds, amountNano)
+    },
+    release(account, key, amountNano, budgetIds) {
+      add(account, key, -amountNano, -1)
+      if (budgetIds.length > 0) holdBudgets(account, budgetIds, -amountNano)
+    },
+    charge(account, key, chargedNano, starts, budgetIds) {
       account.funds.balanceNano -= chargedNano
       if (key) key.funds.sums = addSpent(key.funds.sums, chargedNano, starts)
+      if (budgetIds.length === 0) return
+      for (const budget of account.budgets) if (budgetIds.includes(budget.id)) spendOn(budget, chargedNano, starts)
     },
     mark(account, key) {
       markEntry(account)
@@ -172,7 +195,10 @@ async function readAccount(store: Store, entry: AccountEntry): Promise<boolean> 
   const { marks } = entry
   const found = await store.execute('readAccountFunds', { accountId: entry.id })
   if (!found || entry.marks !== marks) return found !== undefined
-  Object.assign(entry.funds, found, { heldNano: found.heldNano + entry.holdsNano })
+  const { budgets, ...funds } = found
+  Object.assign(entry.funds, funds, { heldNano: found.heldNano + entry.holdsNano })
+  for (const budget of budgets) budget.heldNano += entry.budgetHolds?.get(budget.id) ?? 0n
+  entry.budgets = budgets.length === 0 ? NO_BUDGETS : budgets
   return (entry.current = true)
 }
 
@@ -210,6 +236,17 @@ function add(account: AccountEntry, key: KeyEntry | null, amountNano: bigint, us
   key.users += users
   key.holdsNano += amountNano
   key.funds.heldNano += amountNano
+}
+
+function holdBudgets(account: AccountEntry, ids: readonly string[], amountNano: bigint): void {
+  const holds = (account.budgetHolds ??= new Map())
+  for (const id of ids) {
+    const heldNano = (holds.get(id) ?? 0n) + amountNano
+    if (heldNano === 0n) holds.delete(id)
+    else holds.set(id, heldNano)
+    const budget = account.budgets.find((one) => one.id === id)
+    if (budget) budget.heldNano += amountNano
+  }
 }
 
 function take<E extends Entry>(entries: Map<string, E>, id: string, make: (id: string) => E, warmMax: number): E {

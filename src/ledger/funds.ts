@@ -1,5 +1,6 @@
 /** The rules of money as pure functions. The SQL commands and the book in memory decide with the same ones (R94, R97). */
 import type { LimitReset } from '#accounts/types.ts'
+import { type BudgetFunds, leftOf, NO_BUDGETS, resetOf, strictestOf } from './budgets.ts'
 import { spentInPeriod } from './periods.ts'
 import type { PeriodStarts, PeriodSums } from './periods.ts'
 import type { HoldAsk, HoldRefusal, HoldResult } from './types.ts'
@@ -24,7 +25,7 @@ export interface KeyFunds {
 }
 
 /**
- * Whether a hold fits the account and the key at once, and how much of it. `key` is null without a key, and also when the
+ * Whether a hold fits the account, the key and the budgets it counts against at once, and how much of it. `key` is null without a key, and also when the
  * key that is named does not exist or belongs to another account; the two differ by `ask.keyId`.
  */
 export function judge(
@@ -32,18 +33,30 @@ export function judge(
   account: AccountFunds,
   key: KeyFunds | null,
   starts: PeriodStarts,
+  budgets: readonly BudgetFunds[] = NO_BUDGETS,
 ): HoldResult {
   if (account.status !== 'active') return refuse('account_suspended', 0n)
   if (ask.keyId !== null && (key === null || key.disabled)) return refuse('key_disabled', 0n)
   const ofAccount = availableOf(account)
   const ofKey = key === null ? null : availableOfKey(key, starts)
-  const available = smaller(ofAccount, ofKey)
+  const budget = strictestOf(budgets, starts)
+  const ofBudget = budget === null ? null : leftOf(budget, starts)
+  const withoutBudgets = smaller(ofAccount, ofKey)
+  const available = smaller(withoutBudgets, ofBudget)
   if (available === null) return { granted: true, amountNano: ask.wantNano }
   const amountNano = ask.wantNano < available ? ask.wantNano : available
   // A free request needs no money, but a balance below zero (a refund, an adjustment) refuses even that one (R94).
-  const free = ask.wantNano === 0n && account.balanceNano >= 0n && (ofKey === null || ofKey >= 0n)
+  const free =
+    ask.wantNano === 0n &&
+    account.balanceNano >= 0n &&
+    (ofKey === null || ofKey >= 0n) &&
+    (ofBudget === null || ofBudget >= 0n)
   if (free || (amountNano >= ask.floorNano && amountNano >= 0n)) {
     return { granted: true, amountNano: free ? 0n : amountNano }
+  }
+  if (budget !== null && (withoutBudgets === null || ofBudget! < withoutBudgets)) {
+    const { scope, target, period } = budget
+    return { ...refuse('budget_exceeded', available), budget: { scope, target, resetMs: resetOf(period, starts) } }
   }
   if (ofAccount === null || (ofKey !== null && ofKey < ofAccount)) return refuse('key_limit_exceeded', available)
   return refuse(account.mode === 'prepaid' ? 'insufficient_balance' : 'credit_limit_exceeded', available)
@@ -71,7 +84,7 @@ export function availableOfKey(key: KeyFunds, starts: PeriodStarts): bigint | nu
   return key.limitNano - spentInPeriod(key.sums, key.limitReset, starts) - key.heldNano
 }
 
-function refuse(refusal: HoldRefusal, availableNano: bigint): HoldResult {
+function refuse(refusal: HoldRefusal, availableNano: bigint): HoldResult & { granted: false } {
   return { granted: false, refusal, availableNano: availableNano > 0n ? availableNano : 0n }
 }
 

@@ -196,6 +196,16 @@ async function settleUntilDone(store: Store, booking: Booking, onDelay: (cause: 
   }
 }
 
-function settlementOf([row, requestId, accountId, keyId, chargedNano, , nowMs]: Booking) {
-  return { requestId, accountId, keyId, costNano: chargedNano, nowMs, row, reservedNano: 0n, ...periodStarts(nowMs) }
+function settlementOf([row, requestId, accountId, keyId, chargedNano, , nowMs, , , , budgetIds = null]: Booking) {
+  return {
+    requestId,
+    accountId,
+    keyId,
+    costNano: chargedNano,
+    nowMs,
+    row,
+    reservedNano: 0n,
+    budgetIds,
+    ...periodStarts(nowMs),
+  }
 }

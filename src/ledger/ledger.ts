@@ -33,10 +33,11 @@ export function createLedger(
   const { holdTtlMs = HOLD_TTL_MS, now = Date.now } = options
   let fresh = store.engine === 'sqlite'
 
-  const argsOf = ({ requestId, accountId, keyId, wantNano, floorNano }: HoldAsk) => {
+  const argsOf = ({ requestId, accountId, keyId, wantNano, floorNano, system, groupId, modelId }: HoldAsk) => {
     const nowMs = now()
     const expiresMs = nowMs + holdTtlMs
-    return { requestId, accountId, keyId, wantNano, floorNano, nowMs, expiresMs, ...periodStarts(nowMs) }
+    const scopes = { system: system ?? null, groupId: groupId ?? null, modelId: modelId ?? null }
+    return { requestId, accountId, keyId, wantNano, floorNano, nowMs, expiresMs, ...scopes, ...periodStarts(nowMs) }
   }
 
   return {

@@ -7,6 +7,7 @@ const holdOf = (requestId: string): OpenHold => ({
   requestId,
   account: {} as AccountEntry,
   key: null,
+  budgetIds: [],
   amountNano: 1n,
   next: undefined,
 })

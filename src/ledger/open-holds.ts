@@ -6,6 +6,8 @@ export interface OpenHold {
   readonly account: AccountEntry
   readonly key: KeyEntry | null
   amountNano: bigint
+  /** The budgets it is held on as well. */
+  readonly budgetIds: readonly string[]
   /** Another hold with the same mark. */
   next: OpenHold | undefined
 }

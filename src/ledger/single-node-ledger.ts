@@ -12,6 +12,7 @@ import { storeUnavailable } from '#store/failure.ts'
 import { AMOUNT_NANO_MAX, flatten, setCharge } from '#store/request-columns.ts'
 import type { FlatRow } from '#store/request-columns.ts'
 import type { Store } from '#store/store.ts'
+import { budgetsOf, NO_BUDGET_IDS, NO_BUDGETS } from './budgets.ts'
 import { chargeOf, judge } from './funds.ts'
 import { createFundsBook, FUNDS_WARM_MAX, READS_PER_REQUEST_MAX } from './funds-book.ts'
 import type { AccountEntry, FundsBook, KeyEntry } from './funds-book.ts'
@@ -46,10 +47,14 @@ export function createSingleNodeLedger(
   const admit = (ask: HoldAsk, account: AccountEntry, key: KeyEntry | null): HoldResult => {
     if (holds.has(ask.requestId)) throw new GatewayError('state_conflict', `${ask.requestId} has a hold already.`)
     const own = key !== null && key.accountId === ask.accountId ? key : null
-    const verdict = judge(ask, account.funds, own === null ? null : own.funds, startsAt(now()))
+    const nowMs = now()
+    const budgets = budgetsOf(account.budgets, ask, nowMs)
+    const verdict = judge(ask, account.funds, own === null ? null : own.funds, startsAt(nowMs), budgets)
     if (verdict.granted) {
-      holds.add({ requestId: ask.requestId, account, key: own, amountNano: verdict.amountNano, next: undefined })
-      book.hold(account, own, verdict.amountNano)
+      const { amountNano } = verdict
+      const budgetIds = budgets.length === 0 ? NO_BUDGET_IDS : budgets.map(({ id }) => id)
+      holds.add({ requestId: ask.requestId, account, key: own, amountNano, budgetIds, next: undefined })
+      book.hold(account, own, amountNano, budgetIds)
     }
     return verdict
   }
@@ -89,7 +94,7 @@ export function createSingleNodeLedger(
         return
       }
       holds.delete(hold)
-      book.release(hold.account, hold.key, hold.amountNano)
+      release(book, hold)
       await store.execute('appendRows', [flatten(row)])
     },
     recover: () => stored.recover(),
@@ -107,11 +112,13 @@ export function createSingleNodeLedger(
 /** Adds to open holds, by the same rules as a reservation. */
 function growerOf(book: FundsBook, holds: OpenHolds, starts: () => PeriodStarts): RecoverableLedger['extend'] {
   const grow = (ask: HoldAsk, hold: OpenHold): HoldResult => {
-    const { account, key } = hold
-    const verdict = judge(ask, account.funds, key && key.funds, starts())
+    const { account, key, budgetIds } = hold
+    // Those that it is held on: one that was made since counts from the next request.
+    const budgets = budgetIds.length === 0 ? NO_BUDGETS : account.budgets.filter(({ id }) => budgetIds.includes(id))
+    const verdict = judge(ask, account.funds, key && key.funds, starts(), budgets)
     if (verdict.granted) {
       hold.amountNano += verdict.amountNano
-      book.grow(account, key, verdict.amountNano)
+      book.grow(account, key, verdict.amountNano, budgetIds)
     }
     return verdict
   }
@@ -141,6 +148,8 @@ interface Work {
   readonly costNano: bigint
   readonly nowMs: number
   readonly flat: FlatRow
+  /** As a hold stores them. */
+  readonly budgetIds: string | null
 }
 
 function workOf({ requestId, costNano, row }: Settlement, nowMs: number, hold: OpenHold | undefined): Work {
@@ -152,7 +161,12 @@ function workOf({ requestId, costNano, row }: Settlement, nowMs: number, hold: O
     costNano: costNano > AMOUNT_NANO_MAX ? AMOUNT_NANO_MAX : costNano,
     nowMs,
     flat: flatten(row),
+    budgetIds: hold === undefined || hold.budgetIds.length === 0 ? null : hold.budgetIds.join(','),
   }
+}
+
+function release(book: FundsBook, { account, key, amountNano, budgetIds }: OpenHold): void {
+  book.release(account, key, amountNano, budgetIds)
 }
 
 type SettleStored = (work: Work) => Promise<SettleResult>
@@ -165,13 +179,14 @@ function settlerOf(
   startsAt: (nowMs: number) => PeriodStarts,
   settleStored: SettleStored,
 ): SettleHeld {
-  return (work, { account, key, amountNano }) => {
-    const { requestId, costNano, nowMs, flat } = work
+  return (work, hold) => {
+    const { account, key, amountNano } = hold
+    const { requestId, costNano, nowMs, flat, budgetIds } = work
     const starts = startsAt(nowMs)
     const chargedNano = chargeOf(account.funds, costNano, amountNano)
     const absorbedNano = costNano - chargedNano
-    book.release(account, key, amountNano)
-    book.charge(account, key, chargedNano, starts)
+    release(book, hold)
+    book.charge(account, key, chargedNano, starts, hold.budgetIds)
     setCharge(flat, chargedNano, absorbedNano)
     account.users++
     if (key) key.users++
@@ -186,6 +201,7 @@ function settlerOf(
       starts.dayStartMs,
       starts.weekStartMs,
       starts.monthStartMs,
+      budgetIds,
     ]
     const finish = (): void => {
       account.users--
@@ -217,16 +233,26 @@ function coldSettlerOf(book: FundsBook, settleHeld: SettleHeld, settleStored: Se
     }
     if (!hold) return settleStored(work)
     if (isCurrent(hold)) return settleHeld(work, hold)
-    book.release(hold.account, hold.key, hold.amountNano)
+    release(book, hold)
     return settleStored(work)
   }
 }
 
 /** Settles by what the database says; the holds in memory are told to it, so that it never takes the money of others. */
 function storedSettlerOf(store: Store, book: FundsBook): SettleStored {
-  return ({ requestId, accountId, keyId, costNano, nowMs, flat: row }) => {
+  return ({ requestId, accountId, keyId, costNano, nowMs, flat: row, budgetIds }) => {
     const reservedNano = accountId === null ? 0n : book.heldOf(accountId)
-    const settlement = { requestId, accountId, keyId, costNano, nowMs, row, reservedNano, ...periodStarts(nowMs) }
+    const settlement = {
+      requestId,
+      accountId,
+      keyId,
+      costNano,
+      nowMs,
+      row,
+      reservedNano,
+      budgetIds,
+      ...periodStarts(nowMs),
+    }
     return store.execute('settle', settlement)
   }
 }

@@ -41,15 +41,17 @@ export const holdOnKey = statement<'key' | 'amount'>()((db, param) =>
     .where('key_id', '=', param('key')),
 )
 
-export const insertHold = statement<'request' | 'account' | 'key' | 'amount' | 'now' | 'expires'>()((db, param) =>
-  db.insertInto('holds').values({
-    request_id: param('request'),
-    account_id: param('account'),
-    key_id: param('key'),
-    amount_nano: param('amount'),
-    created_ms: param('now'),
-    expires_ms: param('expires'),
-  }),
+export const insertHold = statement<'request' | 'account' | 'key' | 'amount' | 'now' | 'expires' | 'budgets'>()(
+  (db, param) =>
+    db.insertInto('holds').values({
+      request_id: param('request'),
+      account_id: param('account'),
+      key_id: param('key'),
+      amount_nano: param('amount'),
+      created_ms: param('now'),
+      expires_ms: param('expires'),
+      budget_ids: param('budgets'),
+    }),
 )
 
 export const growHold = statement<'request' | 'amount' | 'expires'>()((db, param) =>
@@ -59,8 +61,15 @@ export const growHold = statement<'request' | 'amount' | 'expires'>()((db, param
     .where('request_id', '=', param('request')),
 )
 
+export const findHold = statement<'request'>()((db, param) =>
+  db.selectFrom('holds').select(['budget_ids']).where('request_id', '=', param('request')),
+)
+
 export const takeHold = statement<'request'>()((db, param) =>
-  db.deleteFrom('holds').where('request_id', '=', param('request')).returning(['account_id', 'key_id', 'amount_nano']),
+  db
+    .deleteFrom('holds')
+    .where('request_id', '=', param('request'))
+    .returning(['account_id', 'key_id', 'amount_nano', 'budget_ids']),
 )
 
 export const takeExpiredHold = statement<'request' | 'before'>()((db, param) =>
@@ -68,7 +77,7 @@ export const takeExpiredHold = statement<'request' | 'before'>()((db, param) =>
     .deleteFrom('holds')
     .where('request_id', '=', param('request'))
     .where('expires_ms', '<', param('before'))
-    .returning(['account_id', 'key_id', 'amount_nano']),
+    .returning(['account_id', 'key_id', 'amount_nano', 'budget_ids']),
 )
 
 export const releaseOnAccount = statement<'account' | 'held'>()((db, param) =>
@@ -169,7 +178,7 @@ export const insertEntry = statement<EntryColumn>()((db, param) =>
   }),
 )
 
-export const insertEntryForSeq = statement<EntryColumn>()((db, param) =>
+export const insertEntryForSeq = statement<EntryColumn | 'payment'>()((db, param) =>
   db
     .insertInto('ledger_entries')
     .values({
@@ -181,6 +190,7 @@ export const insertEntryForSeq = statement<EntryColumn>()((db, param) =>
       note: param('note'),
       actor: param('actor'),
       created_ms: param('now'),
+      payment_ref: param('payment'),
     })
     .returning('seq'),
 )

@@ -16,6 +16,15 @@ export function touchedBy({ name, args }: CommandCall): Touched {
   switch (name) {
     case 'credit':
       return { accounts: [(args as ArgsOf<Commands['credit']>).accountId], keys: [] }
+    case 'createBudget':
+      return { accounts: [(args as ArgsOf<Commands['createBudget']>).account_id], keys: [] }
+    case 'redeemVoucher':
+    case 'grantOnce':
+    case 'applyPayment':
+    case 'adoptPaymentEvents':
+    case 'changeBudget':
+    case 'removeBudget':
+      return { accounts: [(args as ArgsOf<Commands['applyPayment' | 'redeemVoucher']>).accountId], keys: [] }
     case 'setAccountStatus':
       return { accounts: [(args as ArgsOf<Commands['setAccountStatus']>).id], keys: [] }
     case 'updateKey':
@@ -53,6 +62,18 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     case 'swapCounts':
     case 'sweepCounts':
     case 'sessionQuery':
+    case 'createVouchers':
+    case 'revokeVoucher':
+    case 'createOrder':
+    case 'noteOrder':
+    case 'keepPaymentEvent':
+    case 'putAutoTopup':
+    case 'failCharge':
+    case 'putAlertSettings':
+    case 'raiseAlert':
+    case 'claimDelivery':
+    case 'finishDelivery':
+    case 'closeStatement':
       return NOTHING
     default:
       return name satisfies never

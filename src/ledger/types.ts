@@ -11,6 +11,10 @@ export interface HoldAsk {
   readonly requestId: string
   readonly accountId: string
   readonly keyId: string | null
+  /** What budgets may be about besides account and key (R97). */
+  readonly system?: string | null
+  readonly groupId?: string | null
+  readonly modelId?: string | null
   /** The full upper bound. */
   readonly wantNano: NanoUsd
   /** The least that is worth holding: equal to `wantNano`, or less when the output limit may be lowered (R94). */
@@ -21,12 +25,19 @@ export type HoldRefusal =
   | 'insufficient_balance'
   | 'credit_limit_exceeded'
   | 'key_limit_exceeded'
+  | 'budget_exceeded'
   | 'account_suspended'
   | 'key_disabled'
 
 export type HoldResult =
   | { readonly granted: true; readonly amountNano: NanoUsd }
-  | { readonly granted: false; readonly refusal: HoldRefusal; readonly availableNano: NanoUsd }
+  | {
+      readonly granted: false
+      readonly refusal: HoldRefusal
+      readonly availableNano: NanoUsd
+      /** Which budget it was (`budget_exceeded`). */
+      readonly budget?: { readonly scope: string; readonly target: string; readonly resetMs: number | null }
+    }
 
 export interface Settlement {
   readonly requestId: string

@@ -58,6 +58,17 @@ export type OutboundResult =
   /** `signal` ended it. */
   | { readonly kind: 'aborted' }
 
+export interface OutboundPost {
+  readonly body: string
+  readonly headers: Readonly<Record<string, string>>
+  /** Ends the request. */
+  readonly signal: AbortSignal
+}
+
+export type PostResult =
+  | { readonly kind: 'answered'; readonly status: number }
+  | Exclude<OutboundResult, { kind: 'fetched' }>
+
 export interface ResolvedAddress {
   readonly address: string
   readonly family: number
@@ -111,6 +122,38 @@ export class Outbound {
     } finally {
       clearTimeout(timer)
       request.signal.removeEventListener('abort', end)
+    }
+  }
+
+  /** POSTs to one address, redirects not followed, the answer not read. Never rejects. */
+  async post(text: string, { body, headers, signal }: OutboundPost): Promise<PostResult> {
+    const rules = this.currentRules()
+    const inspected = inspectUrl(text, rules)
+    if ('refusal' in inspected) return { kind: 'forbidden', reason: inspected.refusal }
+    const taken = await this.slots.take(signal)
+    if (taken !== 'taken') return { kind: taken === 'full' ? 'busy' : 'aborted' }
+    const { origin, pathname, search } = inspected.url
+    const client = new Client(origin, {
+      connect: this.connectorFor(rules),
+      maxHeaderSize: HEADER_BYTES_MAX,
+      allowH2: false,
+    })
+    try {
+      const answer = await client.request({
+        path: pathname + search,
+        method: 'POST',
+        headers: { ...headers, 'user-agent': 'trivium' },
+        body,
+        signal,
+      })
+      answer.body.on('error', () => {})
+      return { kind: 'answered', status: answer.statusCode }
+    } catch (error) {
+      if (isForbidden(error)) return { kind: 'forbidden', reason: 'its host is not allowed' }
+      return signal.aborted ? { kind: 'aborted' } : { kind: 'failed', reason: 'its host cannot be reached' }
+    } finally {
+      this.slots.release()
+      client.destroy().catch(() => {})
     }
   }
 

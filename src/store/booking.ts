@@ -16,6 +16,8 @@ export type Booking = readonly [
   dayStartMs: number,
   weekStartMs: number,
   monthStartMs: number,
+  /** The budgets it counts against, ids with commas between them. Absent in what an older version journaled. */
+  budgetIds?: string | null,
 ]
 
 /**
@@ -45,14 +47,14 @@ const SEPARATOR = '\t'
  * thread as it is, and is one object for the garbage collector where a booking is fifty.
  */
 export function encodeBooking(booking: Booking): string {
-  const [row, requestId, accountId, keyId, chargedNano, balanceNano, nowMs, day, week, month] = booking
+  const [row, requestId, accountId, keyId, chargedNano, balanceNano, nowMs, day, week, month, budgets = null] = booking
   const cells: (string | number | null)[] = []
   for (let at = 0; at < DETAIL_AT; at++) {
     const cell = row[at]!
     cells.push(typeof cell === 'bigint' ? cell.toString() : (cell as string | number | null))
   }
   const money = [chargedNano.toString(), balanceNano.toString()]
-  const head = JSON.stringify([cells, requestId, accountId, keyId, ...money, nowMs, day, week, month])
+  const head = JSON.stringify([cells, requestId, accountId, keyId, ...money, nowMs, day, week, month, budgets])
   return head + SEPARATOR + (row[DETAIL_AT] as string)
 }
 
@@ -70,6 +72,7 @@ type Encoded = readonly [
   number,
   number,
   number,
+  (string | null)?,
 ]
 
 /** The bookings of a line. Throws SyntaxError for what is none. */
@@ -81,8 +84,10 @@ export function decodeBookings(line: string): Booking[] {
 }
 
 function decodeBooking(head: string, detail: string): Booking {
-  const [cells, requestId, accountId, keyId, charged, balance, nowMs, day, week, month] = JSON.parse(head) as Encoded
+  const [cells, requestId, accountId, keyId, charged, balance, nowMs, day, week, month, budgets = null] = JSON.parse(
+    head,
+  ) as Encoded
   const row: FlatRow = cells.map((cell, at) => (cell !== null && MONEY_AT.has(at) ? BigInt(cell) : cell))
   row.push(detail)
-  return [row, requestId, accountId, keyId, BigInt(charged), BigInt(balance), nowMs, day, week, month]
+  return [row, requestId, accountId, keyId, BigInt(charged), BigInt(balance), nowMs, day, week, month, budgets]
 }

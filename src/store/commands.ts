@@ -13,6 +13,22 @@ import {
 } from '#accounts/commands.ts'
 import { saveKeyCode, takeKeyCode } from '#accounts/key-codes.ts'
 import {
+  adoptPaymentEvents,
+  applyPayment,
+  createOrder,
+  createVouchers,
+  failCharge,
+  grantOnce,
+  keepPaymentEvent,
+  noteOrder,
+  putAutoTopup,
+  redeemVoucher,
+  revokeVoucher,
+} from '#billing/commands.ts'
+import { claimDelivery, finishDelivery, putAlertSettings, raiseAlert } from '#billing/alert-commands.ts'
+import { changeBudget, createBudget, removeBudget } from '#billing/budget-commands.ts'
+import { closeStatement } from '#billing/statement-commands.ts'
+import {
   credit,
   extendHold,
   readAccountFunds,
@@ -62,6 +78,25 @@ export const COMMANDS = {
   swapCounts,
   sweepCounts,
   sessionQuery,
+  createVouchers,
+  revokeVoucher,
+  redeemVoucher,
+  grantOnce,
+  createOrder,
+  noteOrder,
+  applyPayment,
+  keepPaymentEvent,
+  adoptPaymentEvents,
+  putAutoTopup,
+  failCharge,
+  createBudget,
+  changeBudget,
+  removeBudget,
+  putAlertSettings,
+  raiseAlert,
+  claimDelivery,
+  finishDelivery,
+  closeStatement,
 }
 
 export type Commands = typeof COMMANDS

@@ -3,7 +3,9 @@
  * ours is replaced, and the clock is an argument.
  */
 import { accountContract } from './contract-accounts.ts'
+import { alertContract } from './contract-alerts.ts'
 import type { Harness } from './contract-books.ts'
+import { budgetContract } from './contract-budgets.ts'
 import { growthContract } from './contract-growth.ts'
 import { idempotencyContract } from './contract-idempotency.ts'
 import { ledgerContract } from './contract-ledger.ts'
@@ -13,6 +15,8 @@ import { rowContract } from './contract-rows.ts'
 import { sealContract } from './contract-seals.ts'
 import { sessionContract } from './contract-sessions.ts'
 import { settingContract } from './contract-settings.ts'
+import { statementContract } from './contract-statements.ts'
+import { topupContract } from './contract-topup.ts'
 
 /** Registers the whole contract for one engine. */
 export function storeContract(harness: Harness): void {
@@ -26,4 +30,8 @@ export function storeContract(harness: Harness): void {
   sealContract(harness)
   settingContract(harness)
   sessionContract(harness)
+  topupContract(harness)
+  budgetContract(harness)
+  statementContract(harness)
+  alertContract(harness)
 }

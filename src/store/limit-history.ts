@@ -32,7 +32,10 @@ export function createLimitHistory(store: Store): LimitHistory {
         .selectFrom('ledger_entries')
         .select(({ fn }) => fn.sum('amount_nano').as('bought_nano'))
         .where('account_id', '=', accountId)
-        .where('type', '=', 'topup')
+        // What the provider of a payment took back was not bought in the end.
+        .where(({ eb, or, and }) =>
+          or([eb('type', '=', 'topup'), and([eb('type', '=', 'refund'), eb('amount_nano', '<', 0n)])]),
+        )
         .executeTakeFirstOrThrow()
       return BigInt(bought_nano ?? 0)
     },

@@ -1,3 +1,4 @@
+import { billingMigrations } from './billing-migrations.ts'
 import { SESSION_MIGRATIONS } from './session-tables.ts'
 import type { Engine } from './statement.ts'
 
@@ -271,5 +272,6 @@ export const MIGRATIONS: readonly Migration[] = [
     ],
   },
   { id: 11, name: 'idempotency keys', statements: idempotencyTables },
+  ...billingMigrations(table),
   ...SESSION_MIGRATIONS,
 ]

@@ -1,4 +1,5 @@
 import type { Generated } from 'kysely'
+import type * as billing from './billing-schema.ts'
 
 /**
  * The tables as Kysely sees them. Columns that end in `_nano` are money and arrive as bigint on both engines, all other
@@ -17,6 +18,15 @@ export interface Database {
   readonly tool_seals: ToolSealTable
   readonly limit_counts: LimitCountTable
   readonly idempotency_keys: IdempotencyKeyTable
+  readonly vouchers: billing.VoucherTable
+  readonly payment_orders: billing.PaymentOrderTable
+  readonly payment_events: billing.PaymentEventTable
+  readonly auto_topups: billing.AutoTopupTable
+  readonly budgets: billing.BudgetTable
+  readonly alert_settings: billing.AlertSettingTable
+  readonly alerts: billing.AlertTable
+  readonly alert_deliveries: billing.AlertDeliveryTable
+  readonly statements: billing.StatementTable
   readonly schema_migrations: MigrationTable
 }
 
@@ -95,6 +105,8 @@ export interface HoldTable {
   amount_nano: bigint
   created_ms: number
   expires_ms: number
+  /** The budgets it is held on as well, ids with commas between them; null: none. */
+  budget_ids: string | null
 }
 
 /** Append-only: triggers refuse UPDATE and DELETE. */
@@ -108,6 +120,8 @@ export interface LedgerEntryTable {
   note: string | null
   actor: string
   created_ms: number
+  /** What a credit was paid by; unique. */
+  payment_ref: string | null
 }
 
 /** What is filtered, sorted or summed has a column; the rest of the row (R101) is JSON in `detail`. */

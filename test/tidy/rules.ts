@@ -28,6 +28,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     base: 'values',
     accounts: 'values',
     ledger: 'values',
+    billing: 'values',
     'response-state': 'values',
     limits: 'types',
     'seal-state': 'values',
@@ -35,6 +36,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
   },
   sessions: { base: 'values', store: 'values', accounts: 'types', codecs: 'types', config: 'types', ledger: 'types' },
   ledger: { base: 'values', store: 'values', accounts: 'types', catalog: 'types', ir: 'types', observe: 'types' },
+  billing: { base: 'values', store: 'values', ledger: 'values', outbound: 'values' },
   accounts: { base: 'values', store: 'values', ledger: 'values', limits: 'values' },
   'response-state': { base: 'values', store: 'values' },
   'seal-state': { base: 'values', store: 'values' },
@@ -72,6 +74,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     observe: 'types',
     'response-state': 'types',
     sessions: 'types',
+    billing: 'values',
   },
   cli: {
     base: 'values',
@@ -84,6 +87,8 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     'response-state': 'values',
     store: 'values',
     'control-plane': 'values',
+    billing: 'values',
+    outbound: 'values',
     main: 'values',
   },
 }
@@ -96,6 +101,7 @@ export const COMPOSITION = [
   'src/managed-routes.ts',
   'src/regular-work.ts',
   'src/watched-catalog.ts',
+  'src/open-billing.ts',
   'src/cli.ts',
 ]
 

@@ -78,5 +78,6 @@ const MESSAGES: Record<HoldRefusal, string> = {
   credit_limit_exceeded: "The account's credit limit is reached; the answer ends here.",
   key_limit_exceeded: "The key's limit is reached; the answer ends here.",
   account_suspended: 'The account was suspended; the answer ends here.',
+  budget_exceeded: 'A budget is used up; the answer ends here.',
   key_disabled: 'The key was disabled; the answer ends here.',
 }

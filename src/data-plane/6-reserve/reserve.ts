@@ -8,7 +8,7 @@ import type { Gateway } from '#data-plane/gateway.ts'
 import type { Bound } from '#data-plane/5-plan/bound.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
 import { boundOf, outputTokensWithin } from '#ledger/cost.ts'
-import type { HoldRefusal, HoldResult } from '#ledger/types.ts'
+import type { HoldResult } from '#ledger/types.ts'
 import { HoldGuard } from './hold-guard.ts'
 
 /** What was set aside for this request. */
@@ -36,7 +36,7 @@ export function reserve(gateway: Gateway, caller: Caller, exchange: Exchange, pl
   const price = bound!.price!
   const firstNano = firstLeg(plan)
   const holdOf = (result: HoldResult): Hold => {
-    if (!result.granted) throw refusal(gateway, result.refusal, result.availableNano, floorNano)
+    if (!result.granted) throw refusal(gateway, result, floorNano)
     const isLowered = result.amountNano < wantNano
     const lowered = isLowered ? outputTokensWithin(result.amountNano - firstNano, promptOf(bound!, price)) : null
     const isWatched = !bound!.outputIsClients && result.amountNano > 0n
@@ -51,6 +51,9 @@ export function reserve(gateway: Gateway, caller: Caller, exchange: Exchange, pl
     requestId: exchange.id,
     accountId: caller.account.id,
     keyId: caller.key?.id ?? null,
+    system: caller.key?.system ?? null,
+    groupId: plan.group,
+    modelId: plan.model.id,
     wantNano,
     floorNano,
   })
@@ -81,7 +84,8 @@ function promptOf(bound: Bound, price: Price): { inputTokensMax: number; n: numb
   return { inputTokensMax: bound.inputTokensMax, n: bound.candidates, price }
 }
 
-function refusal(gateway: Gateway, reason: HoldRefusal, availableNano: NanoUsd, neededNano: NanoUsd): GatewayError {
+function refusal(gateway: Gateway, result: HoldResult & { granted: false }, neededNano: NanoUsd): GatewayError {
+  const { refusal: reason, availableNano } = result
   const needed = `This request may cost up to ${formatUsd(neededNano)} ${gateway.settings.currency}`
   switch (reason) {
     case 'insufficient_balance': {
@@ -97,6 +101,12 @@ function refusal(gateway: Gateway, reason: HoldRefusal, availableNano: NanoUsd, 
       )
     case 'key_limit_exceeded':
       return new GatewayError(reason, `${needed} and ${formatUsd(availableNano)} is left of the key's limit.`)
+    case 'budget_exceeded': {
+      const { scope, target, resetMs } = result.budget!
+      const whose = scope === 'account' ? "the account's budget" : `the budget of ${scope} ${target}`
+      const again = resetMs === null ? '' : ` It starts over at ${new Date(resetMs).toISOString()}.`
+      return new GatewayError(reason, `${needed} and ${formatUsd(availableNano)} is left of ${whose}.${again}`)
+    }
     case 'account_suspended':
       return new GatewayError(reason, 'The account of this key is suspended.')
     case 'key_disabled':

@@ -1,0 +1,80 @@
+import type { NanoUsd } from '#base/money.ts'
+import type { Outbound } from '#outbound/outbound.ts'
+import type { Store } from '#store/store.ts'
+import { type AccountStatements, createAccountStatements } from './account-statements.ts'
+import { createAlertDelivery, type SendMail } from './alert-delivery.ts'
+import { type Alerts, createAlerts } from './alerts.ts'
+import { type AutoTopups, createAutoTopups } from './auto-topup.ts'
+import { type Budgets, createBudgets } from './budgets.ts'
+import { createOrders, createPayments, type Orders, type Payments } from './payments.ts'
+import type { PaymentProvider } from './types.ts'
+import { createVouchers, type Vouchers } from './vouchers.ts'
+
+/** Everything around the balance of an account that is no request. */
+export interface Billing {
+  readonly vouchers: Vouchers
+  readonly orders: Orders
+  /** Null without a payment provider: there is no way to pay but vouchers and the operator. */
+  readonly payments: Payments | null
+  readonly autoTopups: AutoTopups | null
+  readonly budgets: Budgets
+  readonly alerts: Alerts
+  readonly statements: AccountStatements
+  /** Credits a new account with the bonus of its sign-up, once. False when there is none, or it has it. */
+  grantSignupBonus(accountId: string): Promise<boolean>
+}
+
+export interface BillingOptions {
+  readonly pepper: string
+  readonly currency: string
+  readonly signupBonusNano: NanoUsd
+  readonly provider: PaymentProvider | null
+  /** Whose alert settings are the operator's. */
+  readonly operatorAccountId: string
+  readonly outbound: Pick<Outbound, 'post' | 'refusalOf'>
+  readonly sendMail: SendMail
+  readonly now?: () => number
+  /** Hears of what an operator should look at. */
+  readonly log?: { warn(facts: object, text: string): void; error(facts: object, text: string): void }
+}
+
+const DAY_MS = 86_400_000
+
+/** Billing over a store. */
+export function createBilling(store: Store, options: BillingOptions): Billing {
+  const { pepper, currency, signupBonusNano, provider, now = Date.now, log } = options
+  const alerts = createAlerts(store, {
+    pepper,
+    operatorAccountId: options.operatorAccountId,
+    now,
+    delivery: createAlertDelivery(store, options.outbound, options.sendMail, now),
+    refusalOf: (url) => options.outbound.refusalOf(url),
+    onAlert: ({ id, accountId, kind }) => log?.warn({ alert: id, account: accountId, kind }, 'alert'),
+  })
+  const tell = (kind: string, mark: string, facts: object): void => {
+    const failed = (err: unknown): void => log?.error({ err }, 'an alert could not be raised')
+    alerts.raiseForOperator(kind, mark, { ...facts }).catch(failed)
+  }
+  const onOddity = (what: string, facts: object): void => {
+    log?.warn(facts, what)
+    tell('payment_odd', `payment:${what}:${JSON.stringify(facts)}`, { what, ...facts })
+  }
+  const onFailure = (err: unknown, account: string): void => {
+    log?.error({ err, account }, 'a charge failed')
+    tell('charge_failed', `charge:${account}:${Math.floor(now() / DAY_MS)}`, { account })
+  }
+  return {
+    vouchers: createVouchers(store, pepper, now),
+    orders: createOrders(store),
+    budgets: createBudgets(store, now),
+    alerts,
+    statements: createAccountStatements(store, currency, now),
+    payments: provider && createPayments(store, provider, currency, now, onOddity),
+    autoTopups: provider && createAutoTopups(store, provider, currency, now, onFailure),
+    async grantSignupBonus(accountId) {
+      if (signupBonusNano <= 0n) return false
+      const grant = { accountId, amountNano: signupBonusNano, reason: 'sign-up bonus', actor: 'gateway' }
+      return store.execute('grantOnce', { ...grant, nowMs: now() })
+    },
+  }
+}

@@ -1,0 +1,44 @@
+/** The statements of budgets: compiled once, bound by name. The account's lock covers them. */
+import { sql } from 'kysely'
+import type { BudgetTable } from '#store/billing-schema.ts'
+import { statement } from '#store/statement.ts'
+import type { BudgetFunds } from './budgets.ts'
+
+export const findBudgets = statement<'account'>()((db, param) =>
+  db.selectFrom('budgets').selectAll().where('account_id', '=', param('account')).orderBy('id'),
+)
+
+export const holdOnBudget = statement<'budget' | 'amount'>()((db, param) =>
+  db
+    .updateTable('budgets')
+    .set({ held_nano: sql<bigint>`held_nano + ${param('amount')}` })
+    .where('id', '=', param('budget')),
+)
+
+/** Adds a charge to the current period. A later one than ours, written by a node whose clock runs ahead, is kept. */
+export const spendOnBudget = statement<'budget' | 'held' | 'charged' | 'day' | 'week' | 'month'>()((db, param) => {
+  const start = sql<number>`case period when 'daily' then cast(${param('day')} as bigint)
+    when 'weekly' then cast(${param('week')} as bigint)
+    when 'monthly' then cast(${param('month')} as bigint) else 0 end`
+  return db
+    .updateTable('budgets')
+    .set({
+      held_nano: sql<bigint>`held_nano - ${param('held')}`,
+      spent_nano: sql<bigint>`(case when period_start_ms >= ${start} then spent_nano else 0 end) + ${param('charged')}`,
+      period_start_ms: sql<number>`case when period_start_ms > ${start} then period_start_ms else ${start} end`,
+    })
+    .where('id', '=', param('budget'))
+})
+
+export const budgetFundsOf = (row: BudgetTable): BudgetFunds => ({
+  id: row.id,
+  scope: row.scope,
+  target: row.target,
+  maxNano: row.max_nano,
+  period: row.period,
+  hard: row.hard !== 0,
+  startsMs: row.starts_ms,
+  heldNano: row.held_nano,
+  spentNano: row.spent_nano,
+  periodStartMs: row.period_start_ms,
+})

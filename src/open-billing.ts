@@ -1,0 +1,72 @@
+import type { Logger } from 'pino'
+import { OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
+import { type Billing, createBilling } from '#billing/billing.ts'
+import { type BackendTrouble, raiseBackendAlerts } from '#billing/backend-alerts.ts'
+import { createMailer } from '#billing/mail.ts'
+import { createStripeProvider } from '#billing/stripe.ts'
+import type { PaymentProvider } from '#billing/types.ts'
+import { signupBonusOf } from '#config/features.ts'
+import type { Settings } from '#config/types.ts'
+import { Outbound } from '#outbound/outbound.ts'
+import type { Store } from '#store/store.ts'
+
+/** Top-ups and what belongs to them, as the settings say: part of the composition root. */
+export function openBilling(
+  store: Store,
+  pepper: string,
+  settings: Settings,
+  log: Logger,
+  now: (() => number) | undefined,
+): Billing {
+  const { smtpUrl } = settings.portal
+  return createBilling(store, {
+    pepper,
+    currency: settings.currency,
+    signupBonusNano: signupBonusOf(settings.portal),
+    provider: providerOf(settings, log),
+    operatorAccountId: OPERATOR_ACCOUNT_ID,
+    outbound: new Outbound({ allowPrivate: () => settings.outboundAllowPrivate }),
+    sendMail: createMailer(smtpUrl, (mail) => log.info(mail, 'a mail, and no mail server (SMTP_URL)')),
+    log,
+    ...(now && { now }),
+  })
+}
+
+/** Stripe, where both of its secrets are set; without either no route of it exists (M11). */
+function providerOf({ portal }: Settings, log: Logger): PaymentProvider | null {
+  const { stripeSecretKey: secretKey, stripeWebhookSecret: webhookSecret, stripeApiUrl: apiUrl } = portal
+  const isGiven = (text: string | null): text is string => text !== null && text.trim() !== ''
+  if (isGiven(secretKey) && isGiven(webhookSecret)) {
+    return createStripeProvider({ secretKey, webhookSecret, apiUrl, productName: 'Credit' })
+  }
+  if (isGiven(secretKey) || isGiven(webhookSecret)) {
+    log.warn({}, 'Stripe stays off: it needs both STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET')
+  }
+  return null
+}
+
+/** How often balances are looked at that fill up by themselves. */
+const CHARGE_INTERVAL_MS = 30_000
+
+/** Alerts come within a minute of the settlement they are about (R98). */
+const ALERT_INTERVAL_MS = 15_000
+
+/** Starts what billing does beside the requests, and gives its end. */
+export function billRegularly(billing: Billing, log: Logger, backends: () => readonly BackendTrouble[]): () => void {
+  const { autoTopups, alerts } = billing
+  const every = (ms: number, what: string, work: () => Promise<unknown>): NodeJS.Timeout =>
+    setInterval(() => work().catch((err: unknown) => log.error({ err }, what)), ms).unref()
+  const timers = [
+    every(ALERT_INTERVAL_MS, 'alerts could not be raised', async () => {
+      await alerts.evaluate()
+      await raiseBackendAlerts(alerts, backends(), Date.now())
+      await alerts.deliver()
+    }),
+  ]
+  if (autoTopups) {
+    timers.push(every(CHARGE_INTERVAL_MS, 'balances could not be filled up', () => autoTopups.chargeDue()))
+  }
+  return () => {
+    for (const timer of timers) clearInterval(timer)
+  }
+}
