@@ -44,6 +44,9 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     case 'sweepResponses':
     case 'saveSeals':
     case 'sweepSeals':
+    case 'foldRequests':
+    case 'pruneRollups':
+    case 'appendAudit':
       return NOTHING
     default:
       return name satisfies never

@@ -5,6 +5,9 @@
 import { createAccount, createKey, removeKey, setAccountStatus, setAccountTier, updateKey } from '#accounts/commands.ts'
 import { credit, readAccountFunds, readKeyFunds, releaseExpired, reserve, settle, voidHold } from '#ledger/commands.ts'
 import { openBookings } from '#ledger/bookings.ts'
+import { foldRequests } from '#analytics/fold.ts'
+import { pruneRollups } from '#analytics/prune.ts'
+import { appendAudit } from '#observe/audit-commands.ts'
 import { removeResponse, saveResponse, sweepResponses } from '#response-state/commands.ts'
 import { saveSeals, sweepSeals } from '#seal-state/commands.ts'
 import type { Command } from './command.ts'
@@ -32,6 +35,9 @@ export const COMMANDS = {
   sweepResponses,
   saveSeals,
   sweepSeals,
+  foldRequests,
+  pruneRollups,
+  appendAudit,
 }
 
 export type Commands = typeof COMMANDS

@@ -8,6 +8,7 @@ import { ledgerContract } from './contract-ledger.ts'
 import { limitContract } from './contract-limits.ts'
 import { responseContract } from './contract-responses.ts'
 import { rowContract } from './contract-rows.ts'
+import { rollupContract } from './contract-rollups.ts'
 import { sealContract } from './contract-seals.ts'
 
 /** Registers the whole contract for one engine. */
@@ -18,4 +19,5 @@ export function storeContract(harness: Harness): void {
   responseContract(harness)
   limitContract(harness)
   sealContract(harness)
+  rollupContract(harness)
 }

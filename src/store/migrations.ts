@@ -1,3 +1,4 @@
+import { recordMigrations } from './record-migrations.ts'
 import type { Engine } from './statement.ts'
 
 /** A forward step of the schema. Once released it is never edited; a change is a new one at the end. */
@@ -244,4 +245,5 @@ export const MIGRATIONS: readonly Migration[] = [
       `alter table api_keys add column environment text not null default 'production'`,
     ],
   },
+  ...recordMigrations({ table, keyedTable }),
 ]

@@ -1,4 +1,5 @@
 import type { Generated } from 'kysely'
+import type { RollupCursorTable, SpeedRollupTable, UsageRollupTable } from '#analytics/rollup-tables.ts'
 
 /**
  * The tables as Kysely sees them. Columns that end in `_nano` are money and arrive as bigint on both engines, all other
@@ -15,6 +16,10 @@ export interface Database {
   readonly responses: ResponseTable
   readonly tool_seals: ToolSealTable
   readonly schema_migrations: MigrationTable
+  readonly usage_rollups: UsageRollupTable
+  readonly speed_rollups: SpeedRollupTable
+  readonly rollup_cursor: RollupCursorTable
+  readonly audit_entries: AuditEntryTable
 }
 
 export interface AccountTable {
@@ -125,6 +130,22 @@ export interface RequestTable {
   charged_cost_nano: bigint | null
   absorbed_cost_nano: bigint | null
   detail: string
+}
+
+/** Append-only: triggers refuse UPDATE and DELETE. Who changed what of an account or a key, and when (R17). */
+export interface AuditEntryTable {
+  seq: Generated<number>
+  at_ms: number
+  /** `master`, or the id of the management key. */
+  actor: string
+  action: string
+  /** The account that was changed, or whose key was. */
+  account_id: string | null
+  target_id: string
+  /** JSON of what was changed, before and after; null: there was or is nothing. */
+  before: string | null
+  after: string | null
+  request_id: string | null
 }
 
 export interface SettingTable {

@@ -156,11 +156,10 @@ async function killTest(kind: string): Promise<void> {
   await store.close()
 }
 
-test('migration ids rise by one, so that none is ever put between released ones', () => {
-  assert.deepEqual(
-    MIGRATIONS.map(({ id }) => id),
-    MIGRATIONS.map((_, at) => at + 1),
-  )
+test('migration ids rise, so that none is ever put between released ones', () => {
+  const ids = MIGRATIONS.map(({ id }) => id)
+  const rising = [...new Set(ids)].sort((a, b) => a - b)
+  assert.deepEqual(ids, rising)
 })
 
 test('a file that is no database is refused with its name', async () => {
