@@ -4,6 +4,8 @@ import type { Logger } from 'pino'
 import { createAccounts, ensureBuiltInAccounts } from '#accounts/accounts.ts'
 import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
+import { createAnalytics } from '#analytics/analytics.ts'
+import { createRollups } from '#analytics/rollups.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
 import { type Caller, LOCAL_ACCOUNT_ID } from '#accounts/types.ts'
 import { readVersion } from '#base/version.ts'
@@ -118,6 +120,7 @@ async function openPlanes(
   const limits = limitsOver(store, catalog, current, options.now)
   const lab = createFaultLab(settings, simulator)
   const requests = createRequestReads(store, requestLog)
+  const rollups = settings.accounting ? createRollups(store, { log: requestLog }) : null
   const localCaller = settings.disableAuth ? localCallerOf(settings) : null
   const shared = { catalog, keyRing, health, responses, log, localCaller }
   const gateway: Gateway = Object.assign(new LiveSettings(current), {
@@ -134,13 +137,16 @@ async function openPlanes(
   const active = new ActiveRequests()
   const app = createServer(createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => current().gatewayUrl
-  const own = { accounts, keys, requests, settings, gatewayUrl, masterKey: masterKey.value, version: readVersion() }
+  const analytics = rollups && createAnalytics(store, rollups)
+  const known = { accounts, keys, requests, analytics, settings }
+  const own = { ...known, gatewayUrl, masterKey: masterKey.value, version: readVersion() }
   registerControlPlane(app, { ...shared, ...own, ...routingOf(gateway), freeDay: limits.freeDay })
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app.server, settings.host)
   const anthropic = await listenForAnthropic(app, settings)
-  const stopRegularWork = workRegularly(store, ledger, [responses, seals], () => autoSynced(current(), catalog), log)
+  const kept = { responses, seals, rollups }
+  const stopRegularWork = workRegularly(store, ledger, kept, () => autoSynced(current(), catalog), log)
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()
   return {

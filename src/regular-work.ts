@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { type SyncedBackend, syncRegularly } from '#catalog/discovery/sync-regularly.ts'
+import type { Rollups } from '#analytics/rollups.ts'
 import type { CatalogSource } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
@@ -20,23 +21,33 @@ export function autoSynced({ dataDir, catalog }: Settings, { current }: CatalogS
     .map((backend) => ({ backend, dataDir }))
 }
 
+/** What grows by itself and is looked after. */
+export interface Kept {
+  readonly responses: ResponseState
+  readonly seals: SealArchive
+  /** Null: accounting is off. */
+  readonly rollups: Rollups | null
+}
+
 /** Starts what runs beside the requests, and gives its end. */
 export function workRegularly(
   store: Store,
   ledger: RecoverableLedger,
-  kept: readonly [ResponseState, SealArchive],
+  kept: Kept,
   followed: () => readonly SyncedBackend[],
   log: Logger,
 ): () => Promise<void> {
   const recovery = recoverRegularly(store, ledger, log)
-  const [responses, seals] = kept
+  const { responses, seals, rollups } = kept
   const stopResponses = sweepRegularly(responses, (err) => log.error({ err }, 'old responses could not be deleted'))
   const stopSeals = sweepRegularly(seals, (err) => log.error({ err }, 'old seals could not be deleted'))
+  const stopFolding = rollups?.runRegularly((err) => log.error({ err }, 'requests could not be added up'))
   const stopSyncing = syncRegularly({ backends: followed, log })
   return async () => {
     clearInterval(recovery)
     stopResponses()
     stopSeals()
+    await stopFolding?.()
     await stopSyncing()
   }
 }

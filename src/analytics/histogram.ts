@@ -1,7 +1,7 @@
 /** Lower bounds of buckets with how many measurements each holds. */
 export type Histogram = ReadonlyMap<number, number>
 
-export const PERCENTILES = ['p50', 'p75', 'p90', 'p99'] as const
+export const PERCENTILES = ['p50', 'p75', 'p90', 'p95', 'p99'] as const
 export type Percentile = (typeof PERCENTILES)[number]
 
 /** Percentiles of `n` measurements, each with the interval that holds the true one with 90 % confidence (B20). */

@@ -44,6 +44,8 @@ export async function mountAdministration(
     health: new TargetHealth(),
     catalog: { current: NO_CATALOG },
     requests: createRequestReads(store),
+    // No command asks for it.
+    analytics: null,
     responses: createResponseState(store),
     localCaller: null,
     masterKey,

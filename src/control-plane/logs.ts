@@ -2,11 +2,10 @@ import { z } from 'zod'
 import { GatewayError } from '#base/errors.ts'
 import type { RequestRow } from '#observe/request-row.ts'
 import type { RequestFilter } from '#store/reads.ts'
-import type { Answer, Call, KeyActor, MasterActor } from './call.ts'
+import type { Answer, Call } from './call.ts'
 import { logObject, type LogView } from './log-object.ts'
+import { ownAccount, type Reader, seesBackends } from './reader.ts'
 import { isoTime, queryInteger, validate } from './validate.ts'
-
-type Reader = KeyActor | MasterActor
 
 export const LOGS_PAGE_DEFAULT = 50
 export const LOGS_PAGE_MAX = 500
@@ -71,10 +70,7 @@ export async function ownRow(call: Call<Reader>, id: string): Promise<RequestRow
   return row
 }
 
-const ownAccount = (actor: Reader): string | undefined => (actor.kind === 'key' ? actor.caller.account.id : undefined)
-
-/** Whoever runs the gateway for himself alone is its operator too. */
 const viewFor = (call: Call<Reader>): LogView => ({
-  showBackends: call.actor.kind === 'master' || call.deps.settings.disableAuth,
+  showBackends: seesBackends(call),
   currency: call.deps.settings.currency,
 })

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { changeAccount, createAccount, creditAccount, listAccounts, listLedger, readAccount } from './admin-accounts.ts'
+import { readActivity } from './activity.ts'
 import { listBackends } from './admin-backends.ts'
 import type { Actor, ControlPlaneDeps, Handler } from './call.ts'
 import { allowCatalogOrigins, readCatalog } from './catalog.ts'
@@ -15,6 +16,8 @@ import { mountRoutes } from './mount.ts'
 import { readAsset } from './page.ts'
 import { cancelResponse, listInputItems, readResponse, removeResponse } from './responses.ts'
 import { readHealth, readRoot } from './root.ts'
+import { readUsage } from './usage.ts'
+import { readCostInsights, readUsageSummary } from './usage-summary.ts'
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'OPTIONS'
 
@@ -86,6 +89,12 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/api/v1/generation', 'any-key-or-master', readGeneration),
   route('GET', '/api/logs', 'any-key-or-master', listLogs),
   route('GET', '/api/logs/:id', 'any-key-or-master', readLog),
+
+  // What happened, added up (R102, R106).
+  route('GET', '/api/usage', 'any-key-or-master', readUsage),
+  route('GET', '/api/usage/summary', 'any-key-or-master', readUsageSummary),
+  route('GET', '/api/insights/costs', 'any-key-or-master', readCostInsights),
+  route('GET', '/api/v1/activity', 'management', readActivity),
 
   // What would become of a request, without sending it (R43, B7).
   route('GET', '/api/resolve', 'any-key-or-master', resolveModel),

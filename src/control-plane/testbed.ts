@@ -7,6 +7,8 @@ import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
 import type { Accounts, Keys } from '#accounts/types.ts'
+import { createAnalytics } from '#analytics/analytics.ts'
+import { createRollups } from '#analytics/rollups.ts'
 import { buildCatalog, createCatalogSource } from '#catalog/catalog.ts'
 import { TargetHealth } from '#health/target-health.ts'
 import { loadConfig } from '#config/load.ts'
@@ -73,6 +75,7 @@ export async function startTestbed(change: Partial<ControlPlaneDeps> = {}): Prom
     health: new TargetHealth(),
     catalog: createCatalogSource(buildCatalog(settings, { simulatorUrl: null, nowMs: Date.now() })),
     requests: createRequestReads(store),
+    analytics: createAnalytics(store, createRollups(store)),
     responses: createResponseState(store),
     localCaller: null,
     masterKey: MASTER_KEY,

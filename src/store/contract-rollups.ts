@@ -110,7 +110,9 @@ export function rollupContract(harness: Harness): void {
       assert.equal(total.charged_nano, sum(inside.map((row) => row.charged_cost_nano!)))
     }
   })
+}
 
+function foldContract(harness: Harness): void {
   test('rollups: a row is counted once, however often and by how many it is folded, and after a restart', async () => {
     const { store, again } = await harness.open()
     await append(store, rows(1_500))
@@ -127,9 +129,7 @@ export function rollupContract(harness: Harness): void {
       await reopened.close()
     }
   })
-}
 
-function foldContract(harness: Harness): void {
   test('rollups: a broken upstream cannot make a sum overflow', async () => {
     await using books = await openBooks(harness)
     const { store } = books

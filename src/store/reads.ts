@@ -8,6 +8,8 @@ import type { Store } from './store.ts'
 
 /** Rows of one page at most. */
 export const PAGE_LENGTH_MAX = 1000
+/** Keys that are looked up in one query. */
+const KEYS_AT_ONCE = 500
 
 export interface RequestFilter {
   readonly accountId?: string
@@ -38,12 +40,15 @@ export async function listRequests(
   if (query.cursor !== undefined) {
     const { ms, requestId } = parseCursor(query.cursor)
     // The id breaks ties, so that rows of one millisecond are neither repeated nor skipped between pages.
-    rows = rows.where((where) =>
-      where.or([
-        where('ts_start_ms', '<', ms),
-        where.and([where('ts_start_ms', '=', ms), where('request_id', '<', requestId)]),
-      ]),
-    )
+    // The plain bound is what an index can begin at; of an alternative it cannot.
+    rows = rows
+      .where('ts_start_ms', '<=', ms)
+      .where((where) =>
+        where.or([
+          where('ts_start_ms', '<', ms),
+          where.and([where('ts_start_ms', '=', ms), where('request_id', '<', requestId)]),
+        ]),
+      )
   }
   const found = await rows
     .orderBy('ts_start_ms', 'desc')
@@ -68,6 +73,17 @@ export async function findRequest(
   // An upstream may repeat a response id; the latest is the one its client asks for.
   const found = await rows.orderBy('ts_start_ms', 'desc').limit(1).executeTakeFirst()
   return found && unflatten(found)
+}
+
+/** Names of keys by their ids, of removed ones too. */
+export async function findKeyNames({ read }: Store, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const names = new Map<string, string>()
+  for (let at = 0; at < ids.length; at += KEYS_AT_ONCE) {
+    const some = ids.slice(at, at + KEYS_AT_ONCE)
+    const found = await read.selectFrom('api_keys').select(['id', 'name']).where('id', 'in', some).execute()
+    for (const { id, name } of found) names.set(id, name)
+  }
+  return names
 }
 
 /** A page's length, or GatewayError('invalid_parameter'). */
