@@ -114,13 +114,11 @@ async function openPlanes(
   const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf })
   const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
   const { catalog, health, reloader } = watchCatalog(options, loaded, log, simulator)
-  const { requestLog, capture } = openRecords(store, settings, log)
+  const { requestLog, capture, rollups, requests, analytics } = openRecords(store, settings, log)
   const current = (): Settings => reloader.current.settings
   const { responses, seals, sealStash } = openKept(store, pepper, current, log)
   const limits = limitsOver(store, catalog, current, options.now)
   const lab = createFaultLab(settings, simulator)
-  const requests = createRequestReads(store, requestLog)
-  const rollups = settings.accounting ? createRollups(store, { log: requestLog }) : null
   const localCaller = settings.disableAuth ? localCallerOf(settings) : null
   const shared = { catalog, keyRing, health, responses, log, localCaller }
   const gateway: Gateway = Object.assign(new LiveSettings(current), {
@@ -137,9 +135,8 @@ async function openPlanes(
   const active = new ActiveRequests()
   const app = createServer(createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => current().gatewayUrl
-  const analytics = rollups && createAnalytics(store, rollups)
-  const known = { accounts, keys, requests, analytics, settings }
-  const own = { ...known, gatewayUrl, masterKey: masterKey.value, version: readVersion() }
+  const whose = { accounts, keys, settings, masterKey: masterKey.value, version: readVersion() }
+  const own = { ...whose, requests, analytics, gatewayUrl }
   registerControlPlane(app, { ...shared, ...own, ...routingOf(gateway), freeDay: limits.freeDay })
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
@@ -256,18 +253,15 @@ function openKept(store: Store, pepper: string, settings: () => Settings, log: L
   return { responses: createResponseState(store), seals, sealStash }
 }
 
-/** What is written down of each request. */
-function openRecords(
-  store: Store,
-  { accounting, captureFile }: Settings,
-  log: Logger,
-): { requestLog: RequestLog; capture: Capture | undefined } {
+/** What is written down of each request, and what reads it. */
+function openRecords(store: Store, { accounting, captureFile }: Settings, log: Logger) {
   const onDrop = (count: number): void => log.error({ count }, 'log rows were dropped')
   const onFault = (err: Error): void => log.error({ err }, 'the capture file cannot be written')
-  return {
-    requestLog: accounting ? createRequestLog(store, { onDrop }) : SILENT_REQUEST_LOG,
-    capture: captureFile === null ? undefined : createCapture(captureFile, { onFault }),
-  }
+  const requestLog: RequestLog = accounting ? createRequestLog(store, { onDrop }) : SILENT_REQUEST_LOG
+  const rollups = accounting ? createRollups(store, { log: requestLog }) : null
+  const capture: Capture | undefined = captureFile === null ? undefined : createCapture(captureFile, { onFault })
+  const analytics = rollups && createAnalytics(store, rollups)
+  return { requestLog, capture, rollups, requests: createRequestReads(store, requestLog), analytics }
 }
 
 async function endTraffic(app: FastifyInstance, anthropic: Server | null, active: ActiveRequests): Promise<void> {

@@ -163,12 +163,12 @@ const BUCKET = sql`case when value < 100 then value
     sql` `,
   )} else ${sql.lit(BUCKET_MAX)} end`
 
-/** An attempt that says something of its target: what the client did wrong, or that it left, does not (B20). */
+/** An attempt that says something of its target: a client's mistake or leaving does not (B20), and a rate limit is no outage. */
 const upOrDown = (words: Words): RawBuilder<string | null> => sql`case
   when ${words.attemptText('error_code')} is null then
     case status when 'ok' then 'up' when 'upstream_disconnect' then 'down' end
   when coalesce(${words.attemptNumber('status')}, 599) >= 500 then 'down'
-  when ${words.attemptNumber('status')} in (401, 402, 403, 408, 429) then 'down' end`
+  when ${words.attemptNumber('status')} in (401, 402, 403, 408) then 'down' end`
 
 const foldSpeeds = statement<'from' | 'to'>()((db, param, engine) => {
   const words = WORDS[engine]

@@ -1,5 +1,6 @@
 import { GatewayError } from '#base/errors.ts'
 import type { Analytics } from '#analytics/analytics.ts'
+import type { StatsSnapshot } from '#analytics/target-stats.ts'
 import type { Call, KeyActor, MasterActor } from './call.ts'
 
 /** Who reads the record: a key its own account's, the master key everybody's (R101, R106). */
@@ -22,4 +23,13 @@ export function demandOperator(call: Call, what: string, param: string): void {
 export function analyticsOf({ deps }: Call): Analytics {
   if (deps.analytics) return deps.analytics
   throw new GatewayError('not_found', 'Accounting is off (usage_tracking.enabled): requests are not recorded.')
+}
+
+/** Figures of targets beside a list of models: a list without them is better than none. */
+export async function targetStatsOf({ deps }: Call): Promise<StatsSnapshot | null> {
+  try {
+    return (await deps.analytics?.targets()) ?? null
+  } catch {
+    return null
+  }
 }

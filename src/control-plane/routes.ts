@@ -12,6 +12,7 @@ import { changeKey, createKey, listKeys, readKey, removeKey } from './keys.ts'
 import { listLogs, readLog } from './logs.ts'
 import { readCredits, readCurrentKey, readMe } from './me.ts'
 import { countModels, listEmbeddingModels, listModels, listOwnModels, listProviders, readModel } from './models.ts'
+import { readModelStats } from './model-stats.ts'
 import { mountRoutes } from './mount.ts'
 import { readAsset } from './page.ts'
 import { cancelResponse, listInputItems, readResponse, removeResponse } from './responses.ts'
@@ -93,6 +94,7 @@ export const ROUTES: readonly AnyRoute[] = [
   // What happened, added up (R102, R106).
   route('GET', '/api/usage', 'any-key-or-master', readUsage),
   route('GET', '/api/usage/summary', 'any-key-or-master', readUsageSummary),
+  route('GET', '/api/stats/models', 'any-key-or-master', readModelStats),
   route('GET', '/api/insights/costs', 'any-key-or-master', readCostInsights),
   route('GET', '/api/v1/activity', 'management', readActivity),
 

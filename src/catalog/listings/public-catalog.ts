@@ -58,7 +58,7 @@ export interface PublicModel {
   readonly cheaper_alternatives: readonly string[]
   readonly free: boolean
   /** Measured figures (R104); null while there are none. */
-  readonly stats: null
+  readonly stats: object | null
 }
 
 export interface PublicCatalog {
@@ -71,6 +71,8 @@ export interface PublicCatalogQuery {
   /** The raw `route_groups` parameter. */
   readonly routeGroups?: string | undefined
   readonly currency?: string
+  /** Measured figures of a model; null: none. */
+  readonly statsOf?: (modelId: string) => object | null
 }
 
 /** `GET /catalog/models`: public groups only, nothing that names a backend, a host, a key or an upstream's model (R46 to R48). */
@@ -82,7 +84,7 @@ export function publicCatalog(catalog: Catalog, query: PublicCatalogQuery = {}):
   return {
     object: 'list',
     generated_at: new Date(catalog.generatedMs).toISOString(),
-    data: listed.map((entry) => publicItem(entry, prefixes, cheaper, query.currency ?? 'USD')),
+    data: listed.map((entry) => publicItem(entry, prefixes, cheaper, query)),
   }
 }
 
@@ -92,7 +94,7 @@ export function publicModel(catalog: Catalog, id: string, query: PublicCatalogQu
   const entry = findModel(catalog, id, filter)
   if (!entry) return undefined
   const listed = listModels(catalog, filter)
-  return publicItem(entry, vendorPrefixes(listed), cheaperAlternatives(listed), query.currency ?? 'USD')
+  return publicItem(entry, vendorPrefixes(listed), cheaperAlternatives(listed), query)
 }
 
 const publicFilter = ({ routeGroups }: PublicCatalogQuery): ListingFilter => ({
@@ -104,7 +106,7 @@ function publicItem(
   { model, routes, price }: ListedModel,
   prefixes: ReadonlyMap<string, readonly string[]>,
   cheaper: ReadonlyMap<string, readonly string[]>,
-  currency: string,
+  { currency = 'USD', statsOf = () => null }: PublicCatalogQuery,
 ): PublicModel {
   const groups = [...new Set(routes.map((route) => route.group))]
   const inGroup = (group: string): Route[] => routes.filter((route) => route.group === group)
@@ -130,7 +132,7 @@ function publicItem(
     vendor_prefixes_by_group: Object.fromEntries(groups.map((group) => [group, prefixes.get(group) ?? []])),
     cheaper_alternatives: cheaper.get(model.id) ?? [],
     free: model.free,
-    stats: null,
+    stats: statsOf(model.id),
   }
 }
 
