@@ -3,6 +3,7 @@ import type { SelectQueryBuilder } from 'kysely'
 import type { NanoUsd } from '#base/money.ts'
 import type { Database } from '#store/schema.ts'
 import type { Store } from '#store/store.ts'
+import { hourOf, weekdayOf } from './time-parts.ts'
 import { AMOUNTS, COUNTS, DAY_MS, HOUR_MS } from './rollup-tables.ts'
 import type { Amount, Count, Dimension, UsageRollupTable } from './rollup-tables.ts'
 
@@ -18,6 +19,10 @@ export interface UsageQuery {
   /** One period at most. */
   readonly groupBy: readonly (Dimension | Period)[]
   readonly filter: Readonly<Partial<Record<Dimension, string>>>
+  /** UTC. */
+  readonly hourOfDay?: number
+  /** UTC; 0 is Sunday. */
+  readonly dayOfWeek?: number
 }
 
 export type UsageSums = Record<Count, number> & Record<Amount, NanoUsd>
@@ -50,7 +55,8 @@ interface Piece {
 export async function readUsage(store: Store, query: UsageQuery): Promise<UsageReport> {
   const fromMs = Math.floor(query.fromMs / HOUR_MS) * HOUR_MS
   const toMs = Math.max(fromMs, Math.ceil(query.toMs / HOUR_MS) * HOUR_MS)
-  const pieces = piecesOf(fromMs, toMs, query.groupBy.includes('hour'))
+  const byHour = query.groupBy.includes('hour') || query.hourOfDay !== undefined
+  const pieces = piecesOf(fromMs, toMs, byHour)
   const [groups, totals] = await Promise.all([
     query.groupBy.length === 0 ? [] : readGroups(store, query, pieces),
     readGroups(store, { ...query, groupBy: [] }, pieces),
@@ -105,7 +111,11 @@ async function readGroups(store: Store, query: UsageQuery, pieces: readonly Piec
   return period === 'month' ? byMonth(groups) : groups
 }
 
-function pieceOf({ read }: Store, { filter }: UsageQuery, { grainMs, fromMs, toMs }: Piece): PieceRows {
+function pieceOf(
+  { read }: Store,
+  { filter, hourOfDay, dayOfWeek }: UsageQuery,
+  { grainMs, fromMs, toMs }: Piece,
+): PieceRows {
   let rows = read
     .selectFrom('usage_rollups')
     .selectAll()
@@ -113,6 +123,8 @@ function pieceOf({ read }: Store, { filter }: UsageQuery, { grainMs, fromMs, toM
     .where('start_ms', '>=', fromMs)
     .where('start_ms', '<', toMs)
   for (const [name, value] of Object.entries(filter) as [Dimension, string][]) rows = rows.where(name, '=', value)
+  if (hourOfDay !== undefined) rows = rows.where(hourOf('start_ms'), '=', hourOfDay)
+  if (dayOfWeek !== undefined) rows = rows.where(weekdayOf('start_ms'), '=', dayOfWeek)
   return rows
 }
 

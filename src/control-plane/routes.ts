@@ -5,6 +5,7 @@ import { listBackends } from './admin-backends.ts'
 import type { Actor, ControlPlaneDeps, Handler } from './call.ts'
 import { allowCatalogOrigins, readCatalog } from './catalog.ts'
 import { explainRoute, resolveModel } from './explain.ts'
+import { exportUsage } from './export.ts'
 import { registerFallback } from './fallback.ts'
 import { readGeneration } from './generation.ts'
 import type { ActorOf, Guard } from './guard.ts'
@@ -17,6 +18,7 @@ import { mountRoutes } from './mount.ts'
 import { readAsset } from './page.ts'
 import { cancelResponse, listInputItems, readResponse, removeResponse } from './responses.ts'
 import { readHealth, readRoot } from './root.ts'
+import { exportTrackedUsage, readRecentUsage, readUsageStats } from './tracked-usage.ts'
 import { readUsage } from './usage.ts'
 import { readCostInsights, readUsageSummary } from './usage-summary.ts'
 
@@ -94,6 +96,10 @@ export const ROUTES: readonly AnyRoute[] = [
   // What happened, added up (R102, R106).
   route('GET', '/api/usage', 'any-key-or-master', readUsage),
   route('GET', '/api/usage/summary', 'any-key-or-master', readUsageSummary),
+  route('GET', '/api/usage/export', 'any-key-or-master', exportUsage),
+  route('GET', '/v1/usage/stats', 'any-key-or-master', readUsageStats),
+  route('GET', '/v1/usage/recent', 'any-key-or-master', readRecentUsage),
+  route('GET', '/v1/usage/export', 'any-key-or-master', exportTrackedUsage),
   route('GET', '/api/stats/models', 'any-key-or-master', readModelStats),
   route('GET', '/api/insights/costs', 'any-key-or-master', readCostInsights),
   route('GET', '/api/v1/activity', 'management', readActivity),

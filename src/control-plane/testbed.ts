@@ -127,7 +127,7 @@ async function ask(
     ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
   })
   const text = answer.body
-  const isJson = String(answer.headers['content-type'] ?? '').includes('json') && text !== ''
+  const isJson = String(answer.headers['content-type'] ?? '').startsWith('application/json') && text !== ''
   return {
     status: answer.statusCode,
     headers: answer.headers as Record<string, string>,

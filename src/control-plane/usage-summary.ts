@@ -4,8 +4,7 @@ import { cheaperAlternatives } from '#catalog/listings/cheaper.ts'
 import { listModels } from '#catalog/listings/select.ts'
 import type { Answer, Call } from './call.ts'
 import { analyticsOf, ownAccount, type Reader, seesBackends } from './reader.ts'
-import { aboutReport, groupObjects, rangeOf } from './usage.ts'
-import { sumsObject } from './usage-object.ts'
+import { aboutReport, groupObjects, rangeOf, totalObject } from './usage.ts'
 
 /** Rows of each table of the summary. */
 export const TOP_MAX = 10
@@ -21,7 +20,7 @@ export async function readUsageSummary(call: Call<Reader>): Promise<Answer> {
   const filter = own(call)
   const today = Math.floor(call.nowMs / DAY_MS) * DAY_MS
   const since = async (fromMs: number) =>
-    sumsObject((await analytics.usage({ fromMs, toMs: call.nowMs + 1, groupBy: [], filter })).total)
+    totalObject(call, await analytics.usage({ fromMs, toMs: call.nowMs + 1, groupBy: [], filter }))
   const week = { fromMs: today - 6 * DAY_MS, toMs: call.nowMs + 1, filter }
   const tops = await Promise.all(
     Object.entries(seesBackends(call) ? OPERATOR_TOPS : TOPS).map(async ([name, dimension]) => {
@@ -55,6 +54,7 @@ export async function readCostInsights(call: Call<Reader>): Promise<Answer> {
   let replaceable = 0n
   for (const group of report.groups)
     if (alternativesOf(group.dimensions.model_id).length > 0) replaceable += group.list_nano
+  const total = totalObject(call, report)
   const objects = await groupObjects(call, report)
   const models = objects.slice(0, COSTLY_MAX).map((group, at) => ({
     ...group,
@@ -65,8 +65,8 @@ export async function readCostInsights(call: Call<Reader>): Promise<Answer> {
     body: {
       top_models: models,
       share_with_cheaper_alternatives: shareOf(replaceable, all),
-      cache_hit_rate: sumsObject(report.total)['cache_hit_rate'],
-      total: sumsObject(report.total),
+      cache_hit_rate: total['cache_hit_rate'],
+      total,
       ...aboutReport(call, report),
     },
   }

@@ -57,7 +57,7 @@ export async function readUsage(call: Call<Reader>): Promise<Answer> {
     filter: filterOf(call, query, groupBy),
   })
   return {
-    body: { data: await groupObjects(call, report), total: sumsObject(report.total), ...aboutReport(call, report) },
+    body: { data: await groupObjects(call, report), total: totalObject(call, report), ...aboutReport(call, report) },
   }
 }
 
@@ -71,6 +71,10 @@ export function rangeOf(
   if (fromMs <= toMs) return { fromMs, toMs }
   throw new GatewayError('invalid_parameter', "Invalid value for 'from': it is after 'to'.", { param: 'from' })
 }
+
+/** The sums of the whole answer. */
+export const totalObject = ({ deps }: Call, { total }: UsageReport): Record<string, unknown> =>
+  sumsObject(total, deps.settings.billingMode === 'off')
 
 /** What holds of the whole answer. The range is widened to whole hours, which is told. */
 export function aboutReport(call: Call, report: UsageReport & { readonly complete: boolean }): Record<string, unknown> {
@@ -87,7 +91,7 @@ export function aboutReport(call: Call, report: UsageReport & { readonly complet
 export async function groupObjects(call: Call, { groups }: UsageReport): Promise<Record<string, unknown>[]> {
   const ids = new Set(groups.flatMap(({ dimensions }) => dimensions.key_id ?? []))
   const names = ids.size === 0 ? new Map<string, string>() : await call.deps.requests.keyNames([...ids])
-  return groups.map((group) => groupObject(group, names))
+  return groups.map((group) => groupObject(group, names, call.deps.settings.billingMode === 'off'))
 }
 
 function groupsOf(list: string | undefined): (Dimension | Period)[] {
