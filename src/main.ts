@@ -6,6 +6,8 @@ import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
 import { createAnalytics } from '#analytics/analytics.ts'
 import { createRollups } from '#analytics/rollups.ts'
+import { createReceipts } from '#analytics/receipts.ts'
+import { createAudit } from '#observe/audit.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
 import { type Caller, LOCAL_ACCOUNT_ID } from '#accounts/types.ts'
 import { readVersion } from '#base/version.ts'
@@ -136,13 +138,14 @@ async function openPlanes(
   const app = createServer(createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => current().gatewayUrl
   const whose = { accounts, keys, settings, masterKey: masterKey.value, version: readVersion() }
-  const own = { ...whose, requests, analytics, gatewayUrl }
+  const read = { requests, analytics, receipts: createReceipts(store), audit: createAudit(store) }
+  const own = { ...whose, ...read, gatewayUrl }
   registerControlPlane(app, { ...shared, ...own, ...routingOf(gateway), freeDay: limits.freeDay })
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app.server, settings.host)
   const anthropic = await listenForAnthropic(app, settings)
-  const kept = { responses, seals, rollups }
+  const kept = { responses, seals, rollups, catalog }
   const stopRegularWork = workRegularly(store, ledger, kept, () => autoSynced(current(), catalog), log)
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()

@@ -3,6 +3,8 @@ import { TargetHealth } from '#health/target-health.ts'
 import { createAccounts, ensureBuiltInAccounts } from '#accounts/accounts.ts'
 import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
+import { createReceipts } from '#analytics/receipts.ts'
+import { createAudit } from '#observe/audit.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
 import type { Catalog } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
@@ -46,6 +48,8 @@ export async function mountAdministration(
     requests: createRequestReads(store),
     // No command asks for it.
     analytics: null,
+    receipts: createReceipts(store),
+    audit: createAudit(store),
     responses: createResponseState(store),
     localCaller: null,
     masterKey,

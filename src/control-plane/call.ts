@@ -1,5 +1,7 @@
 import type { Accounts, Caller, KeyRing, Keys } from '#accounts/types.ts'
 import type { Analytics } from '#analytics/analytics.ts'
+import type { Receipts } from '#analytics/receipts.ts'
+import type { Audit } from '#observe/audit.ts'
 import type { RequestHeaders } from '#codecs/dialect.ts'
 import type { CatalogSource } from '#catalog/types.ts'
 import type { TargetHealth } from '#health/target-health.ts'
@@ -18,6 +20,8 @@ export interface ControlPlaneDeps {
   readonly requests: RequestReads
   /** Null: accounting is off, nothing is recorded (R108). */
   readonly analytics: Analytics | null
+  readonly receipts: Receipts
+  readonly audit: Audit
   readonly responses: Pick<ResponseState, 'find' | 'listInput' | 'remove'>
   /** Who calls when client authentication is off (R16); null: everyone needs a key. */
   readonly localCaller: Caller | null

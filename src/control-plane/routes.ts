@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import { changeAccount, createAccount, creditAccount, listAccounts, listLedger, readAccount } from './admin-accounts.ts'
 import { readActivity } from './activity.ts'
 import { listBackends } from './admin-backends.ts'
+import { listAudit } from './audit.ts'
+import { accountSubject, audited, creditSubject, keySubject } from './audited.ts'
 import type { Actor, ControlPlaneDeps, Handler } from './call.ts'
 import { allowCatalogOrigins, readCatalog } from './catalog.ts'
 import { explainRoute, resolveModel } from './explain.ts'
@@ -17,6 +19,7 @@ import { readModelStats } from './model-stats.ts'
 import { mountRoutes } from './mount.ts'
 import { readAsset } from './page.ts'
 import { cancelResponse, listInputItems, readResponse, removeResponse } from './responses.ts'
+import { verifyReceipts } from './receipts.ts'
 import { readHealth, readRoot } from './root.ts'
 import { exportTrackedUsage, readRecentUsage, readUsageStats } from './tracked-usage.ts'
 import { readUsage } from './usage.ts'
@@ -112,19 +115,27 @@ export const ROUTES: readonly AnyRoute[] = [
   })),
 
   // Keys of an account (R15).
-  route('POST', '/api/v1/keys', 'management', createKey),
+  route('POST', '/api/v1/keys', 'management', audited('key.create', keySubject(), createKey)),
   route('GET', '/api/v1/keys', 'management', listKeys),
   route('GET', '/api/v1/keys/:hash', 'management', readKey),
-  route('PATCH', '/api/v1/keys/:hash', 'management', changeKey),
-  route('DELETE', '/api/v1/keys/:hash', 'management', removeKey),
+  route('PATCH', '/api/v1/keys/:hash', 'management', audited('key.update', keySubject(readKey), changeKey)),
+  route('DELETE', '/api/v1/keys/:hash', 'management', audited('key.delete', keySubject(readKey), removeKey)),
+
+  route('GET', '/api/audit', 'management', listAudit),
 
   // The operator (R21).
-  route('POST', '/api/admin/accounts', 'master', createAccount),
+  route('POST', '/api/admin/accounts', 'master', audited('account.create', accountSubject(), createAccount)),
   route('GET', '/api/admin/accounts', 'master', listAccounts),
   route('GET', '/api/admin/accounts/:id', 'master', readAccount),
-  route('PATCH', '/api/admin/accounts/:id', 'master', changeAccount),
-  route('POST', '/api/admin/accounts/:id/credits', 'master', creditAccount),
+  route(
+    'PATCH',
+    '/api/admin/accounts/:id',
+    'master',
+    audited('account.update', accountSubject(readAccount), changeAccount),
+  ),
+  route('POST', '/api/admin/accounts/:id/credits', 'master', audited('account.credit', creditSubject, creditAccount)),
   route('GET', '/api/admin/ledger', 'master', listLedger),
+  route('GET', '/api/admin/receipts/verify', 'master', verifyReceipts),
   route('GET', '/api/admin/backends', 'master', listBackends),
 ]
 

@@ -5,6 +5,8 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { createAccounts, ensureBuiltInAccounts } from '#accounts/accounts.ts'
 import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
+import { createReceipts } from '#analytics/receipts.ts'
+import { createAudit } from '#observe/audit.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
 import type { Accounts, Keys } from '#accounts/types.ts'
 import { createAnalytics } from '#analytics/analytics.ts'
@@ -76,6 +78,8 @@ export async function startTestbed(change: Partial<ControlPlaneDeps> = {}): Prom
     catalog: createCatalogSource(buildCatalog(settings, { simulatorUrl: null, nowMs: Date.now() })),
     requests: createRequestReads(store),
     analytics: createAnalytics(store, createRollups(store)),
+    receipts: createReceipts(store),
+    audit: createAudit(store),
     responses: createResponseState(store),
     localCaller: null,
     masterKey: MASTER_KEY,

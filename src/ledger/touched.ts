@@ -46,6 +46,7 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     case 'sweepSeals':
     case 'foldRequests':
     case 'pruneRollups':
+    case 'savePrices':
     case 'appendAudit':
       return NOTHING
     default:

@@ -6,6 +6,7 @@ import { createAccount, createKey, removeKey, setAccountStatus, setAccountTier, 
 import { credit, readAccountFunds, readKeyFunds, releaseExpired, reserve, settle, voidHold } from '#ledger/commands.ts'
 import { openBookings } from '#ledger/bookings.ts'
 import { foldRequests } from '#analytics/fold.ts'
+import { savePrices } from '#analytics/price-book.ts'
 import { pruneRollups } from '#analytics/prune.ts'
 import { appendAudit } from '#observe/audit-commands.ts'
 import { removeResponse, saveResponse, sweepResponses } from '#response-state/commands.ts'
@@ -37,6 +38,7 @@ export const COMMANDS = {
   sweepSeals,
   foldRequests,
   pruneRollups,
+  savePrices,
   appendAudit,
 }
 

@@ -84,8 +84,13 @@ const auditTables = ({ table }: Tables, engine: Engine): readonly string[] => [
       ]),
 ]
 
+const priceTables = ({ keyedTable }: Tables, engine: Engine): readonly string[] => [
+  keyedTable(engine, 'prices', ['version text primary key', 'numbers text not null', 'first_seen_ms bigint not null']),
+]
+
 /** The record of what happened: rollups of request rows, and who changed what. */
 export const recordMigrations = (tables: Tables) => [
   { id: 20, name: 'rollups', statements: (engine: Engine) => rollupTables(tables, engine) },
   { id: 21, name: 'audit entries', statements: (engine: Engine) => auditTables(tables, engine) },
+  { id: 22, name: 'prices', statements: (engine: Engine) => priceTables(tables, engine) },
 ]

@@ -20,6 +20,7 @@ export interface Database {
   readonly speed_rollups: SpeedRollupTable
   readonly rollup_cursor: RollupCursorTable
   readonly audit_entries: AuditEntryTable
+  readonly prices: PriceTable
 }
 
 export interface AccountTable {
@@ -130,6 +131,14 @@ export interface RequestTable {
   charged_cost_nano: bigint | null
   absorbed_cost_nano: bigint | null
   detail: string
+}
+
+/** Every price that requests were ever counted by; a version is a digest of its numbers. */
+export interface PriceTable {
+  version: string
+  /** The price as JSON, amounts in pico-USD as `"3000000n"`. */
+  numbers: string
+  first_seen_ms: number
 }
 
 /** Append-only: triggers refuse UPDATE and DELETE. Who changed what of an account or a key, and when (R17). */

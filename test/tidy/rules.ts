@@ -34,7 +34,7 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     analytics: 'values',
     observe: 'values',
   },
-  analytics: { base: 'values', store: 'values', observe: 'types' },
+  analytics: { base: 'values', store: 'values', ledger: 'values', catalog: 'types', observe: 'types' },
   ledger: { base: 'values', store: 'values', accounts: 'types', catalog: 'types', ir: 'types', observe: 'types' },
   accounts: { base: 'values', store: 'values', ledger: 'values', limits: 'values' },
   'response-state': { base: 'values', store: 'values' },
