@@ -106,7 +106,7 @@ async function receiptsOf(store: Store, rows: readonly RequestRow[]): Promise<Re
       explanation: explanationOf(row, cost?.nano ?? null),
       lines: cost?.lines ?? null,
       sumPico: cost?.pico ?? null,
-      ledgerEntry: entry ? { id: String(entry.seq), amountNano: entry.amount_nano } : null,
+      ledgerEntry: entry ? { id: `led_${entry.seq}`, amountNano: entry.amount_nano } : null,
     }
   })
 }

@@ -84,6 +84,8 @@ export const IMPORTS: Readonly<Record<string, Readonly<Record<string, Import>>>>
     ledger: 'values',
     'response-state': 'values',
     store: 'values',
+    analytics: 'values',
+    observe: 'values',
     'control-plane': 'values',
     main: 'values',
   },

@@ -1,10 +1,10 @@
 import { sql } from 'kysely'
 import type { Kysely, RawBuilder } from 'kysely'
-import type { Command } from '#store/command.ts'
-import type { Database } from '#store/schema.ts'
-import { run, runAll, statement, step } from '#store/statement.ts'
-import type { Engine } from '#store/statement.ts'
-import { AMOUNTS, COUNTS, DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS } from './rollup-tables.ts'
+import type { Command } from './command.ts'
+import type { Database } from './schema.ts'
+import { run, runAll, statement, step } from './statement.ts'
+import type { Engine } from './statement.ts'
+import { AMOUNTS, COUNTS, DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS } from '#analytics/rollup-tables.ts'
 
 /** Rows that one command folds: it shares its transaction with settlements, which wait for it. */
 export const ROWS_PER_FOLD_MAX = 1_000
