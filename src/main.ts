@@ -145,7 +145,7 @@ async function openPlanes(
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app.server, settings.host)
   const anthropic = await listenForAnthropic(app, settings)
-  const kept = { responses, seals, rollups, catalog }
+  const kept = { responses, seals, rollups, catalog, retentionDays: () => current().logRetentionDays }
   const stopRegularWork = workRegularly(store, ledger, kept, () => autoSynced(current(), catalog), log)
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()

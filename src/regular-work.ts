@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { type SyncedBackend, syncRegularly } from '#catalog/discovery/sync-regularly.ts'
 import { keepPrices } from '#analytics/price-book.ts'
+import { createRetention } from '#analytics/retention.ts'
 import type { Rollups } from '#analytics/rollups.ts'
 import type { CatalogSource } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
@@ -32,6 +33,8 @@ export interface Kept {
   readonly rollups: Rollups | null
   /** Its prices are kept for receipts. */
   readonly catalog: CatalogSource
+  /** How long request rows are kept; 0: for ever. */
+  retentionDays(): number
 }
 
 /** Starts what runs beside the requests, and gives its end. */
@@ -43,16 +46,20 @@ export function workRegularly(
   log: Logger,
 ): () => Promise<void> {
   const recovery = recoverRegularly(store, ledger, log)
-  const { responses, seals, rollups, catalog } = kept
+  const { responses, seals, rollups, catalog, retentionDays } = kept
   const stopKeeping = keepPricesRegularly(store, catalog, log)
   const stopResponses = sweepRegularly(responses, (err) => log.error({ err }, 'old responses could not be deleted'))
   const stopSeals = sweepRegularly(seals, (err) => log.error({ err }, 'old seals could not be deleted'))
   const stopFolding = rollups?.runRegularly((err) => log.error({ err }, 'requests could not be added up'))
+  const stopRows = sweepRegularly(createRetention(store, retentionDays), (err) =>
+    log.error({ err }, 'old request rows could not be deleted'),
+  )
   const stopSyncing = syncRegularly({ backends: followed, log })
   return async () => {
     clearInterval(recovery)
     stopResponses()
     stopSeals()
+    stopRows()
     await stopKeeping()
     await stopFolding?.()
     await stopSyncing()

@@ -47,6 +47,7 @@ export function touchedBy({ name, args }: CommandCall): Touched {
     case 'foldRequests':
     case 'pruneRollups':
     case 'savePrices':
+    case 'sweepRows':
     case 'appendAudit':
       return NOTHING
     default:

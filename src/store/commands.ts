@@ -13,6 +13,7 @@ import { saveSeals, sweepSeals } from '#seal-state/commands.ts'
 import type { Command } from './command.ts'
 import { foldRequests } from './fold-requests.ts'
 import { appendRows } from './request-columns.ts'
+import { sweepRows } from './sweep-rows.ts'
 import { putSetting } from './settings.ts'
 
 export const COMMANDS = {
@@ -39,6 +40,7 @@ export const COMMANDS = {
   foldRequests,
   pruneRollups,
   savePrices,
+  sweepRows,
   appendAudit,
 }
 

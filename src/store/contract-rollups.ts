@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createRetention } from '#analytics/retention.ts'
 import { createRollups } from '#analytics/rollups.ts'
 import { readUsage } from '#analytics/usage.ts'
 import { createRequestLog } from '#observe/request-log.ts'
@@ -113,6 +114,7 @@ export function rollupContract(harness: Harness): void {
 }
 
 function foldContract(harness: Harness): void {
+  retentionContract(harness)
   test('rollups: a row is counted once, however often and by how many it is folded, and after a restart', async () => {
     const { store, again } = await harness.open()
     await append(store, rows(1_500))
@@ -161,5 +163,30 @@ function foldContract(harness: Harness): void {
     const { groups } = await readUsage(store, { ...EVERYTHING, groupBy: ['app'] })
     const names = groups.map(({ dimensions }) => String(dimensions.app)).toSorted()
     assert.deepEqual(names, ['OpenAI/JS', 'Title', 'claude-cli', 'curl', 'https://example.org', 'key', 'null'])
+  })
+}
+
+function retentionContract(harness: Harness): void {
+  test('R101: old rows go and their sums stay; a row that is not counted yet stays, and the newest one', async () => {
+    await using books = await openBooks(harness)
+    const { store } = books
+    const all = rows(1_200)
+    await append(store, all)
+    const nowMs = MIDNIGHT_MS + 15 * DAY_MS
+    const count = async () => (await store.read.selectFrom('requests').select('request_id').execute()).length
+    assert.equal(await createRetention(store, () => 7).sweep(nowMs), 0)
+    await createRollups(store).catchUp(60_000)
+    assert.equal(await createRetention(store, () => 0).sweep(nowMs), 0)
+    assert.equal(await createRetention(store, () => 7).sweep(nowMs), 960)
+    assert.equal(await count(), 240)
+    // On PostgreSQL the rows of the newest transaction stay.
+    const swept = await createRetention(store, () => 7).sweep(nowMs + 30 * DAY_MS)
+    assert.ok(swept > 100 && swept < 240, String(swept))
+    const before = await readUsage(store, { ...EVERYTHING, groupBy: [] })
+    assert.equal(before.total.requests, 1_200)
+    await append(store, [sampleRow({ request_id: 'req_new', ts_start_ms: MIDNIGHT_MS })])
+    await createRollups(store).catchUp(60_000)
+    const later = await readUsage(store, { ...EVERYTHING, groupBy: [] })
+    assert.equal(later.total.requests, 1_201)
   })
 }
