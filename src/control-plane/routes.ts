@@ -6,6 +6,7 @@ import { listAudit } from './audit.ts'
 import { accountSubject, audited, creditSubject, keySubject } from './audited.ts'
 import type { Actor, ControlPlaneDeps, Handler } from './call.ts'
 import { allowCatalogOrigins, readCatalog } from './catalog.ts'
+import { readDiagnostics } from './diagnostics.ts'
 import { explainRoute, resolveModel } from './explain.ts'
 import { exportUsage } from './export.ts'
 import { registerFallback } from './fallback.ts'
@@ -136,6 +137,7 @@ export const ROUTES: readonly AnyRoute[] = [
   route('POST', '/api/admin/accounts/:id/credits', 'master', audited('account.credit', creditSubject, creditAccount)),
   route('GET', '/api/admin/ledger', 'master', listLedger),
   route('GET', '/api/admin/receipts/verify', 'master', verifyReceipts),
+  route('GET', '/v1/diagnostics', 'master', readDiagnostics),
   route('GET', '/api/admin/backends', 'master', listBackends),
 ]
 

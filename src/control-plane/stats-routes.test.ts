@@ -101,6 +101,15 @@ describe('figures of targets', () => {
     assert.ok(interval[0] < 93.75 && interval[1] > 93.75 && interval[1] < 100)
   })
 
+  test('R109: the diagnostics show each backend with its health and its figures, to the master key only', async () => {
+    const { json, text } = await bed.ask('GET', '/v1/diagnostics', { key: bed.masterKey })
+    const openai = json.backends.find((one: { id: string }) => one.id === 'openai')
+    assert.equal(openai.health.state, 'closed')
+    assert.equal(openai.measured[FAST].samples, 30)
+    assert.equal(text.includes('sk-upstream'), false)
+    assert.equal((await bed.ask('GET', '/v1/diagnostics', { key })).status, 403)
+  })
+
   test('R46, R104: the catalog has the figures, and null without traffic', async () => {
     const { json, headers } = await bed.ask('GET', '/catalog/models')
     const statsOf = (id: string) => json.data.find((one: { id: string }) => one.id === id).stats

@@ -7,7 +7,7 @@ import type { Engine } from './statement.ts'
 import { AMOUNTS, COUNTS, DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS } from '#analytics/rollup-tables.ts'
 
 /** Rows that one command folds: it shares its transaction with settlements, which wait for it. */
-export const ROWS_PER_FOLD_MAX = 1_000
+export const ROWS_PER_FOLD_MAX = 500
 /** What a row may add to a sum, so that a few rows of a broken upstream do not overflow 64 bits and stop all folding. */
 export const TOKENS_PER_ROW_MAX = 1_000_000_000
 /** A million USD. */
