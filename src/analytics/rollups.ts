@@ -64,11 +64,14 @@ function runRegularly(
     prunedMs = now()
     await store.execute('pruneRollups', { nowMs: prunedMs })
   }
-  const timer = setInterval(() => {
+  const begin = (): void => {
     turning ??= turn()
       .catch(onFailure)
       .finally(() => (turning = undefined))
-  }, FOLD_INTERVAL_MS)
+  }
+  // At once, before new rows come: what a process before left behind, or a restored database, is looked after first.
+  begin()
+  const timer = setInterval(begin, FOLD_INTERVAL_MS)
   timer.unref()
   return async () => {
     stop.abort()

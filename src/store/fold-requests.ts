@@ -100,13 +100,19 @@ const findEnd = statement<'from'>()((db, param, engine) => {
   ])
 })
 
-/** A database that was restored into a new server counts its transactions anew: what it holds was folded by the old one. */
-const forgetNumbers = statement<never>()((db, _param, engine) =>
+/** What was folded by the server that counted before. */
+const FOLDED_BEFORE = -1
+
+/**
+ * A database that was restored into a new server counts its transactions anew, so that the old numbers mean nothing: rows that were
+ * folded lie before all others, those that were not behind them.
+ */
+const renumber = statement<'from'>()((db, param, engine) =>
   raw(
     db,
     engine === 'sqlite'
-      ? sql`update requests set response_id = response_id where false`
-      : sql`update requests set added_tx = -1 where added_tx >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint`,
+      ? sql`update requests set response_id = response_id where rowid > ${param('from')} and false`
+      : sql`update requests set added_tx = case when added_tx > ${param('from')} then 0 else ${sql.lit(FOLDED_BEFORE)} end`,
   ),
 )
 
@@ -227,11 +233,12 @@ export const foldRequests: Command<Record<never, never>, Folded | null> = {
     const found = yield* run(findEnd, { from })
     const { end, more, restored } = found.rows[0]!
     if (end === null || end === from) return { more: false }
-    if (restored === 1) yield* runAll([step(forgetNumbers, {}), step(moveCursor, { position: end })])
-    else {
-      const range = { from, to: end }
-      yield* runAll([step(foldUsage, range), step(foldSpeeds, range), step(moveCursor, { position: end })])
+    if (restored === 1) {
+      yield* runAll([step(renumber, { from }), step(moveCursor, { position: FOLDED_BEFORE })])
+      return { more: true }
     }
+    const range = { from, to: end }
+    yield* runAll([step(foldUsage, range), step(foldSpeeds, range), step(moveCursor, { position: end })])
     return { more: more === 1 }
   },
   accounts: () => [],

@@ -218,3 +218,50 @@ test('R108: without accounting the statistics say that they are off', async () =
     await gateway.close()
   }
 })
+
+test('R17: two keys for two systems: limits, sums, logs, exports and the audit log are apart', async () => {
+  const sold = { input: 1_000, cacheRead: 0, cacheWrite: 0, output: 100, reasoning: 0 }
+  const gateway = await startTestGateway({
+    always: (received) => {
+      const { body } = answerNatively(received, { text: 'Hello there.', sold })!
+      return { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
+    },
+  })
+  try {
+    const { accountId } = await gateway.fund()
+    const keyFor = (system: string, change: object) =>
+      gateway.admin('POST', '/api/v1/keys', { name: system, system, account_id: accountId, ...change })
+    const crm: Json = await keyFor('crm', { limit: '0.02' })
+    const search: Json = await keyFor('search', {})
+    const call = async ({ key }: { key: string }): Promise<number> =>
+      (await gateway.ask(SURFACES.chat.path, { key, body: { ...SURFACES.chat.body, max_tokens: 200 } })).status
+    let well = 0
+    for (let status = await call(crm); status !== 402; status = await call(crm)) {
+      assert.equal(status, 200)
+      assert.ok(++well < 50)
+    }
+    assert.ok(well >= 2)
+    assert.equal(await call(search), 200)
+    const { data } = (await gateway.ask('/api/usage?group_by=system', { key: search.key })).json
+    const bySystem = Object.fromEntries(data.map((group: Json) => [group.system, group]))
+    assert.deepEqual(Object.keys(bySystem).toSorted(), ['crm', 'search'])
+    // USD 3 and 15 per million.
+    assert.equal(nano(bySystem.crm.charged_cost), BigInt(well) * 4_500_000n)
+    assert.equal(nano(bySystem.search.charged_cost), 4_500_000n)
+    assert.deepEqual([bySystem.crm.requests, bySystem.crm.errors], [well + 1, 1])
+    const logs: Json = (await gateway.ask('/api/logs?system=search', { key: search.key })).json
+    assert.deepEqual(
+      logs.data.map((row: Json) => row.key_name),
+      ['search'],
+    )
+    const file = await gateway.ask('/api/usage/export?system=crm', { key: search.key })
+    assert.equal(file.text.trimEnd().split('\r\n').length, 1 + well + 1)
+    const audit: Json = await gateway.admin('GET', `/api/audit?account_id=${accountId}&action=key.create&limit=2`)
+    assert.deepEqual(
+      audit.data.map((one: Json) => one.after.system),
+      ['search', 'crm'],
+    )
+  } finally {
+    await gateway.close()
+  }
+})
