@@ -63,4 +63,6 @@ export interface RollupCursorTable {
   id: number
   /** SQLite: a rowid. PostgreSQL: the number of a transaction. */
   position: number
+  /** SQLite: the row at the position, by which it is found again when a VACUUM has numbered all rows anew. */
+  last_id: string | null
 }

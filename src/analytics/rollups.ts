@@ -85,13 +85,13 @@ const aside = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 
 
 /** Whether a row is not folded. A read, because an idle gateway writes nothing; it sees what is on its way to the store. */
 async function waits({ read, engine }: Store): Promise<boolean> {
-  const position = engine === 'sqlite' ? sql<number>`rowid` : sql<number>`added_tx`
-  const [cursor, newest] = await Promise.all([
-    read.selectFrom('rollup_cursor').select('position').where('id', '=', 1).executeTakeFirst(),
-    read
-      .selectFrom('requests')
-      .select(sql<number | null>`max(${position})`.as('position'))
-      .executeTakeFirst(),
-  ])
-  return (newest?.position ?? 0) > (cursor?.position ?? 0)
+  const cursor = sql`(select position from rollup_cursor where id = 1)`
+  // Any difference counts: rows may have been numbered anew, by a VACUUM or a restore.
+  const differs =
+    engine === 'sqlite'
+      ? sql<number>`coalesce((select max(rowid) from requests), 0) <> ${cursor}`
+      : sql<number>`case when coalesce((select max(added_tx) from requests), ${cursor}) > ${cursor}
+          or pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 < ${cursor} then 1 else 0 end`
+  const { waiting } = await read.selectNoFrom(differs.as('waiting')).executeTakeFirstOrThrow()
+  return waiting === 1
 }

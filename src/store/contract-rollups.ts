@@ -166,6 +166,12 @@ function foldContract(harness: Harness): void {
   })
 }
 
+/** What SQLite says that a VACUUM may do: close the gaps that deleted rows have left. */
+async function renumberRows(harness: Harness, store: Store): Promise<void> {
+  await harness.tamper(store, "delete from requests where request_id in ('req_1', 'req_2', 'req_3')")
+  await harness.tamper(store, 'update requests set rowid = rowid - 3 where rowid > 4')
+}
+
 function retentionContract(harness: Harness): void {
   test('rollups: after a restore into a server that counts its transactions anew nothing is lost or counted twice', async () => {
     await using books = await openBooks(harness)
@@ -180,6 +186,12 @@ function retentionContract(harness: Harness): void {
       await harness.tamper(store, "update requests set added_tx = 900000000001 where request_id = 'tail'")
     } else await append(store, [sampleRow({ request_id: 'tail', ts_start_ms: MIDNIGHT_MS })])
     await createRollups(store).catchUp(60_000)
+    // And once more with everything folded, which no number tells from an idle gateway. A gateway that starts folds at once.
+    if (harness.engine === 'postgres') {
+      await harness.tamper(store, 'update requests set added_tx = 900000000000')
+      await harness.tamper(store, 'update rollup_cursor set position = 900000000000')
+      await createRollups(store).catchUp(60_000)
+    } else await renumberRows(harness, store)
     await append(store, [sampleRow({ request_id: 'new', ts_start_ms: MIDNIGHT_MS })])
     await createRollups(store).catchUp(60_000)
     const { total } = await readUsage(store, { ...EVERYTHING, groupBy: [] })

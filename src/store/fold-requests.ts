@@ -3,7 +3,7 @@ import type { Kysely, RawBuilder } from 'kysely'
 import type { Command } from './command.ts'
 import type { Database } from './schema.ts'
 import { run, runAll, statement, step } from './statement.ts'
-import type { Engine } from './statement.ts'
+import type { Engine, Work } from './statement.ts'
 import { AMOUNTS, COUNTS, DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS } from '#analytics/rollup-tables.ts'
 
 /** Rows that one command folds: it shares its transaction with settlements, which wait for it. */
@@ -64,16 +64,25 @@ const app = (words: Words): RawBuilder<string> =>
   sql`coalesce(${words.text('app_title')}, ${words.text('app_referer')}, ${words.text('key_name')}, ${words.family}, '')`
 
 const findCursor = statement<never>()((db, _param, engine) => {
-  const cursor = db.selectFrom('rollup_cursor').select('position').where('id', '=', 1)
+  const cursor = db.selectFrom('rollup_cursor').select(['position', 'last_id']).where('id', '=', 1)
   // One node folds at a time; another one's settlements must not wait for it.
   return engine === 'postgres' ? cursor.forUpdate().skipLocked() : cursor
 })
 
-const moveCursor = statement<'position'>()((db, param) =>
+const moveCursor = statement<'position' | 'lastId'>()((db, param) =>
   db
     .updateTable('rollup_cursor')
-    .set({ position: param('position') })
+    .set({ position: param('position'), last_id: param('lastId') })
     .where('id', '=', 1),
+)
+
+/** Where the row is that was folded last; null: it is gone, or PostgreSQL, where rows keep their numbers. */
+const findLast = statement<'lastId'>()((db, param, engine) =>
+  db.selectNoFrom([
+    engine === 'sqlite'
+      ? sql<number | null>`(select rowid from requests where request_id = ${param('lastId')})`.as('position')
+      : sql<number | null>`cast(null as bigint)`.as('position'),
+  ]),
 )
 
 /** Every transaction below it has ended: no row of a lower number can still appear. */
@@ -83,11 +92,12 @@ const OLDEST_OPEN = sql<number>`pg_snapshot_xmin(pg_current_snapshot())::text::b
 const findEnd = statement<'from'>()((db, param, engine) => {
   const from = param('from')
   if (engine === 'sqlite') {
-    const next = sql`(select rowid as position from requests where rowid > ${from} order by rowid limit ${sql.lit(ROWS_PER_FOLD_MAX)})`
+    const next = sql`(select rowid as position, request_id from requests where rowid > ${from} order by rowid limit ${sql.lit(ROWS_PER_FOLD_MAX)})`
     return db.selectNoFrom([
       sql<number | null>`(select max(position) from ${next} next)`.as('end'),
       sql<number>`(select count(*) from ${next} next) = ${sql.lit(ROWS_PER_FOLD_MAX)}`.as('more'),
       sql<number>`0`.as('restored'),
+      sql<string | null>`(select request_id from ${next} next order by position desc limit 1)`.as('last_id'),
     ])
   }
   // A transaction is folded whole, so that the number of its last row is the end.
@@ -97,6 +107,7 @@ const findEnd = statement<'from'>()((db, param, engine) => {
     sql<number | null>`coalesce(${full}, ${OLDEST_OPEN} - 1)`.as('end'),
     sql<number>`case when ${full} is null then 0 else 1 end`.as('more'),
     sql<number>`case when ${OLDEST_OPEN} - 1 < ${from} then 1 else 0 end`.as('restored'),
+    sql<string | null>`cast(null as text)`.as('last_id'),
   ])
 })
 
@@ -221,6 +232,13 @@ export interface Folded {
   readonly more: boolean
 }
 
+/** Up to where rows are folded, also after SQLite has numbered them anew (VACUUM): their order stays. */
+function* placeOf({ position, last_id: lastId }: { position: number; last_id: string | null }): Work<number> {
+  if (lastId === null) return position
+  const { rows } = yield* run(findLast, { lastId })
+  return rows[0]!.position ?? position
+}
+
 /**
  * Adds the next rows of requests to the rollups. The cursor moves in the same transaction, so that every row is counted
  * once, whatever is killed when. Null: another node is at it.
@@ -229,16 +247,16 @@ export const foldRequests: Command<Record<never, never>, Folded | null> = {
   *work() {
     const { rows } = yield* run(findCursor, {})
     if (rows.length === 0) return null
-    const from = rows[0]!.position
+    const from = yield* placeOf(rows[0]!)
     const found = yield* run(findEnd, { from })
-    const { end, more, restored } = found.rows[0]!
+    const { end, more, restored, last_id: lastId } = found.rows[0]!
     if (end === null || end === from) return { more: false }
     if (restored === 1) {
-      yield* runAll([step(renumber, { from }), step(moveCursor, { position: FOLDED_BEFORE })])
+      yield* runAll([step(renumber, { from }), step(moveCursor, { position: FOLDED_BEFORE, lastId: null })])
       return { more: true }
     }
     const range = { from, to: end }
-    yield* runAll([step(foldUsage, range), step(foldSpeeds, range), step(moveCursor, { position: end })])
+    yield* runAll([step(foldUsage, range), step(foldSpeeds, range), step(moveCursor, { position: end, lastId })])
     return { more: more === 1 }
   },
   accounts: () => [],

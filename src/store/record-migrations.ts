@@ -28,7 +28,7 @@ const position: Record<Engine, readonly string[]> = {
 
 const rollupTables = ({ keyedTable }: Tables, engine: Engine): readonly string[] => [
   ...position[engine],
-  keyedTable(engine, 'rollup_cursor', ['id bigint primary key', 'position bigint not null']),
+  keyedTable(engine, 'rollup_cursor', ['id bigint primary key', 'position bigint not null', 'last_id text']),
   `insert into rollup_cursor (id, position) values (1, ${engine === 'sqlite' ? 0 : -(10 ** 15)})`,
   keyedTable(engine, 'usage_rollups', [
     'grain_ms bigint not null',
