@@ -92,6 +92,31 @@ describe('postgres', { skip }, () => {
     }
   })
 
+  test('rollups: rows that were there before their tables are counted, part by part', async () => {
+    const url = await newUrl()
+    await migratePostgres(
+      url,
+      MIGRATIONS.filter(({ id }) => id < 20),
+    )
+    await withClient(url, (client) =>
+      client.query(`insert into requests (request_id, day_key, ts_start_ms, ts_end_ms, protocol, status, status_code,
+          latency_ms, detail)
+        select 'req_' || n, '2026-11-20', ${NOON_MS} + n, ${NOON_MS} + n, 'openai-chat', 'ok', 200, 1, '{}'
+        from generate_series(1, 4500) n`),
+    )
+    const store = await openUrl(url)
+    try {
+      let parts = 1
+      while ((await store.execute('foldRequests', {}))?.more) parts++
+      const range = { fromMs: NOON_MS, toMs: NOON_MS + 3_600_000 }
+      const { total } = await readUsage(store, { ...range, groupBy: [], filter: {} })
+      assert.equal(total.requests, 4_500)
+      assert.ok(parts >= 3, String(parts))
+    } finally {
+      await store.close()
+    }
+  })
+
   test('two gateways on one database do not overdraw together', async () => {
     const url = await newUrl()
     const stores = await Promise.all([openUrl(url), openUrl(url)])
