@@ -4,6 +4,10 @@ import type { Logger } from 'pino'
 import { createAccounts, ensureBuiltInAccounts } from '#accounts/accounts.ts'
 import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
+import { createAnalytics } from '#analytics/analytics.ts'
+import { createRollups } from '#analytics/rollups.ts'
+import { createReceipts } from '#analytics/receipts.ts'
+import { createAudit } from '#observe/audit.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
 import { type Caller, LOCAL_ACCOUNT_ID } from '#accounts/types.ts'
 import { readVersion } from '#base/version.ts'
@@ -120,12 +124,11 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const pepper = await ensurePepper(store, settings.dataDir)
   const { keyRing, ledger, accounts, keys, billing } = await openAccounts(options, store, pepper, settings, log)
   const { catalog, health, reloader, managedRoutes } = watchCatalog(start)
-  const { requestLog, capture } = openRecords(store, settings, log)
+  const { requestLog, capture, rollups, requests, analytics } = openRecords(store, settings, log)
   const current = (): Settings => reloader.current.settings
   const { responses, seals, sealStash } = openKept(store, pepper, current, log)
   const limits = limitsOver(store, catalog, current, options.now)
   const lab = createFaultLab(settings, simulator)
-  const requests = createRequestReads(store, requestLog)
   const localCaller = settings.disableAuth ? localCallerOf(settings) : null
   const shared = { catalog, keyRing, health, responses, log, localCaller }
   const gateway: Gateway = Object.assign(new LiveSettings(current), {
@@ -144,7 +147,8 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const active = new ActiveRequests()
   const app = createServer(options.plane === 'portal' ? () => false : createDataPlane(gateway, active))
   const gatewayUrl = (): string | null => current().gatewayUrl
-  const own = { accounts, keys, billing, requests, settings, gatewayUrl, masterKey: masterKey.value, managedRoutes }
+  const read = { requests, analytics, receipts: createReceipts(store), audit: createAudit(store) }
+  const own = { ...read, accounts, keys, billing, settings, gatewayUrl, masterKey: masterKey.value, managedRoutes }
   const root = (): string => gatewayUrl() ?? urlOf(app.server, settings.host)
   const sessions = sessionsOver({ store, accounts, pepper, baseUrl: root }, options, settings, log)
   const clock = options.now ? { now: options.now } : {}
@@ -155,7 +159,8 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const url = urlOf(app.server, settings.host)
   const anthropic = await listenForAnthropic(app, settings)
   const followed = () => autoSynced(current(), catalog)
-  const stopRegularWork = workRegularly(store, ledger, [responses, seals], followed, gateway)
+  const kept = { responses, seals, rollups, catalog, retentionDays: () => current().logRetentionDays }
+  const stopRegularWork = workRegularly(store, ledger, kept, followed, gateway)
   const stopBilling = billRegularly(billing, log, () => healthOf(catalog, health))
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()
@@ -281,18 +286,15 @@ function openKept(store: Store, pepper: string, settings: () => Settings, log: L
   return { responses: createResponseState(store), seals, sealStash }
 }
 
-/** What is written down of each request. */
-function openRecords(
-  store: Store,
-  { accounting, captureFile }: Settings,
-  log: Logger,
-): { requestLog: RequestLog; capture: Capture | undefined } {
+/** What is written down of each request, and what reads it. */
+function openRecords(store: Store, { accounting, captureFile }: Settings, log: Logger) {
   const onDrop = (count: number): void => log.error({ count }, 'log rows were dropped')
   const onFault = (err: Error): void => log.error({ err }, 'the capture file cannot be written')
-  return {
-    requestLog: accounting ? createRequestLog(store, { onDrop }) : SILENT_REQUEST_LOG,
-    capture: captureFile === null ? undefined : createCapture(captureFile, { onFault }),
-  }
+  const requestLog: RequestLog = accounting ? createRequestLog(store, { onDrop }) : SILENT_REQUEST_LOG
+  const rollups = accounting ? createRollups(store, { log: requestLog }) : null
+  const capture: Capture | undefined = captureFile === null ? undefined : createCapture(captureFile, { onFault })
+  const analytics = rollups && createAnalytics(store, rollups)
+  return { requestLog, capture, rollups, requests: createRequestReads(store, requestLog), analytics }
 }
 
 /** Whoever signs in; in single-user mode nobody has to (C40). */

@@ -1,5 +1,8 @@
 import type { Logger } from 'pino'
 import { type SyncedBackend, syncRegularly } from '#catalog/discovery/sync-regularly.ts'
+import { keepPrices } from '#analytics/price-book.ts'
+import { createRetention } from '#analytics/retention.ts'
+import type { Rollups } from '#analytics/rollups.ts'
 import type { CatalogSource } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
@@ -14,6 +17,8 @@ import type { Store } from '#store/store.ts'
 
 /** How often a gateway on a shared database looks for holds that a dead node left behind. */
 const RECOVERY_INTERVAL_MS = 60_000
+/** How often a catalog that was swapped is looked for. */
+const PRICES_INTERVAL_MS = 5_000
 
 /** The backends whose model lists are followed, and where what they list is kept (R56). */
 export function autoSynced({ dataDir, catalog }: Settings, { current }: CatalogSource): SyncedBackend[] {
@@ -22,26 +27,46 @@ export function autoSynced({ dataDir, catalog }: Settings, { current }: CatalogS
     .map((backend) => ({ backend, dataDir }))
 }
 
+/** What grows by itself and is looked after. */
+export interface Kept {
+  readonly responses: ResponseState
+  readonly seals: SealArchive
+  /** Null: accounting is off. */
+  readonly rollups: Rollups | null
+  /** Its prices are kept for receipts. */
+  readonly catalog: CatalogSource
+  /** How long request rows are kept; 0: for ever. */
+  retentionDays(): number
+}
+
 /** Starts what runs beside the requests, and gives its end. */
 export function workRegularly(
   store: Store,
   ledger: RecoverableLedger,
-  kept: readonly [ResponseState, SealArchive],
+  kept: Kept,
   followed: () => readonly SyncedBackend[],
   gateway: Gateway,
 ): () => Promise<void> {
   const { log } = gateway
   const recovery = recoverRegularly(store, ledger, log)
-  const [responses, seals] = kept
+  const { responses, seals, rollups, catalog, retentionDays } = kept
+  const stopKeeping = keepPricesRegularly(store, catalog, log)
   const stopResponses = sweepRegularly(responses, (err) => log.error({ err }, 'old responses could not be deleted'))
   const stopSeals = sweepRegularly(seals, (err) => log.error({ err }, 'old seals could not be deleted'))
   const stopProbes = probeRegularly(gateway)
+  const stopFolding = rollups?.runRegularly((err) => log.error({ err }, 'requests could not be added up'))
+  const stopRows = sweepRegularly(createRetention(store, retentionDays), (err) =>
+    log.error({ err }, 'old request rows could not be deleted'),
+  )
   const stopSyncing = syncRegularly({ backends: followed, log })
   return async () => {
     clearInterval(recovery)
     stopProbes()
     stopResponses()
     stopSeals()
+    stopRows()
+    await stopKeeping()
+    await stopFolding?.()
     await stopSyncing()
   }
 }
@@ -52,4 +77,27 @@ function recoverRegularly(store: Store, ledger: RecoverableLedger, log: Logger):
     ledger.recover().catch((error: unknown) => log.error({ err: error }, 'holds could not be recovered'))
   }, RECOVERY_INTERVAL_MS)
   return timer.unref()
+}
+
+/** Keeps the prices of the catalog, now and whenever it has changed; a failure is tried again. */
+function keepPricesRegularly(store: Store, catalog: CatalogSource, log: Logger): () => Promise<void> {
+  let seen: CatalogSource['current'] | undefined
+  let keeping: Promise<void> | undefined
+  const keep = (): void => {
+    const { current } = catalog
+    if (current === seen || keeping) return
+    keeping = keepPrices(store, current, Date.now())
+      .then(
+        () => void (seen = current),
+        (error: unknown) => log.error({ err: error }, 'prices could not be kept'),
+      )
+      .finally(() => (keeping = undefined))
+  }
+  keep()
+  const timer = setInterval(keep, PRICES_INTERVAL_MS)
+  timer.unref()
+  return async () => {
+    clearInterval(timer)
+    await keeping
+  }
 }

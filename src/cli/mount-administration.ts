@@ -3,6 +3,8 @@ import { TargetHealth } from '#health/target-health.ts'
 import { createAccounts, ensureBuiltInAccounts } from '#accounts/accounts.ts'
 import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
+import { createReceipts } from '#analytics/receipts.ts'
+import { createAudit } from '#observe/audit.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
 import { createBilling } from '#billing/billing.ts'
 import { signupBonusOf } from '#config/features.ts'
@@ -59,6 +61,10 @@ export async function mountAdministration(
     health: new TargetHealth(),
     catalog: { current: NO_CATALOG },
     requests: createRequestReads(store),
+    // No command asks for it.
+    analytics: null,
+    receipts: createReceipts(store),
+    audit: createAudit(store),
     responses: createResponseState(store),
     localCaller: null,
     masterKey,

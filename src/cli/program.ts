@@ -155,6 +155,11 @@ function addChecks(program: Command, start: Start): void {
     .option('--group <group>', 'as a key of this group')
     .option('--protocol <name>', 'chat (default), responses, messages, gemini or embeddings')
     .action(start(async (run, [model], options) => (await import('./explain.ts')).explainModel(run, model!, options)))
+  const receipts = program.command('receipts').description('How costs came about.')
+  withJson(receipts.command('verify').description('Recompute each request and compare it with the ledger.'))
+    .option('--from <time>', 'ISO 8601 time; default: 30 days ago')
+    .option('--to <time>', 'ISO 8601 time; default: now')
+    .action(start(async (run, _, options) => (await import('./receipts.ts')).verifyReceipts(run, options)))
   const providers = program.command('providers').description('Built-in providers.')
   withJson(providers.command('list').description('List them with their environment variables.')).action(
     start(async (run) => (await import('./providers.ts')).listProviders(run)),

@@ -110,6 +110,15 @@ export const identity = z.strictObject({
 export type IdentityFile = z.output<typeof identity>
 export type IdentityHeaderFile = z.output<typeof identityHeader>
 
+/** Limits over time look back as long as this when the gateway starts. */
+const RETENTION_DAYS_MIN = 7
+
+export const logs = z.strictObject({
+  retention_days: count
+    .refine((days) => days === 0 || days >= RETENTION_DAYS_MIN, `expected 0 or at least ${RETENTION_DAYS_MIN}`)
+    .optional(),
+})
+
 export const usageTracking = z.strictObject({
   enabled: z.boolean().optional(),
   persistence_path: filled.optional(),

@@ -188,6 +188,7 @@ function readSettings(
     logFile: file.logging?.file === undefined ? null : resolve(cwd, file.logging.file),
     captureFile: file.logging?.capture_file === undefined ? null : resolve(cwd, file.logging.capture_file),
     ...readFeatures(file, disableAuth),
+    logRetentionDays: file.logs?.retention_days ?? 0,
     accounting: readAccounting(file, disableAuth, name, errors),
     sections: pick(file, LATER_SECTIONS),
     catalog,

@@ -62,6 +62,13 @@ export const USAGE_OPTIONS: readonly Option[] = [
     description: 'The same the other way round.',
   },
   {
+    path: 'logs.retention_days',
+    env: 'LOGS_RETENTION_DAYS',
+    type: 'integer',
+    default: 90,
+    description: 'Days that request rows are kept, at least 7; 0: for ever. What they add up to stays.',
+  },
+  {
     path: 'usage_tracking.persistence_path',
     env: 'USAGE_TRACKING_PERSISTENCE_PATH',
     type: 'text',

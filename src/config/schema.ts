@@ -206,6 +206,7 @@ export const fileSchema = z.strictObject({
       capture_file: filled.optional(),
     })
     .optional(),
+  logs: feature.logs.optional(),
   cors: z.strictObject({ allowed_origins: list.optional() }).optional(),
   timeouts: timeouts.optional(),
   unpriced: z.strictObject({ price }).optional(),

@@ -64,6 +64,8 @@ export interface Settings {
   readonly captureFile: string | null
   /** Whether rows and costs of requests are kept (R108). */
   readonly accounting: boolean
+  /** Days that request rows are kept; 0: for ever (R101). */
+  readonly logRetentionDays: number
   readonly routing: RoutingSettings
   readonly failureHandling: FailureHandlingSettings
   readonly modelRules: readonly ModelRule[]

@@ -4,12 +4,11 @@ import type { Answer, Call, MasterActor } from './call.ts'
 
 /** `GET /api/admin/backends`: what is configured; of a credential only whether it is there and where it comes from. */
 export function listBackends(call: Call<MasterActor>): Answer {
-  return {
-    body: {
-      data: [...call.deps.catalog.current.backends.values()].map((backend) => backendObject(backend, call.deps.health)),
-    },
-  }
+  return { body: { data: backendObjects(call) } }
 }
+
+export const backendObjects = ({ deps }: Call): Record<string, unknown>[] =>
+  [...deps.catalog.current.backends.values()].map((backend) => backendObject(backend, deps.health))
 
 function backendObject(backend: Backend, health: Pick<TargetHealth, 'describe'>): Record<string, unknown> {
   return {

@@ -1,5 +1,8 @@
 import type { Accounts, Caller, KeyRing, Keys } from '#accounts/types.ts'
 import type { Billing } from '#billing/billing.ts'
+import type { Analytics } from '#analytics/analytics.ts'
+import type { Receipts } from '#analytics/receipts.ts'
+import type { Audit } from '#observe/audit.ts'
 import type { RequestHeaders } from '#codecs/dialect.ts'
 import type { CatalogSource } from '#catalog/types.ts'
 import type { TargetHealth } from '#health/target-health.ts'
@@ -19,6 +22,10 @@ export interface ControlPlaneDeps {
   readonly catalog: CatalogSource
   readonly health: Pick<TargetHealth, 'describe'>
   readonly requests: RequestReads
+  /** Null: accounting is off, nothing is recorded (R108). */
+  readonly analytics: Analytics | null
+  readonly receipts: Receipts
+  readonly audit: Audit
   readonly responses: Pick<ResponseState, 'find' | 'listInput' | 'remove'>
   /** Who calls when client authentication is off (R16); null: everyone needs a key. */
   readonly localCaller: Caller | null
@@ -112,7 +119,7 @@ export interface Call<A extends Actor = Actor> {
 export interface Answer {
   readonly status?: number
   readonly headers?: Readonly<Record<string, string | readonly string[]>>
-  /** Written as JSON, unless it is text or bytes, which need a content-type among `headers`. */
+  /** Written as JSON, unless it is text, bytes or a stream, which need a content-type among `headers`. */
   readonly body: unknown
 }
 

@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto'
 import { publicCatalog } from '#catalog/listings/public-catalog.ts'
 import { parseRouteGroups } from '#catalog/listings/select.ts'
 import type { Catalog } from '#catalog/types.ts'
+import type { StatsSnapshot } from '#analytics/target-stats.ts'
 import type { Answer, Call } from './call.ts'
+import { targetStatsOf } from './reader.ts'
+import { statsObject } from './stats-object.ts'
 
 /** How long a reader may keep the list; a change of routes is seen after it at the latest, here at once (R46). */
 export const CATALOG_MAX_AGE_SECONDS = 60
@@ -17,11 +20,17 @@ interface Variant {
   readonly etag: string
 }
 
-const variants = new WeakMap<Catalog, Map<string, Variant>>()
+/** Of one snapshot of the catalog, with the figures it was written with. */
+interface Variants {
+  readonly stats: StatsSnapshot | null
+  readonly byGroups: Map<string, Variant>
+}
+
+const variants = new WeakMap<Catalog, Variants>()
 
 /** `GET /catalog/models`: the public list, the only path open to other origins (R20, R46 to R48). */
-export function readCatalog(call: Call): Answer {
-  const { text, etag } = variantOf(call.deps.catalog.current, call.query['route_groups'], call.deps.settings.currency)
+export async function readCatalog(call: Call): Promise<Answer> {
+  const { text, etag } = variantOf(call, await targetStatsOf(call))
   const headers = { ...ORIGIN_HEADERS, etag, 'cache-control': `public, max-age=${CATALOG_MAX_AGE_SECONDS}` }
   if (isKnown(call.headers['if-none-match'], etag)) return { status: 304, headers, body: undefined }
   return { headers: { ...headers, 'content-type': 'application/json; charset=utf-8' }, body: text }
@@ -39,16 +48,25 @@ export const allowCatalogOrigins = (): Answer => ({
   body: undefined,
 })
 
-/** The answer changes with the snapshot only, so it is written and digested once per snapshot and filter. */
-function variantOf(catalog: Catalog, routeGroups: string | undefined, currency: string): Variant {
+/** The answer changes with the snapshots only, so it is written and digested once for each and every filter. */
+function variantOf({ deps, query }: Call, stats: StatsSnapshot | null): Variant {
+  const catalog = deps.catalog.current
+  const { currency } = deps.settings
+  const routeGroups = query['route_groups']
   const name = [...(parseRouteGroups(routeGroups) ?? [])].sort().join(',')
-  const kept = variants.get(catalog) ?? new Map<string, Variant>()
-  variants.set(catalog, kept)
-  const known = kept.get(name)
+  let kept = variants.get(catalog)
+  if (!kept || kept.stats !== stats) variants.set(catalog, (kept = { stats, byGroups: new Map() }))
+  const known = kept.byGroups.get(name)
   if (known) return known
-  const text = JSON.stringify(publicCatalog(catalog, { routeGroups, currency }))
+  const statsOf = (modelId: string): object | null => {
+    const figures = stats?.ofModel(modelId)
+    return figures ? statsObject(figures) : null
+  }
+  const text = JSON.stringify(
+    publicCatalog(catalog, { ...(routeGroups === undefined ? {} : { routeGroups }), currency, statsOf }),
+  )
   const fresh = { text, etag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"` }
-  if (kept.size < CATALOG_VARIANTS_MAX) kept.set(name, fresh)
+  if (kept.byGroups.size < CATALOG_VARIANTS_MAX) kept.byGroups.set(name, fresh)
   return fresh
 }
 

@@ -1,20 +1,20 @@
 import { usdNumber, usdNumberOrNull } from '#base/exact-json.ts'
 import { GatewayError } from '#base/errors.ts'
-import { formatUsd, type NanoUsd } from '#base/money.ts'
 import type { RequestRow } from '#observe/request-row.ts'
 import type { Answer, Call, KeyActor, MasterActor } from './call.ts'
 import { promptTokens } from './log-object.ts'
 import { ownRow } from './logs.ts'
+import { seesBackends } from './reader.ts'
+import { receiptObject } from './receipt-object.ts'
 
 /** `GET /api/v1/generation?id=` by request id or response id, for every outcome (R100, openrouter-api.md section 3). */
 export async function readGeneration(call: Call<KeyActor | MasterActor>): Promise<Answer> {
   const id = call.query['id']
   if (!id) throw new GatewayError('invalid_parameter', "The query parameter 'id' is required.", { param: 'id' })
   const row = await ownRow(call, id)
-  const showBackends = call.actor.kind === 'master' || call.deps.settings.disableAuth
-  return {
-    body: { data: generationObject(row, { showBackends, billingOff: call.deps.settings.billingMode === 'off' }) },
-  }
+  const view = { showBackends: seesBackends(call), billingOff: call.deps.settings.billingMode === 'off' }
+  const receipt = receiptObject(row, await call.deps.receipts.of(row))
+  return { body: { data: { ...generationObject(row, view), receipt } } }
 }
 
 interface View {
@@ -63,7 +63,6 @@ export function generationObject(row: RequestRow, { showBackends, billingOff }: 
     data_region: 'global',
     workspace_id: row.account_id,
     request_id: row.request_id,
-    receipt: receiptOf(row),
     warnings: row.warnings,
     warnings_more: row.warnings_more,
   }
@@ -86,31 +85,9 @@ function providerResponse(attempt: RequestRow['attempts'][number]): Record<strin
   return { provider_name: attempt.backend, status: attempt.status, latency: attempt.latency_ms }
 }
 
-/** How the cost came about: disjoint token classes, who reported them, which price; amounts as decimal strings. */
-function receiptOf(row: RequestRow): Record<string, unknown> {
-  return {
-    usage_source: row.usage_source,
-    tokens: {
-      input: row.tokens_input,
-      cache_read: row.tokens_cache_read,
-      cache_write: row.tokens_cache_write,
-      cache_write_1h: row.tokens_cache_write_1h,
-      output: row.tokens_output,
-      reasoning: row.tokens_reasoning,
-    },
-    list_cost: textOrNull(row.list_cost_nano),
-    metered_cost: textOrNull(row.metered_cost_nano),
-    charged_cost: textOrNull(row.charged_cost_nano),
-    absorbed_cost: textOrNull(row.absorbed_cost_nano),
-    price_version: row.price_version,
-  }
-}
-
 function apiType(protocol: string): string {
   if (protocol.includes('embedding')) return 'embeddings'
   if (protocol.includes('responses')) return 'responses'
   if (protocol.includes('anthropic') || protocol.includes('messages')) return 'messages'
   return 'completions'
 }
-
-const textOrNull = (amount: NanoUsd | null): string | null => (amount === null ? null : formatUsd(amount))

@@ -2,11 +2,10 @@ import { z } from 'zod'
 import { GatewayError } from '#base/errors.ts'
 import type { RequestRow } from '#observe/request-row.ts'
 import type { RequestFilter } from '#store/reads.ts'
-import type { Answer, Call, KeyActor, MasterActor } from './call.ts'
+import type { Answer, Call } from './call.ts'
 import { logObject, type LogView } from './log-object.ts'
+import { ownAccount, type Reader, seesBackends } from './reader.ts'
 import { isoTime, queryInteger, validate } from './validate.ts'
-
-type Reader = KeyActor | MasterActor
 
 export const LOGS_PAGE_DEFAULT = 50
 export const LOGS_PAGE_MAX = 500
@@ -16,9 +15,8 @@ const statusHint = `expected an HTTP status or one of ${OUTCOMES.join(', ')}`
 
 const text = z.string().min(1).optional()
 
-export const LOG_QUERY = z.object({
-  limit: queryInteger(1, LOGS_PAGE_MAX).default(LOGS_PAGE_DEFAULT),
-  cursor: text,
+/** What rows are chosen by. */
+export const LOG_FILTERS = {
   account_id: text,
   key_id: text,
   system: text,
@@ -29,21 +27,28 @@ export const LOG_QUERY = z.object({
   from: isoTime.optional(),
   to: isoTime.optional(),
   request_id: text,
+}
+
+export const LOG_QUERY = z.object({
+  ...LOG_FILTERS,
+  limit: queryInteger(1, LOGS_PAGE_MAX).default(LOGS_PAGE_DEFAULT),
+  cursor: text,
 })
+
+type LogFilters = Omit<z.output<typeof LOG_QUERY>, 'limit' | 'cursor'>
 
 /** `GET /api/logs`: newest first; a key sees its own account, the master key everything (R101). */
 export async function listLogs(call: Call<Reader>): Promise<Answer> {
-  const query = validate(LOG_QUERY, call.query)
-  if (query.backend !== undefined && call.actor.kind !== 'master') {
-    throw new GatewayError('permission_denied', 'Only the master key may filter by backend.', { param: 'backend' })
-  }
-  const { limit, cursor } = query
-  const page = await call.deps.requests.list({ filter: filterOf(call, query), limit, cursor })
-  return { body: { data: page.data.map((row) => logObject(row, viewFor(call))), next_cursor: page.nextCursor } }
+  const { limit, cursor, ...query } = validate(LOG_QUERY, call.query)
+  const page = await call.deps.requests.list({ filter: logFilterOf(call, query), limit, cursor })
+  return { body: { data: page.data.map((row) => logObject(row, logViewOf(call))), next_cursor: page.nextCursor } }
 }
 
 /** A key is bound to its own account, whatever the query says. */
-function filterOf(call: Call<Reader>, query: z.output<typeof LOG_QUERY>): RequestFilter {
+export function logFilterOf(call: Call<Reader>, query: LogFilters): RequestFilter {
+  if (query.backend !== undefined && call.actor.kind !== 'master') {
+    throw new GatewayError('permission_denied', 'Only the master key may filter by backend.', { param: 'backend' })
+  }
   const filter = {
     accountId: ownAccount(call.actor) ?? query.account_id,
     keyId: query.key_id,
@@ -61,7 +66,7 @@ function filterOf(call: Call<Reader>, query: z.output<typeof LOG_QUERY>): Reques
 
 /** `GET /api/logs/{request_id}`: the row itself. */
 export async function readLog(call: Call<Reader>): Promise<Answer> {
-  return { body: logObject(await ownRow(call, call.params['id']!), viewFor(call)) }
+  return { body: logObject(await ownRow(call, call.params['id']!), logViewOf(call)) }
 }
 
 /** A row the caller may see; another account's row does not exist for it. */
@@ -71,10 +76,7 @@ export async function ownRow(call: Call<Reader>, id: string): Promise<RequestRow
   return row
 }
 
-const ownAccount = (actor: Reader): string | undefined => (actor.kind === 'key' ? actor.caller.account.id : undefined)
-
-/** Whoever runs the gateway for himself alone is its operator too. */
-const viewFor = (call: Call<Reader>): LogView => ({
-  showBackends: call.actor.kind === 'master' || call.deps.settings.disableAuth,
+export const logViewOf = (call: Call<Reader>): LogView => ({
+  showBackends: seesBackends(call),
   currency: call.deps.settings.currency,
 })

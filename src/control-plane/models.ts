@@ -19,6 +19,7 @@ import { dialectOf } from '#codecs/dialect.ts'
 import { nearest } from '#config/suggest.ts'
 import type { Answer, Call } from './call.ts'
 import { exactAliases } from './exact-aliases.ts'
+import { targetStatsOf } from './reader.ts'
 import { openRouterEndpoints, openRouterProviders } from './openrouter-models.ts'
 
 /** Longer ids are no misspelling; comparing them with every model would only cost time. */
@@ -29,7 +30,7 @@ const ENDPOINTS = '/endpoints'
 /** The models this caller may call, in the list shape of his dialect (R54, C36). */
 export function listModels(call: Call): Answer {
   const { current } = call.deps.catalog
-  const filter = filterOf(call)
+  const filter = listingFilterOf(call)
   const dialect = dialectOf(call.path, call.headers)
   switch (dialect) {
     case 'openai':
@@ -51,9 +52,9 @@ function withAliases(call: Call, list: OpenAiModelList): object {
 }
 
 /** One model by its id, slashes included; under `/api/v1` also its endpoints. Throws model_not_found. */
-export function readModel(call: Call): Answer {
+export function readModel(call: Call): Answer | Promise<Answer> {
   const { current } = call.deps.catalog
-  const filter = filterOf(call)
+  const filter = listingFilterOf(call)
   const id = call.params['*'] ?? ''
   const dialect = dialectOf(call.path, call.headers)
   switch (dialect) {
@@ -72,27 +73,29 @@ export function readModel(call: Call): Answer {
 
 /** `GET /api/v1/models/count`. */
 export function countModels(call: Call): Answer {
-  return { body: openrouterModelCount(call.deps.catalog.current, filterOf(call), parseOpenRouterQuery(call.query)) }
+  return {
+    body: openrouterModelCount(call.deps.catalog.current, listingFilterOf(call), parseOpenRouterQuery(call.query)),
+  }
 }
 
 /** `GET /api/v1/models/user`: what the key may call. */
 export function listOwnModels(call: Call): Answer {
-  return { body: openrouterModels(call.deps.catalog.current, filterOf(call), parseOpenRouterQuery(call.query)) }
+  return { body: openrouterModels(call.deps.catalog.current, listingFilterOf(call), parseOpenRouterQuery(call.query)) }
 }
 
 /** `GET /api/v1/embeddings/models`. */
 export function listEmbeddingModels(call: Call): Answer {
   const query = parseOpenRouterQuery({ ...call.query, output_modalities: 'all' })
-  return { body: openrouterModels(call.deps.catalog.current, { ...filterOf(call), kind: 'embedding' }, query) }
+  return { body: openrouterModels(call.deps.catalog.current, { ...listingFilterOf(call), kind: 'embedding' }, query) }
 }
 
 /** `GET /api/v1/providers`. */
 export function listProviders(call: Call): Answer {
-  return { body: openRouterProviders(listedModels(call.deps.catalog.current, filterOf(call))) }
+  return { body: openRouterProviders(listedModels(call.deps.catalog.current, listingFilterOf(call))) }
 }
 
-/** Without a key only what is public. */
-function filterOf(call: Call): ListingFilter {
+/** What a caller may see; without a key only what is public. */
+export function listingFilterOf(call: Call): ListingFilter {
   const { actor } = call
   return {
     groups: groupsOf(call),
@@ -122,21 +125,25 @@ function groupsOf({ actor, query }: Call): ReadonlySet<string> | null {
 }
 
 /** `/api/v1/models/{id}` answers the model itself, as OpenAI does; `/api/v1/model/{author}/{slug}` inside `data`. */
-function readOpenRouter(call: Call, path: string): Answer {
+async function readOpenRouter(call: Call, path: string): Promise<Answer> {
   const { current } = call.deps.catalog
-  const filter = filterOf(call)
+  const filter = listingFilterOf(call)
   const isList = call.path.startsWith('/api/v1/models/')
   const isEndpoints = isList && path.endsWith(ENDPOINTS)
   const id = isEndpoints ? path.slice(0, -ENDPOINTS.length) : path
   const found = openrouterModel(current, id, filter) ?? refuse(call, id)
-  if (isEndpoints) return { body: openRouterEndpoints(findModel(current, found.data.id, filter)!, current, filter) }
+  if (isEndpoints) {
+    const stats = await targetStatsOf(call)
+    const view = { stats, showsSpeed: call.actor.kind !== 'nobody' }
+    return { body: openRouterEndpoints(findModel(current, found.data.id, filter)!, current, filter, view) }
+  }
   return { body: isList ? found.data : found }
 }
 
 /** Suggests only what this caller may see (R45). */
 function refuse(call: Call, id: string): never {
   const shown = id.slice(0, SUGGESTION_ID_LENGTH_MAX)
-  const ids = listedModels(call.deps.catalog.current, filterOf(call)).map(({ model }) => model.id)
+  const ids = listedModels(call.deps.catalog.current, listingFilterOf(call)).map(({ model }) => model.id)
   const meant = id.length > SUGGESTION_ID_LENGTH_MAX ? undefined : nearest(id, ids)
   const message = `There is no model '${shown}'.${meant ? ` Did you mean '${meant}'?` : ''}`
   throw new GatewayError('model_not_found', message, {

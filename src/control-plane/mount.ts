@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { parseExactJson } from '#base/exact-json.ts'
 import { asGatewayError, GatewayError } from '#base/errors.ts'
@@ -167,6 +168,7 @@ function send(request: FastifyRequest, reply: FastifyReply, answer: Answer, guar
   if (guard !== 'public') reply.headers(PRIVATE_ANSWER)
   if (answer.headers) reply.headers(answer.headers as Record<string, string>)
   const { body } = answer
-  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) return reply.send(body)
+  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body) || body instanceof Readable)
+    return reply.send(body)
   return reply.header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(body))
 }

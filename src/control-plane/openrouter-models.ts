@@ -1,13 +1,29 @@
 import { type OpenRouterModel, openrouterModel } from '#catalog/listings/openrouter-models.ts'
 import type { ListedModel, ListingFilter } from '#catalog/listings/select.ts'
 import type { Catalog, Route } from '#catalog/types.ts'
+import type { StatsSnapshot } from '#analytics/target-stats.ts'
 import { findPreset } from '#providers/presets.ts'
+import { percentilesObject, statsObject } from './stats-object.ts'
+
+/** What is measured, and whether the caller may see how fast: OpenRouter tells that only with a key. */
+interface Measured {
+  readonly stats: StatsSnapshot | null
+  readonly showsSpeed: boolean
+}
 
 /** `GET /api/v1/models/{id}/endpoints`: one endpoint per route; providers by label, never by host (R105). */
-export function openRouterEndpoints(entry: ListedModel, catalog: Catalog, filter: ListingFilter): unknown {
+export function openRouterEndpoints(
+  entry: ListedModel,
+  catalog: Catalog,
+  filter: ListingFilter,
+  measured: Measured,
+): unknown {
   const { data: model } = openrouterModel(catalog, entry.model.id, filter)!
   const { id, name, created, description, architecture } = model
-  const endpoints = entry.routes.map((route) => endpointOf(model, route, catalog, filter))
+  const endpoints = entry.routes.map((route) => ({
+    ...endpointOf(model, route, pricingOf(route, catalog, filter)),
+    ...figuresOf(route, measured),
+  }))
   return { data: { id, name, created, description, architecture, endpoints } }
 }
 
@@ -24,14 +40,16 @@ export function openRouterProviders(listed: readonly ListedModel[]): unknown {
   return { data }
 }
 
-function endpointOf(model: OpenRouterModel, route: Route, catalog: Catalog, filter: ListingFilter): unknown {
+function endpointOf(model: OpenRouterModel, route: Route, pricing: OpenRouterModel['pricing']): object {
   const label = labelOf(route.backend.type)
+  const hasTools = model.supported_parameters.includes('tool_choice')
   return {
     name: `${label} | ${model.id}`,
     model_id: model.id,
     model_name: model.name,
-    context_length: model.context_length,
-    pricing: pricingOf(route, catalog, filter),
+    // Never null there, unlike in the list of models.
+    context_length: model.context_length ?? 0,
+    pricing,
     provider_name: label,
     tag: route.backend.type,
     quantization: route.quantization ?? null,
@@ -39,13 +57,25 @@ function endpointOf(model: OpenRouterModel, route: Route, catalog: Catalog, filt
     max_prompt_tokens: null,
     supported_parameters: model.supported_parameters,
     status: 0,
-    // Nothing is measured yet; null is "no data", which is not 0.
-    uptime_last_5m: null,
-    uptime_last_30m: null,
-    uptime_last_1d: null,
-    latency_last_30m: null,
-    throughput_last_30m: null,
     supports_implicit_caching: route.price?.cacheRead != null,
+    supports_tool_choice: { auto: hasTools, function: hasTools, none: hasTools, required: hasTools },
+  }
+}
+
+/**
+ * OpenRouter's latency is the time to the first token. Null is "no data", which is not 0; how many measurements there are stands in
+ * `stats`, which is ours (B20).
+ */
+function figuresOf(route: Route, { stats, showsSpeed }: Measured): object {
+  const recent = stats?.ofTarget(route.model.id, route.backend.id, '30m')
+  const known = stats?.ofTarget(route.model.id, route.backend.id)
+  return {
+    uptime_last_5m: recent?.uptime.last5m?.percent ?? null,
+    uptime_last_30m: recent?.uptime.last30m?.percent ?? null,
+    uptime_last_1d: recent?.uptime.last1d?.percent ?? null,
+    latency_last_30m: showsSpeed ? percentilesObject(recent?.ttft) : null,
+    throughput_last_30m: showsSpeed ? percentilesObject(recent?.throughput) : null,
+    stats: showsSpeed && known ? statsObject(known) : null,
   }
 }
 

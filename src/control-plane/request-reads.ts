@@ -1,12 +1,14 @@
 import type { Page } from '#accounts/types.ts'
 import type { RequestFinder, RequestLog, RequestRow } from '#observe/request-row.ts'
-import { findRequest, listRequests, type RequestFilter } from '#store/reads.ts'
+import { findKeyNames, findRequest, listRequests, type RequestFilter } from '#store/reads.ts'
 import type { Store } from '#store/store.ts'
 
 /** What the log routes read. With an account only its rows exist, because response ids are an upstream's and may repeat. */
 export interface RequestReads extends RequestFinder {
   /** Newest first; `cursor` continues behind the last row of the page before. */
   list(query: { filter: RequestFilter; limit: number; cursor?: string | undefined }): Promise<Page<RequestRow>>
+  /** Names of keys by their ids, of removed ones too. */
+  keyNames(ids: readonly string[]): Promise<ReadonlyMap<string, string>>
 }
 
 /**
@@ -27,5 +29,6 @@ export function createRequestReads(store: Store, log?: Pick<RequestLog, 'flush'>
       await log?.flush()
       return listRequests(store, query)
     },
+    keyNames: (ids) => findKeyNames(store, ids),
   }
 }

@@ -18,8 +18,13 @@ import type { Actor, Answer, ControlPlaneDeps, Handler } from './call.ts'
 import * as alerts from './alerts.ts'
 import * as billing from './billing.ts'
 import { changeBudget, createBudget, listBudgets, removeBudget } from './budgets.ts'
+import { readActivity } from './activity.ts'
+import { listAudit } from './audit.ts'
+import { accountSubject, audited, creditSubject, keySubject } from './audited.ts'
 import { allowCatalogOrigins, readCatalog } from './catalog.ts'
+import { readDiagnostics } from './diagnostics.ts'
 import { explainRoute, resolveModel } from './explain.ts'
+import { exportUsage } from './export.ts'
 import { registerFallback } from './fallback.ts'
 import { readGeneration } from './generation.ts'
 import type { ActorOf, Guard } from './guard.ts'
@@ -41,11 +46,16 @@ import { listLogs, LOG_QUERY, readLog } from './logs.ts'
 import { readCredits, readCurrentKey, readMe } from './me.ts'
 import { countModels, listEmbeddingModels, listModels, listOwnModels, listProviders, readModel } from './models.ts'
 import { listStatements, readStatement } from './statements.ts'
+import { readModelStats } from './model-stats.ts'
 import { mountRoutes } from './mount.ts'
 import { describeRoutes } from './openapi.ts'
 import { readAsset } from './page.ts'
 import { cancelResponse, listInputItems, readResponse, removeResponse } from './responses.ts'
+import { verifyReceipts } from './receipts.ts'
 import { readHealth, readRoot } from './root.ts'
+import { exportTrackedUsage, readRecentUsage, readUsageStats } from './tracked-usage.ts'
+import { readUsage } from './usage.ts'
+import { readCostInsights, readUsageSummary } from './usage-summary.ts'
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'OPTIONS'
 
@@ -132,6 +142,17 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/api/logs', 'any-key-or-master', listLogs, { query: LOG_QUERY }),
   route('GET', '/api/logs/:id', 'any-key-or-master', readLog),
 
+  // What happened, added up (R102, R106).
+  route('GET', '/api/usage', 'any-key-or-master', readUsage),
+  route('GET', '/api/usage/summary', 'any-key-or-master', readUsageSummary),
+  route('GET', '/api/usage/export', 'any-key-or-master', exportUsage),
+  route('GET', '/v1/usage/stats', 'any-key-or-master', readUsageStats),
+  route('GET', '/v1/usage/recent', 'any-key-or-master', readRecentUsage),
+  route('GET', '/v1/usage/export', 'any-key-or-master', exportTrackedUsage),
+  route('GET', '/api/stats/models', 'any-key-or-master', readModelStats),
+  route('GET', '/api/insights/costs', 'any-key-or-master', readCostInsights),
+  route('GET', '/api/v1/activity', 'management', readActivity),
+
   // What would become of a request, without sending it (R43, B7).
   route('GET', '/api/resolve', 'any-key-or-master', resolveModel),
   ...['/api/route/explain', '/v1/route/explain'].map((path) => ({
@@ -147,12 +168,18 @@ export const ROUTES: readonly AnyRoute[] = [
   })),
 
   // Keys of an account (R15).
-  route('POST', '/api/v1/keys', 'management', createKey, { body: NEW_KEY }),
+  route('POST', '/api/v1/keys', 'management', audited('key.create', keySubject(), createKey), { body: NEW_KEY }),
   route('GET', '/api/v1/keys', 'management', listKeys, { query: KEY_QUERY }),
   route('GET', '/api/v1/keys/:hash', 'management', readKey),
-  route('PATCH', '/api/v1/keys/:hash', 'management', changeKey, { body: KEY_CHANGE }),
-  route('POST', '/api/v1/keys/:hash/rotate', 'management', rotateKey, { body: ROTATION }),
-  route('DELETE', '/api/v1/keys/:hash', 'management', removeKey),
+  route('PATCH', '/api/v1/keys/:hash', 'management', audited('key.update', keySubject(readKey), changeKey), {
+    body: KEY_CHANGE,
+  }),
+  route('POST', '/api/v1/keys/:hash/rotate', 'management', audited('key.rotate', keySubject(readKey), rotateKey), {
+    body: ROTATION,
+  }),
+  route('DELETE', '/api/v1/keys/:hash', 'management', audited('key.delete', keySubject(readKey), removeKey)),
+
+  route('GET', '/api/audit', 'management', listAudit),
 
   // Keys that a user allows an application (OpenRouter's PKCE flow).
   route('POST', '/api/v1/auth/keys/code', 'management', createAuthCode, { body: NEW_CODE }),
@@ -188,12 +215,24 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/api/admin/alerts', 'master', alerts.listOperatorAlerts),
 
   // The operator (R21).
-  route('POST', '/api/admin/accounts', 'master', createAccount, { body: NEW_ACCOUNT }),
+  route('POST', '/api/admin/accounts', 'master', audited('account.create', accountSubject(), createAccount), {
+    body: NEW_ACCOUNT,
+  }),
   route('GET', '/api/admin/accounts', 'master', listAccounts, { query: PAGE_QUERY }),
   route('GET', '/api/admin/accounts/:id', 'master', readAccount),
-  route('PATCH', '/api/admin/accounts/:id', 'master', changeAccount, { body: ACCOUNT_CHANGE }),
-  route('POST', '/api/admin/accounts/:id/credits', 'master', creditAccount, { body: CREDIT }),
+  route(
+    'PATCH',
+    '/api/admin/accounts/:id',
+    'master',
+    audited('account.update', accountSubject(readAccount), changeAccount),
+    { body: ACCOUNT_CHANGE },
+  ),
+  route('POST', '/api/admin/accounts/:id/credits', 'master', audited('account.credit', creditSubject, creditAccount), {
+    body: CREDIT,
+  }),
   route('GET', '/api/admin/ledger', 'master', listLedger, { query: PAGE_QUERY }),
+  route('GET', '/api/admin/receipts/verify', 'master', verifyReceipts),
+  route('GET', '/v1/diagnostics', 'master', readDiagnostics),
   route('GET', '/api/admin/backends', 'master', listBackends),
   route('GET', '/api/admin/routes', 'master', listRoutes),
   route('POST', '/api/admin/routes', 'master', createRoute),

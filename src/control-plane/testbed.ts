@@ -5,9 +5,13 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { createAccounts, ensureBuiltInAccounts } from '#accounts/accounts.ts'
 import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
+import { createReceipts } from '#analytics/receipts.ts'
+import { createAudit } from '#observe/audit.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
 import type { Accounts, Keys } from '#accounts/types.ts'
 import { type Billing, type BillingOptions, createBilling } from '#billing/billing.ts'
+import { createAnalytics } from '#analytics/analytics.ts'
+import { createRollups } from '#analytics/rollups.ts'
 import { buildCatalog, createCatalogSource } from '#catalog/catalog.ts'
 import { TargetHealth } from '#health/target-health.ts'
 import { loadConfig } from '#config/load.ts'
@@ -92,6 +96,9 @@ export async function startTestbed(
     health: new TargetHealth(),
     catalog: createCatalogSource(buildCatalog(settings, { simulatorUrl: null, nowMs: Date.now() })),
     requests: createRequestReads(store),
+    analytics: createAnalytics(store, createRollups(store)),
+    receipts: createReceipts(store),
+    audit: createAudit(store),
     responses: createResponseState(store),
     localCaller: null,
     masterKey: MASTER_KEY,
@@ -146,7 +153,7 @@ async function ask(
     ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
   })
   const text = answer.body
-  const isJson = String(answer.headers['content-type'] ?? '').includes('json') && text !== ''
+  const isJson = String(answer.headers['content-type'] ?? '').startsWith('application/json') && text !== ''
   return {
     status: answer.statusCode,
     headers: answer.headers as Record<string, string>,

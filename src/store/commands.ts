@@ -40,13 +40,18 @@ import {
 } from '#ledger/commands.ts'
 import { claimIdempotencyKey } from '#ledger/idempotency.ts'
 import { openBookings } from '#ledger/bookings.ts'
+import { savePrices } from '#analytics/price-book.ts'
+import { pruneRollups } from '#analytics/prune.ts'
+import { appendAudit } from '#observe/audit-commands.ts'
 import { removeResponse, saveResponse, sweepResponses } from '#response-state/commands.ts'
 import { saveSeals, sweepSeals } from '#seal-state/commands.ts'
 import type { Command } from './command.ts'
+import { foldRequests } from './fold-requests.ts'
 import { swapCounts, sweepCounts } from './limit-counts.ts'
 import { appendRows } from './request-columns.ts'
 import { sessionQuery } from './session-query.ts'
 import { putSetting, swapSetting } from './settings.ts'
+import { sweepRows } from './sweep-rows.ts'
 
 export const COMMANDS = {
   reserve,
@@ -97,6 +102,11 @@ export const COMMANDS = {
   claimDelivery,
   finishDelivery,
   closeStatement,
+  foldRequests,
+  pruneRollups,
+  savePrices,
+  sweepRows,
+  appendAudit,
 }
 
 export type Commands = typeof COMMANDS

@@ -12,6 +12,7 @@ import { ledgerContract } from './contract-ledger.ts'
 import { limitContract } from './contract-limits.ts'
 import { responseContract } from './contract-responses.ts'
 import { rowContract } from './contract-rows.ts'
+import { rollupContract } from './contract-rollups.ts'
 import { sealContract } from './contract-seals.ts'
 import { sessionContract } from './contract-sessions.ts'
 import { settingContract } from './contract-settings.ts'
@@ -34,4 +35,5 @@ export function storeContract(harness: Harness): void {
   budgetContract(harness)
   statementContract(harness)
   alertContract(harness)
+  rollupContract(harness)
 }

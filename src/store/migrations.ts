@@ -1,5 +1,6 @@
 import { billingMigrations } from './billing-migrations.ts'
 import { SESSION_MIGRATIONS } from './session-tables.ts'
+import { recordMigrations } from './record-migrations.ts'
 import type { Engine } from './statement.ts'
 
 /** A forward step of the schema. Once released it is never edited; a change is a new one at the end. */
@@ -272,6 +273,7 @@ export const MIGRATIONS: readonly Migration[] = [
     ],
   },
   { id: 11, name: 'idempotency keys', statements: idempotencyTables },
+  ...recordMigrations({ table, keyedTable }),
   ...billingMigrations(table),
   ...SESSION_MIGRATIONS,
 ]

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { Client } from 'pg'
+import { createRollups } from '#analytics/rollups.ts'
+import { readUsage } from '#analytics/usage.ts'
 import { HOLD_TTL_MS } from '#ledger/ledger.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
 import { findPostgres, startPostgres } from '#test/postgres.ts'
@@ -9,6 +11,7 @@ import { ask, booksOver, newAccount, newKey, NOON_MS, ONE_CENT, sampleRow } from
 import { storeContract } from './contract.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { migratePostgres } from './postgres.ts'
+import { flatten } from './request-columns.ts'
 import { openStore } from './store.ts'
 import type { Store } from './store.ts'
 
@@ -63,6 +66,55 @@ describe('postgres', { skip }, () => {
       withClient(urlOf.get(store)!, async (client) => {
         await client.query(sql)
       }),
+  })
+
+  test('rollups: two gateways that write and fold at the same time count every row once', async () => {
+    const url = await newUrl()
+    const stores = await Promise.all([openUrl(url), openUrl(url)])
+    try {
+      const rollups = stores.map((store) => createRollups(store))
+      const write = async (store: Store, node: number): Promise<void> => {
+        for (let from = 0; from < 1_000; from += 50) {
+          const rows = Array.from({ length: 50 }, (_, of) =>
+            flatten(sampleRow({ request_id: `req_${node}_${from + of}`, model_id: 'm', charged_cost_nano: 1n })),
+          )
+          await store.execute('appendRows', rows)
+          if (from % 200 === 0) await rollups[node]!.catchUp(1)
+        }
+      }
+      await Promise.all(stores.map(write))
+      while (!(await rollups[0]!.catchUp(60_000)));
+      const range = { fromMs: NOON_MS - 3_600_000, toMs: NOON_MS + 3_600_000 }
+      const { total } = await readUsage(stores[1]!, { ...range, groupBy: [], filter: {} })
+      assert.deepEqual([total.requests, total.charged_nano], [2_000, 2_000n])
+    } finally {
+      for (const store of stores) await store.close()
+    }
+  })
+
+  test('rollups: rows that were there before their tables are counted, part by part', async () => {
+    const url = await newUrl()
+    await migratePostgres(
+      url,
+      MIGRATIONS.filter(({ id }) => id < 20),
+    )
+    await withClient(url, (client) =>
+      client.query(`insert into requests (request_id, day_key, ts_start_ms, ts_end_ms, protocol, status, status_code,
+          latency_ms, detail)
+        select 'req_' || n, '2026-11-20', ${NOON_MS} + n, ${NOON_MS} + n, 'openai-chat', 'ok', 200, 1, '{}'
+        from generate_series(1, 4500) n`),
+    )
+    const store = await openUrl(url)
+    try {
+      let parts = 1
+      while ((await store.execute('foldRequests', {}))?.more) parts++
+      const range = { fromMs: NOON_MS, toMs: NOON_MS + 3_600_000 }
+      const { total } = await readUsage(store, { ...range, groupBy: [], filter: {} })
+      assert.equal(total.requests, 4_500)
+      assert.ok(parts >= 3, String(parts))
+    } finally {
+      await store.close()
+    }
   })
 
   test('two gateways on one database do not overdraw together', async () => {

@@ -1,4 +1,6 @@
+import { sql } from 'kysely'
 import type { SelectQueryBuilder } from 'kysely'
+import { hourOf, weekdayOf } from '#analytics/time-parts.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { Page } from '#accounts/types.ts'
 import type { RequestRow } from '#observe/request-row.ts'
@@ -8,6 +10,8 @@ import type { Store } from './store.ts'
 
 /** Rows of one page at most. */
 export const PAGE_LENGTH_MAX = 1000
+/** Keys that are looked up in one query. */
+const KEYS_AT_ONCE = 500
 
 export interface RequestFilter {
   readonly accountId?: string
@@ -18,6 +22,13 @@ export interface RequestFilter {
   readonly status?: string
   readonly statusCode?: number
   readonly requestId?: string
+  readonly protocol?: string
+  /** Anywhere in it, in any case. */
+  readonly userAgent?: string
+  /** UTC. */
+  readonly hourOfDay?: number
+  /** UTC; 0 is Sunday. */
+  readonly dayOfWeek?: number
   /** Start of the request: from inclusive, to exclusive. */
   readonly fromMs?: number
   readonly toMs?: number
@@ -34,16 +45,19 @@ export async function listRequests(
   query: { filter?: RequestFilter; limit: number; cursor?: string | undefined },
 ): Promise<Page<RequestRow>> {
   const limit = checkLimit(query.limit)
-  let rows = filtered(store.read.selectFrom('requests').selectAll(), query.filter ?? {})
+  let rows = filtered(store, query.filter ?? {})
   if (query.cursor !== undefined) {
     const { ms, requestId } = parseCursor(query.cursor)
     // The id breaks ties, so that rows of one millisecond are neither repeated nor skipped between pages.
-    rows = rows.where((where) =>
-      where.or([
-        where('ts_start_ms', '<', ms),
-        where.and([where('ts_start_ms', '=', ms), where('request_id', '<', requestId)]),
-      ]),
-    )
+    // The plain bound is what an index can begin at; of an alternative it cannot.
+    rows = rows
+      .where('ts_start_ms', '<=', ms)
+      .where((where) =>
+        where.or([
+          where('ts_start_ms', '<', ms),
+          where.and([where('ts_start_ms', '=', ms), where('request_id', '<', requestId)]),
+        ]),
+      )
   }
   const found = await rows
     .orderBy('ts_start_ms', 'desc')
@@ -70,6 +84,17 @@ export async function findRequest(
   return found && unflatten(found)
 }
 
+/** Names of keys by their ids, of removed ones too. */
+export async function findKeyNames({ read }: Store, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const names = new Map<string, string>()
+  for (let at = 0; at < ids.length; at += KEYS_AT_ONCE) {
+    const some = ids.slice(at, at + KEYS_AT_ONCE)
+    const found = await read.selectFrom('api_keys').select(['id', 'name']).where('id', 'in', some).execute()
+    for (const { id, name } of found) names.set(id, name)
+  }
+  return names
+}
+
 /** A page's length, or GatewayError('invalid_parameter'). */
 export function checkLimit(limit: number): number {
   if (Number.isSafeInteger(limit) && limit >= 1 && limit <= PAGE_LENGTH_MAX) return limit
@@ -84,7 +109,8 @@ export function checkNumberCursor(cursor: string): number {
   throw new GatewayError('invalid_parameter', 'The cursor is not one that this server gave.', { param: 'cursor' })
 }
 
-function filtered(rows: Rows, filter: RequestFilter): Rows {
+function filtered({ read, engine }: Store, filter: RequestFilter): Rows {
+  const rows = read.selectFrom('requests').selectAll()
   const equal = {
     account_id: filter.accountId,
     key_id: filter.keyId,
@@ -94,6 +120,7 @@ function filtered(rows: Rows, filter: RequestFilter): Rows {
     status: filter.status,
     status_code: filter.statusCode,
     request_id: filter.requestId,
+    protocol: filter.protocol,
   }
   let result = rows
   for (const [column, value] of Object.entries(equal) as [keyof typeof equal, string | undefined][]) {
@@ -101,6 +128,15 @@ function filtered(rows: Rows, filter: RequestFilter): Rows {
   }
   if (filter.fromMs !== undefined) result = result.where('ts_start_ms', '>=', filter.fromMs)
   if (filter.toMs !== undefined) result = result.where('ts_start_ms', '<', filter.toMs)
+  if (filter.userAgent !== undefined) {
+    const agent =
+      engine === 'sqlite' ? sql<string>`detail ->> '$.user_agent'` : sql<string>`detail::json ->> 'user_agent'`
+    const pattern = `%${filter.userAgent.toLowerCase().replaceAll(/[\\%_]/g, '\\$&')}%`
+    result = result.where(sql<boolean>`lower(${agent}) like ${pattern} escape '\\'`)
+  }
+  const { hourOfDay, dayOfWeek } = filter
+  if (hourOfDay !== undefined) result = result.where(hourOf('ts_start_ms'), '=', hourOfDay)
+  if (dayOfWeek !== undefined) result = result.where(weekdayOf('ts_start_ms'), '=', dayOfWeek)
   return result
 }
 

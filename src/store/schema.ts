@@ -1,5 +1,6 @@
 import type { Generated } from 'kysely'
 import type * as billing from './billing-schema.ts'
+import type { RollupCursorTable, SpeedRollupTable, UsageRollupTable } from '#analytics/rollup-tables.ts'
 
 /**
  * The tables as Kysely sees them. Columns that end in `_nano` are money and arrive as bigint on both engines, all other
@@ -28,6 +29,11 @@ export interface Database {
   readonly alert_deliveries: billing.AlertDeliveryTable
   readonly statements: billing.StatementTable
   readonly schema_migrations: MigrationTable
+  readonly usage_rollups: UsageRollupTable
+  readonly speed_rollups: SpeedRollupTable
+  readonly rollup_cursor: RollupCursorTable
+  readonly audit_entries: AuditEntryTable
+  readonly prices: PriceTable
 }
 
 export interface AccountTable {
@@ -165,6 +171,30 @@ export interface KeyCodeTable {
   challenge: string | null
   challenge_method: 'S256' | 'plain' | null
   expires_ms: number
+}
+
+/** Every price that requests were ever counted by; a version is a digest of its numbers. */
+export interface PriceTable {
+  version: string
+  /** The price as JSON, amounts in pico-USD as `"3000000n"`. */
+  numbers: string
+  first_seen_ms: number
+}
+
+/** Append-only: triggers refuse UPDATE and DELETE. Who changed what of an account or a key, and when (R17). */
+export interface AuditEntryTable {
+  seq: Generated<number>
+  at_ms: number
+  /** `master`, or the id of the management key. */
+  actor: string
+  action: string
+  /** The account that was changed, or whose key was. */
+  account_id: string | null
+  target_id: string
+  /** JSON of what was changed, before and after; null: there was or is nothing. */
+  before: string | null
+  after: string | null
+  request_id: string | null
 }
 
 export interface SettingTable {

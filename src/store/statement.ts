@@ -88,11 +88,13 @@ export type Param<P extends string> = (name: P) => never
  * call. Kysely's compilation costs more than the query itself, so the hot path must not repeat it (R123).
  */
 export function statement<P extends string>() {
-  return <Row>(build: (db: Kysely<Database>, param: Param<P>) => Compilable<Row>): Statement<P, Row> => {
+  return <Row>(
+    build: (db: Kysely<Database>, param: Param<P>, engine: Engine) => Compilable<Row>,
+  ): Statement<P, Row> => {
     const cache: { [E in Engine]?: CompiledStatement } = {}
     const param: Param<P> = (name) => new Placeholder(name) as never
     return {
-      compiled: (engine) => (cache[engine] ??= compile(build(builders[engine], param))),
+      compiled: (engine) => (cache[engine] ??= compile(build(builders[engine], param, engine))),
     }
   }
 }

@@ -73,7 +73,7 @@ export interface PublicModel {
   readonly cheaper_alternatives: readonly string[]
   readonly free: boolean
   /** Measured figures (R104); null while there are none. */
-  readonly stats: null
+  readonly stats: object | null
 }
 
 export interface PublicCatalog {
@@ -86,6 +86,8 @@ export interface PublicCatalogQuery {
   /** The raw `route_groups` parameter. */
   readonly routeGroups?: string | undefined
   readonly currency?: string
+  /** Measured figures of a model; null: none. */
+  readonly statsOf?: (modelId: string) => object | null
 }
 
 /** `GET /catalog/models`: public groups only, nothing that names a backend, a host, a key or an upstream's model (R46 to R48). */
@@ -97,7 +99,7 @@ export function publicCatalog(catalog: Catalog, query: PublicCatalogQuery = {}):
   return {
     object: 'list',
     generated_at: new Date(catalog.generatedMs).toISOString(),
-    data: listed.map((entry) => publicItem(entry, prefixes, cheaper, query.currency ?? 'USD')),
+    data: listed.map((entry) => publicItem(entry, prefixes, cheaper, query)),
   }
 }
 
@@ -107,7 +109,7 @@ export function publicModel(catalog: Catalog, id: string, query: PublicCatalogQu
   const entry = findModel(catalog, id, filter)
   if (!entry) return undefined
   const listed = listModels(catalog, filter)
-  return publicItem(entry, vendorPrefixes(listed), cheaperAlternatives(listed), query.currency ?? 'USD')
+  return publicItem(entry, vendorPrefixes(listed), cheaperAlternatives(listed), query)
 }
 
 const publicFilter = ({ routeGroups }: PublicCatalogQuery): ListingFilter => ({
@@ -119,7 +121,7 @@ function publicItem(
   { model, routes, price, listPrice }: ListedModel,
   prefixes: ReadonlyMap<string, readonly string[]>,
   cheaper: ReadonlyMap<string, readonly string[]>,
-  currency: string,
+  { currency = 'USD', statsOf = () => null }: PublicCatalogQuery,
 ): PublicModel {
   const groups = [...new Set(routes.map((route) => route.group))]
   const inGroup = (group: string): Route[] => routes.filter((route) => route.group === group)
@@ -145,7 +147,7 @@ function publicItem(
     vendor_prefixes_by_group: Object.fromEntries(groups.map((group) => [group, prefixes.get(group) ?? []])),
     cheaper_alternatives: cheaper.get(model.id) ?? [],
     free: model.free,
-    stats: null,
+    stats: statsOf(model.id),
   }
 }
 
