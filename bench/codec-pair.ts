@@ -30,7 +30,7 @@ const LIMITS = {
   idleMs: HOUR_MS,
   totalMs: HOUR_MS,
 }
-const PUBLIC_NAME = publicNameOf(PUBLIC_MODEL)
+const PUBLIC_NAME = publicNameOf({ id: PUBLIC_MODEL })
 const ANSWER_ID = '0'.repeat(26)
 const CONTROLLER = { abort() {}, pause() {}, resume() {}, aborted: false, paused: false, reason: null }
 const SCOPE = { accountId: 'bench', backendId: 'bench', credential: null }

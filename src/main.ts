@@ -142,7 +142,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
     capture,
     sealStash,
     pools: new UpstreamPools(),
-    ...openRoads(current, lab, createSharedCounts(store, options.now)),
+    ...openRoads(current, lab, createSharedCounts(store, options.now), log),
   })
   const active = new ActiveRequests()
   const app = createServer(options.plane === 'portal' ? () => false : createDataPlane(gateway, active))
@@ -261,9 +261,10 @@ async function openBooks(
 }
 
 /** What finds the way to an upstream, besides the catalog. */
-function openRoads(settings: () => Settings, lab: FaultLab, counts: SharedCounts) {
+function openRoads(settings: () => Settings, lab: FaultLab, counts: SharedCounts, log: Logger) {
+  const onUnspent = (err: unknown): void => log.error({ err }, 'what a break-glass backend cost could not be noted')
   return {
-    breakGlass: new BreakGlass(counts),
+    breakGlass: new BreakGlass(counts, onUnspent),
     retryBudget: new RetryBudget(),
     speeds: new TargetSpeeds(),
     promptCaches: new PromptCaches(() => performance.now()),

@@ -1,7 +1,7 @@
-import { formatPricePerMillion } from '#base/money.ts'
 import { buildCatalog } from '#catalog/catalog.ts'
 import { accept, compareWithUpstream } from '#catalog/discovery/sync-regularly.ts'
 import type { Proposal } from '#catalog/discovery/sync.ts'
+import { routeObject } from '#catalog/listings/route-object.ts'
 import type { Catalog } from '#catalog/types.ts'
 import { loadConfig } from '#config/load.ts'
 import { nearest } from '#config/suggest.ts'
@@ -45,17 +45,7 @@ export function listBackends(run: Run): void {
 
 /** `trivium routes list`: model by model, in the order in which routes are tried. */
 export function listRoutes(run: Run): void {
-  const routes = [...open(run).catalog.routes.values()].flat().map((route) => ({
-    model: route.model.id,
-    backend: route.backend.id,
-    group: route.group,
-    upstream_model: route.upstreamModel,
-    protocols: route.protocols,
-    priority: route.priority,
-    weight: route.weight,
-    input: route.price && formatPricePerMillion(route.price.input),
-    output: route.price && formatPricePerMillion(route.price.output),
-  }))
+  const routes = [...open(run).catalog.routes.values()].flat().map(routeObject)
   if (run.json) return run.out(json({ data: routes }))
   const rows = routes.map((one) => [
     one.model,

@@ -1,7 +1,6 @@
 import { GatewayError } from '#base/errors.ts'
 import { id } from '#base/ids.ts'
-import { formatPricePerMillion } from '#base/money.ts'
-import type { Route } from '#catalog/types.ts'
+import { routeObject } from '#catalog/listings/route-object.ts'
 import { managedRoute, type ManagedRoute } from '#config/managed-routes.ts'
 import type { Answer, Call, ManagedRoutes, MasterActor } from './call.ts'
 import { validate } from './validate.ts'
@@ -11,22 +10,8 @@ export const MANAGED_ROUTES_MAX = 10_000
 
 /** `GET /api/admin/routes`: those of the API with their ids, and all that are in force, wherever they come from. */
 export function listRoutes(call: Call<MasterActor>): Answer {
-  const active = [...call.deps.catalog.current.routes.values()].flat().map(activeObject)
+  const active = [...call.deps.catalog.current.routes.values()].flat().map(routeObject)
   return { body: { data: routesOf(call).current, active } }
-}
-
-function activeObject(route: Route): Record<string, unknown> {
-  return {
-    model: route.model.id,
-    backend: route.backend.id,
-    group: route.group,
-    upstream_model: route.upstreamModel,
-    protocols: route.protocols,
-    priority: route.priority,
-    weight: route.weight,
-    input: route.price && formatPricePerMillion(route.price.input),
-    output: route.price && formatPricePerMillion(route.price.output),
-  }
 }
 
 /** `POST /api/admin/routes`: a route in the words of the file; in force when it is answered. */

@@ -18,7 +18,8 @@ function start() {
     now: () => clock.nowMs,
     busy: () => new Error('busy'),
   }
-  return { clock, counts, nodes: [new BreakGlass(counts), new BreakGlass(counts)] as const }
+  const failed = (cause: unknown) => assert.fail(String(cause))
+  return { clock, counts, nodes: [new BreakGlass(counts, failed), new BreakGlass(counts, failed)] as const }
 }
 
 test('B11: two nodes spend one amount; what runs counts with the most that it can cost', async () => {
@@ -47,23 +48,28 @@ test('a node that was killed holds nothing for ever', async () => {
   assert.ok(await nodes[1].take('r', 100n, 0, 1n))
 })
 
-test('tries have a bound, and an end never rejects', async () => {
+test('tries have a bound, and an end never rejects but is told of', async () => {
   const { counts } = start()
   let swaps = 0
   let isUnlucky = false
-  const glass = new BreakGlass({
-    ...counts,
-    swap: async (writes) => {
-      swaps++
-      return isUnlucky
-        ? writes.map(({ id, version }) => ({ id, version: version + 1, state: '' }))
-        : counts.swap(writes)
+  const unspent: unknown[] = []
+  const glass = new BreakGlass(
+    {
+      ...counts,
+      swap: async (writes) => {
+        swaps++
+        return isUnlucky
+          ? writes.map(({ id, version }) => ({ id, version: version + 1, state: '' }))
+          : counts.swap(writes)
+      },
     },
-  })
+    (cause) => unspent.push(cause),
+  )
   const grant = await glass.take('r', 1n, 0, 1n)
   isUnlucky = true
   swaps = 0
   await assert.rejects(glass.take('r', 1n, 0, 1n), /busy/)
   assert.equal(swaps, GLASS_SWAPS_MAX)
   await grant!.end(1n)
+  assert.match(String(unspent), /busy/)
 })

@@ -31,10 +31,13 @@ interface State {
  */
 export class BreakGlass {
   private readonly counts: SharedCounts
+  private readonly onUnspent: (cause: unknown) => void
   private readonly known = new Map<string, Counts>()
 
-  constructor(counts: SharedCounts) {
+  /** `onUnspent` hears when the store does not take what a request cost: then the amount that may be spent is too large. */
+  constructor(counts: SharedCounts, onUnspent: (cause: unknown) => void) {
     this.counts = counts
+    this.onUnspent = onUnspent
   }
 
   /** Null when nothing is left. `id` names the rule, `sinceMs` its period. Rejects with store_unavailable. */
@@ -60,7 +63,7 @@ export class BreakGlass {
           spent: String(BigInt(state.spent) + costNano),
           held: state.held.filter(([other]) => other !== lease),
         })
-        await this.change(`glass ${id}`, sinceMs, spend).catch(() => undefined)
+        await this.change(`glass ${id}`, sinceMs, spend).catch(this.onUnspent)
       },
     }
   }

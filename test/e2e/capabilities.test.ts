@@ -1,18 +1,10 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { type Json, PRICE, startTestGateway, type TestGateway, type Told } from './gateway.ts'
+import { type Json, model, startTestGateway, type TestGateway, type Told } from './gateway.ts'
 
 /** What a model cannot do, for whom a cheaper one is enough, and who may not have it (R45, R74, R75). */
 
 const messages = [{ role: 'user', content: 'hi' }]
-const model = (id: string, rest: object = {}) => ({
-  id,
-  vendor: 'openai',
-  context_window: 100_000,
-  max_output: 1000,
-  price: PRICE,
-  ...rest,
-})
 const routed = (models: readonly { readonly id: string }[]): Record<string, Json> => ({
   models,
   routes: models.map(({ id }) => ({ model: id, backend: 'compatible' })),

@@ -3,19 +3,11 @@ import { suite, test } from 'node:test'
 import { TEXT_BODY_BYTES_MAX } from '#control-plane/mount.ts'
 import { FAILURES_MAX } from '#health/circuit.ts'
 import { parseUsd } from '#base/money.ts'
-import { type Json, MODELS, PRICE, startTestGateway, type TestGateway, type Told } from './gateway.ts'
+import { type Json, MODELS, model, startTestGateway, type TestGateway, type Told } from './gateway.ts'
 
 /** What would become of a request, told without a call and without a charge (R43, B7). */
 
 const messages = [{ role: 'user', content: 'hi' }]
-const model = (id: string, rest: object = {}) => ({
-  id,
-  vendor: 'openai',
-  context_window: 100_000,
-  max_output: 1000,
-  price: PRICE,
-  ...rest,
-})
 const backend = (url: string, key: string, rest: object = {}) => ({
   type: 'openai-compatible',
   api_url: `${url}/v1`,

@@ -89,6 +89,16 @@ export const MODELS = {
 /** USD per million tokens: input 3, output 15, cache read 0.30, cache write 3.75 and 6. */
 export const PRICE = { input: 3, output: 15, cache_read: 0.3, cache_write: 3.75, cache_write_1h: 6 }
 
+/** A chat model of a configuration, with `rest` laid over it. */
+export const model = (id: string, rest: object = {}) => ({
+  id,
+  vendor: 'openai',
+  context_window: 100_000,
+  max_output: 1000,
+  price: PRICE,
+  ...rest,
+})
+
 const CHAT = { context_window: 100_000, max_output: 8000, capabilities: ['streaming', 'tools'], price: PRICE }
 const EMBEDDING = { context_window: 8192, capabilities: ['embeddings'], price: { input: 0.1 } }
 

@@ -1,19 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { startUpstream, type Upstream } from '#test/upstream/upstream.ts'
-import { type Json, PRICE, startTestGateway, type TestGateway, type Told } from './gateway.ts'
+import { type Json, model, startTestGateway, type TestGateway, type Told } from './gateway.ts'
 
 /** What a key demands of where its requests go (R65, R73, C24). */
 
 const words = [{ role: 'user', content: 'hi' }]
-const model = (id: string, rest: object = {}) => ({
-  id,
-  vendor: 'openai',
-  context_window: 100_000,
-  max_output: 1000,
-  price: PRICE,
-  ...rest,
-})
 const codeOf = ({ status, json }: Told) => [status, json.error?.code]
 
 suite('R65: what a key demands of backends', () => {

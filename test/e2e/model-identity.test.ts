@@ -3,20 +3,12 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { suite, test } from 'node:test'
 import { eventually } from '#test/faults/gateway.ts'
-import { type Json, PRICE, startTestGateway, type TestGateway, type Told } from './gateway.ts'
+import { type Json, model, startTestGateway, type TestGateway, type Told } from './gateway.ts'
 
 /** What a model is called, what it costs then, and what stands in the lists (R24, R27, R28, R32, R35, R42, R44). */
 
 const WAIT_MS = 5000
 const messages = [{ role: 'user', content: 'hi' }]
-const model = (id: string, rest: object = {}) => ({
-  id,
-  vendor: 'openai',
-  context_window: 100_000,
-  max_output: 1000,
-  price: PRICE,
-  ...rest,
-})
 const chat = (gateway: TestGateway, id: string | undefined, rest: object = {}, key = gateway.key): Promise<Told> =>
   gateway.ask('/v1/chat/completions', { key, body: { ...(id === undefined ? {} : { model: id }), messages, ...rest } })
 const last = (gateway: TestGateway) => gateway.upstream.received.at(-1)!

@@ -3,20 +3,12 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
 import { eventually } from '#test/faults/gateway.ts'
 import { startUpstream } from '#test/upstream/upstream.ts'
-import { type Json, PRICE, startTestGateway, type TestGateway, type Told } from './gateway.ts'
+import { type Json, model, startTestGateway, type TestGateway, type Told } from './gateway.ts'
 
 /** Who is routed where, and what the operator says about it (R32, R37-R42, R63-R65, R73-R75). */
 
 const WAIT_MS = 5000
 const messages = [{ role: 'user', content: 'hi' }]
-const model = (id: string, rest: object = {}) => ({
-  id,
-  vendor: 'openai',
-  context_window: 100_000,
-  max_output: 1000,
-  price: PRICE,
-  ...rest,
-})
 const route = (id: string, backend: string, rest: object = {}) => ({ model: id, backend, ...rest })
 const last = (gateway: TestGateway) => gateway.upstream.received.at(-1)!
 const chat = (gateway: TestGateway, id: string, rest: object = {}, key = gateway.key): Promise<Told> =>

@@ -8,7 +8,7 @@ import { EventFramer } from '#wire/sse.ts'
 /** Reads a stream as the data plane does, so that two ways of cutting its bytes can be compared. */
 
 const EVENT_BYTES_MAX = 16 * 1024 * 1024
-const NAME = publicNameOf('public/name')
+const NAME = publicNameOf({ id: 'public/name' })
 
 export const FACTS: RequestFacts = {
   model: 'm',

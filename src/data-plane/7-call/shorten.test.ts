@@ -81,3 +81,18 @@ suite('what becomes of a chat that is too long', () => {
     )
   })
 })
+
+test('hundreds of thousands of messages, and texts of nothing but damaged letters, hold nobody up', () => {
+  const many = Array.from({ length: 300_000 }, () => user(''))
+  const damaged = [user(`${'\ufffd'.repeat(400_000)}x`.repeat(2))]
+  const startedAt = performance.now()
+  assert.equal(shortened(many, 1_000_000).messages.length, SHORTENED_MESSAGES_MAX)
+  const cut = shortened(damaged, 100_000)
+  assert.ok(cut.bytes <= 400_000)
+  // Cut between letters: what is left of the text was in it before.
+  assert.match(cut.messages[0]!.content!, /^\ufffd+ \[\.{3}\] \ufffd+x$/)
+  assert.ok(performance.now() - startedAt < BLOCKED_MS_MAX)
+})
+
+/** Far above what they take; the square of their number would be minutes. */
+const BLOCKED_MS_MAX = 5000

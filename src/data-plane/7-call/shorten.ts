@@ -26,22 +26,14 @@ export function shorten(parsed: Parsed, tokens: number, jsonDepthMax: number): S
   const opening = messages.slice(0, Math.max(0, start))
   const turns = turnsOf(messages.slice(Math.max(0, start)))
   const bytesMax = tokens * BYTES_PER_TOKEN - (bytesOf({ ...fields, messages: opening }) + 1)
-  const sizes = turns.map((turn) => bytesOf(turn))
-  let bytes = sizes.reduce((sum, size) => sum + size, 0)
-  let count = messages.length - opening.length
-  while (turns.length > 2 && (bytes > bytesMax || count > SHORTENED_MESSAGES_MAX)) {
-    const middle = Math.floor(turns.length / 2)
-    const [turn] = turns.splice(middle, 1)
-    bytes -= sizes.splice(middle, 1)[0]!
-    count -= turn!.length
-  }
+  const { kept, bytes, count } = withoutMiddle(turns, bytesMax)
   const left = messages.length - opening.length - count
-  const isCut = bytes > bytesMax && cutLongest(turns.flat(), bytes - bytesMax)
+  const isCut = bytes > bytesMax && cutLongest(kept.flat(), bytes - bytesMax)
   if (bytes > bytesMax && !isCut) {
     const message = `The prompt cannot be shortened to ${tokens} tokens.`
     throw new GatewayError('context_length_exceeded', message, { param: 'messages' })
   }
-  fields['messages'] = [...opening, ...turns.flat()]
+  fields['messages'] = [...opening, ...kept.flat()]
   const body = Buffer.from(JSON.stringify(fields))
   const facts = PASSTHROUGH[parsed.surface].readRequest(body, jsonDepthMax)
   const reason = `shortened in the middle to fit: ${left} messages left out${isCut ? ', one text cut' : ''}`
@@ -49,6 +41,24 @@ export function shorten(parsed: Parsed, tokens: number, jsonDepthMax: number): S
     parsed: { ...parsed, body, facts },
     loss: { path: '/messages', action: 'narrowed', reason, isSevere: false },
   }
+}
+
+/** The turns that are left, with their bytes and messages, when one after the other goes from the middle until they fit. */
+function withoutMiddle(
+  turns: readonly Fields[][],
+  bytesMax: number,
+): { kept: Fields[][]; bytes: number; count: number } {
+  const sizes = turns.map((turn) => bytesOf(turn))
+  let bytes = sizes.reduce((sum, size) => sum + size, 0)
+  let count = turns.reduce((sum, turn) => sum + turn.length, 0)
+  let headEnd = Math.ceil(turns.length / 2)
+  let tailStart = headEnd
+  for (let left = turns.length; left > 2 && (bytes > bytesMax || count > SHORTENED_MESSAGES_MAX); left--) {
+    const gone = left % 2 === 0 ? tailStart++ : --headEnd
+    bytes -= sizes[gone]!
+    count -= turns[gone]!.length
+  }
+  return { kept: [...turns.slice(0, headEnd), ...turns.slice(tailStart)], bytes, count }
 }
 
 const roleOf = (message: unknown): string => String(fieldsIn(message)?.['role'])
@@ -78,11 +88,16 @@ function cutLongest(messages: readonly Fields[], bytes: number): boolean {
   if (kept < 2) return false
   const half = Math.floor(kept / 2)
   // A character that the cut goes through goes with what is cut out.
-  const head = text.toString('utf8', 0, half).replace(/\ufffd+$/, '')
-  const tail = text.toString('utf8', text.length - half).replace(/^\ufffd+/, '')
-  longest['content'] = head + MARK + tail
+  let headEnd = half
+  while (headEnd > 0 && isInside(text[headEnd]!)) headEnd--
+  let tailStart = text.length - half
+  while (tailStart < text.length && isInside(text[tailStart]!)) tailStart++
+  longest['content'] = text.toString('utf8', 0, headEnd) + MARK + text.toString('utf8', tailStart)
   return true
 }
 
 /** Stands for what was cut out; without characters that JSON escapes. */
 const MARK = ' [...] '
+
+/** Whether a byte of UTF-8 continues a character. */
+const isInside = (byte: number): boolean => (byte & 0xc0) === 0x80

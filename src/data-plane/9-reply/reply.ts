@@ -71,7 +71,7 @@ function rewriteWhole(exchange: Exchange, parsed: Parsed, answer: WholeAnswer, t
   }
   const edits: Edit[] = reports ? reportEdits(body, answer.report.json()) : []
   if (facts.modelSpan) {
-    const edit = modelEdit(body, facts.modelSpan.start, facts.modelSpan.end, publicNameOf(answer.target.route.model.id))
+    const edit = modelEdit(body, facts.modelSpan.start, facts.modelSpan.end, publicNameOf(answer.target.route.model))
     if (edit) edits.push(edit)
   }
   const usage = tally.reported()

@@ -66,12 +66,12 @@ test("OpenRouter's clients get the parts of the cost", () => {
 test('the public name takes the place of the upstream’s', () => {
   const bytes = Buffer.from('{"model":"inner"}')
   const renamed = (id: string) => {
-    const edit = modelEdit(bytes, 9, 16, publicNameOf(id))
+    const edit = modelEdit(bytes, 9, 16, publicNameOf({ id }))
     return edit && applyEdits(bytes, [edit]).toString()
   }
   assert.equal(renamed('a"b/ü'), '{"model":"a\\"b/ü"}')
   assert.equal(renamed('inner'), null)
-  assert.equal(modelEdit(bytes, -1, -1, publicNameOf('x')), null)
+  assert.equal(modelEdit(bytes, -1, -1, publicNameOf({ id: 'x' })), null)
 })
 
 test('a null usage is taken out, wherever it stands', () => {

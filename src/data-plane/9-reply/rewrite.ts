@@ -19,18 +19,14 @@ function isSame(bytes: Buffer, start: number, end: number, name: Buffer): boolea
 }
 
 /** The public id as it stands in the body, quotes included. */
-export function publicNameOf(modelId: string): Buffer {
-  let name = PUBLIC_NAMES.get(modelId)
-  if (name) return name
-  if (PUBLIC_NAMES.size >= PUBLIC_NAMES_MAX) PUBLIC_NAMES.clear()
-  name = Buffer.from(JSON.stringify(modelId))
-  PUBLIC_NAMES.set(modelId, name)
+export function publicNameOf(model: { readonly id: string }): Buffer {
+  let name = PUBLIC_NAMES.get(model)
+  if (!name) PUBLIC_NAMES.set(model, (name = Buffer.from(JSON.stringify(model.id))))
   return name
 }
 
-/** Names that are kept ready; every answer has one. */
-const PUBLIC_NAMES_MAX = 1_000
-const PUBLIC_NAMES = new Map<string, Buffer>()
+/** Every answer has one. They go with the catalog that their models are of. */
+const PUBLIC_NAMES = new WeakMap<object, Buffer>()
 
 const COST = Buffer.from('"cost"')
 const USAGE_SCAN = new ObjectScan(['cost'])

@@ -69,7 +69,7 @@ export class StreamReply implements EventSink {
     this.answer = answer
     this.tally = tally
     this.settle = settle
-    this.publicName = publicNameOf(answer.target.route.model.id)
+    this.publicName = publicNameOf(answer.target.route.model)
     this.arrayFrames = parsed.asJsonArray ? new JsonArrayFrames() : null
     this.showsUsage = exchange.openRouter ? parsed.facts.showsUsage !== false : parsed.facts.showsUsage === true
     this.reports = parsed.reportsLosses && hasReportMember(parsed.surface)
