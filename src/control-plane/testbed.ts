@@ -76,17 +76,7 @@ export async function startTestbed(
   const keyRing = createKeyRing(store, pepper)
   const accounts = createAccounts(store, { keyRing })
   const keys = createKeys(store, pepper, keyRing)
-  const billing = createBilling(store, {
-    pepper,
-    currency: 'USD',
-    signupBonusNano: 0n,
-    provider: null,
-    operatorAccountId: OPERATOR_ACCOUNT_ID,
-    outbound: new Outbound({ allowPrivate: () => [] }),
-    sendMail: async () => {},
-    ...(change.now && { now: change.now }),
-    ...billingChange,
-  })
+  const billing = testBilling(store, pepper, change.now, billingChange)
   const app = Fastify({ logger: false, frameworkErrors: (error, request, reply) => sendError(request, reply, error) })
   registerControlPlane(app, {
     accounts,
@@ -134,6 +124,26 @@ export async function startTestbed(
       await rm(dataDir, { recursive: true, force: true })
     },
   }
+}
+
+/** Billing without a payment provider and without mail, unless the test brings them. */
+function testBilling(
+  store: Store,
+  pepper: string,
+  now: (() => number) | undefined,
+  change: Partial<BillingOptions>,
+): Billing {
+  return createBilling(store, {
+    pepper,
+    currency: 'USD',
+    signupBonusNano: 0n,
+    provider: null,
+    operatorAccountId: OPERATOR_ACCOUNT_ID,
+    outbound: new Outbound({ allowPrivate: () => [] }),
+    sendMail: async () => {},
+    ...(now && { now }),
+    ...change,
+  })
 }
 
 async function ask(

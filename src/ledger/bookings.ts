@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { bind } from '#store/bind.ts'
 import type { Booking, Bookings } from '#store/booking.ts'
-import { insertStep } from '#store/request-columns.ts'
+import type { LiveCounter } from '#store/live-count.ts'
+import { insertRequest } from '#store/request-columns.ts'
 import { spendOnBudget as budgetStatement } from './budget-statements.ts'
 import * as sql from './statements.ts'
 
@@ -19,15 +20,15 @@ interface Spending {
 
 /**
  * The writer's half of the ledger on one node (record 9): per settlement two inserts, per batch one read and one update
- * of each account and one update of each key. Only called inside a transaction of `db`.
+ * of each account and one update of each key. Only called inside a transaction of `db`; `live` counts its rows.
  */
-export function openBookings(db: DatabaseSync): Bookings {
+export function openBookings(db: DatabaseSync, live: LiveCounter): Bookings {
   const prepare = (text: { compiled(engine: 'sqlite'): { sql: string } }) => db.prepare(text.compiled('sqlite').sql)
   const readBalance = prepare(sql.findNano)
   readBalance.setReadBigInts(true)
   readBalance.setReturnArrays(true)
   const insertEntry = prepare(sql.insertUsage)
-  const insertRow = prepare(insertStep([]).statement)
+  const insertRow = prepare(insertRequest)
   const writeBalance = prepare(sql.writeBalance)
   const spendOnKey = sql.spendOnKey.compiled('sqlite')
   const writeSpending = db.prepare(spendOnKey.sql)
@@ -74,7 +75,7 @@ export function openBookings(db: DatabaseSync): Bookings {
       const balance = balanceOf(account)
       if (!balance || balance.nano - chargedNano !== balanceNano) return false
       if (insertEntry.run(account, -chargedNano, balanceNano, requestId, nowMs).changes === 0) return false
-      insertRow.run(...row)
+      live.note(insertRow.run(...row), row)
       balance.nano = balanceNano
       balance.chargedNano += chargedNano
       if (key !== null) spend(key, chargedNano, day, week, month)

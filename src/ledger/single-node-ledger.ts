@@ -44,42 +44,13 @@ export function createSingleNodeLedger(
   // Only its recovery and its checks are used: they look at the database.
   const stored = createLedger(store, { now })
 
-  const admit = (ask: HoldAsk, account: AccountEntry, key: KeyEntry | null): HoldResult => {
-    if (holds.has(ask.requestId)) throw new GatewayError('state_conflict', `${ask.requestId} has a hold already.`)
-    const own = key !== null && key.accountId === ask.accountId ? key : null
-    const nowMs = now()
-    const budgets = budgetsOf(account.budgets, ask, nowMs)
-    const verdict = judge(ask, account.funds, own === null ? null : own.funds, startsAt(nowMs), budgets)
-    if (verdict.granted) {
-      const { amountNano } = verdict
-      const budgetIds = budgets.length === 0 ? NO_BUDGET_IDS : budgets.map(({ id }) => id)
-      holds.add({ requestId: ask.requestId, account, key: own, amountNano, budgetIds, next: undefined })
-      book.hold(account, own, amountNano, budgetIds)
-    }
-    return verdict
-  }
-
-  const reserveCold = async (ask: HoldAsk): Promise<HoldResult> => {
-    for (let loads = 0; loads < READS_PER_REQUEST_MAX; loads++) {
-      const [account, key] = await book.load(ask.accountId, ask.keyId)
-      if (!account) throw new GatewayError('not_found', `There is no account ${ask.accountId}.`)
-      // Between the answer and this turn somebody else may have marked them.
-      if (account.current && key?.current !== false) return admit(ask, account, key ?? null)
-    }
-    throw storeUnavailable(`The funds of ${ask.accountId} never settle.`)
-  }
-
+  const reserve = reserverOf(book, holds, startsAt, now)
   const settleStored = storedSettlerOf(store, book)
   const settleHeld = settlerOf(book, write, startsAt, settleStored)
   const settleCold = coldSettlerOf(book, settleHeld, settleStored)
 
   return {
-    reserve(ask) {
-      checkAsk(ask)
-      const account = book.account(ask.accountId)
-      const key = ask.keyId === null ? null : book.key(ask.keyId)
-      return account && key !== undefined ? admit(ask, account, key) : reserveCold(ask)
-    },
+    reserve,
     extend: growerOf(book, holds, () => startsAt(now())),
     settle(settlement) {
       const hold = holds.get(settlement.requestId)
@@ -106,6 +77,44 @@ export function createSingleNodeLedger(
     heldOf: book.heldOf,
     heldOfKey: book.heldOfKey,
     close: async () => {},
+  }
+}
+
+/** Opens holds: at once when the funds are known, else after one read. */
+function reserverOf(
+  book: FundsBook,
+  holds: OpenHolds,
+  startsAt: (nowMs: number) => PeriodStarts,
+  now: () => number,
+): RecoverableLedger['reserve'] {
+  const admit = (ask: HoldAsk, account: AccountEntry, key: KeyEntry | null): HoldResult => {
+    if (holds.has(ask.requestId)) throw new GatewayError('state_conflict', `${ask.requestId} has a hold already.`)
+    const own = key !== null && key.accountId === ask.accountId ? key : null
+    const nowMs = now()
+    const budgets = budgetsOf(account.budgets, ask, nowMs)
+    const verdict = judge(ask, account.funds, own === null ? null : own.funds, startsAt(nowMs), budgets)
+    if (verdict.granted) {
+      const { amountNano } = verdict
+      const budgetIds = budgets.length === 0 ? NO_BUDGET_IDS : budgets.map(({ id }) => id)
+      holds.add({ requestId: ask.requestId, account, key: own, amountNano, budgetIds, next: undefined })
+      book.hold(account, own, amountNano, budgetIds)
+    }
+    return verdict
+  }
+  const reserveCold = async (ask: HoldAsk): Promise<HoldResult> => {
+    for (let loads = 0; loads < READS_PER_REQUEST_MAX; loads++) {
+      const [account, key] = await book.load(ask.accountId, ask.keyId)
+      if (!account) throw new GatewayError('not_found', `There is no account ${ask.accountId}.`)
+      // Between the answer and this turn somebody else may have marked them.
+      if (account.current && key?.current !== false) return admit(ask, account, key ?? null)
+    }
+    throw storeUnavailable(`The funds of ${ask.accountId} never settle.`)
+  }
+  return (ask) => {
+    checkAsk(ask)
+    const account = book.account(ask.accountId)
+    const key = ask.keyId === null ? null : book.key(ask.keyId)
+    return account && key !== undefined ? admit(ask, account, key) : reserveCold(ask)
   }
 }
 

@@ -11,76 +11,73 @@ export interface Touched {
 const NOTHING: Touched = { accounts: [], keys: [] }
 const oneOrNone = (id: string | null): readonly string[] => (id === null ? [] : [id])
 
-/** Which funds a command touches. A new command does not compile before it is listed here. */
+const ofAccount = (id: string): Touched => ({ accounts: [id], keys: [] })
+const ofAccountId = (args: { readonly accountId: string }): Touched => ofAccount(args.accountId)
+const ofKeyHash = ({ hash }: { readonly hash: string }): Touched => ({ accounts: [], keys: { hash } })
+const ofRequest = (args: { readonly accountId: string | null; readonly keyId: string | null }): Touched => ({
+  accounts: oneOrNone(args.accountId),
+  keys: oneOrNone(args.keyId),
+})
+
+/** The funds that each command touches; null: none. A new command does not compile before it is listed here. */
+const TOUCHES: { readonly [N in keyof Commands]: ((args: ArgsOf<Commands[N]>) => Touched) | null } = {
+  credit: ofAccountId,
+  redeemVoucher: ofAccountId,
+  grantOnce: ofAccountId,
+  applyPayment: ofAccountId,
+  adoptPaymentEvents: ofAccountId,
+  createBudget: (args) => ofAccount(args.account_id),
+  changeBudget: ofAccountId,
+  removeBudget: ofAccountId,
+  setAccountStatus: (args) => ofAccount(args.id),
+  updateKey: ofKeyHash,
+  removeKey: ofKeyHash,
+  reserve: ofRequest,
+  extendHold: ofRequest,
+  settle: ofRequest,
+  void: ({ accountId, row }) => ofRequest({ accountId, keyId: keyIdOf(row) }),
+  releaseExpired: ({ accountIds }) => ({ accounts: accountIds, keys: 'all' }),
+  claimIdempotencyKey: null,
+  createAccount: null,
+  setAccountTier: null,
+  createKey: null,
+  rotateKey: null,
+  saveKeyCode: null,
+  takeKeyCode: null,
+  readAccountFunds: null,
+  readKeyFunds: null,
+  appendRows: null,
+  putSetting: null,
+  swapSetting: null,
+  saveResponse: null,
+  removeResponse: null,
+  sweepResponses: null,
+  saveSeals: null,
+  sweepSeals: null,
+  swapCounts: null,
+  sweepCounts: null,
+  sessionQuery: null,
+  createVouchers: null,
+  revokeVoucher: null,
+  createOrder: null,
+  noteOrder: null,
+  keepPaymentEvent: null,
+  putAutoTopup: null,
+  failCharge: null,
+  putAlertSettings: null,
+  raiseAlert: null,
+  claimDelivery: null,
+  finishDelivery: null,
+  closeStatement: null,
+  foldRequests: null,
+  pruneRollups: null,
+  savePrices: null,
+  sweepRows: null,
+  appendAudit: null,
+}
+
+/** Which funds a command touches. */
 export function touchedBy({ name, args }: CommandCall): Touched {
-  switch (name) {
-    case 'credit':
-      return { accounts: [(args as ArgsOf<Commands['credit']>).accountId], keys: [] }
-    case 'createBudget':
-      return { accounts: [(args as ArgsOf<Commands['createBudget']>).account_id], keys: [] }
-    case 'redeemVoucher':
-    case 'grantOnce':
-    case 'applyPayment':
-    case 'adoptPaymentEvents':
-    case 'changeBudget':
-    case 'removeBudget':
-      return { accounts: [(args as ArgsOf<Commands['applyPayment' | 'redeemVoucher']>).accountId], keys: [] }
-    case 'setAccountStatus':
-      return { accounts: [(args as ArgsOf<Commands['setAccountStatus']>).id], keys: [] }
-    case 'updateKey':
-    case 'removeKey':
-      return { accounts: [], keys: { hash: (args as ArgsOf<Commands['updateKey' | 'removeKey']>).hash } }
-    case 'reserve':
-    case 'extendHold':
-    case 'settle': {
-      const { accountId, keyId } = args as ArgsOf<Commands['reserve' | 'settle']>
-      return { accounts: oneOrNone(accountId), keys: oneOrNone(keyId) }
-    }
-    case 'void': {
-      const { accountId, row } = args as ArgsOf<Commands['void']>
-      return { accounts: oneOrNone(accountId), keys: oneOrNone(keyIdOf(row)) }
-    }
-    case 'releaseExpired':
-      return { accounts: (args as ArgsOf<Commands['releaseExpired']>).accountIds, keys: 'all' }
-    case 'claimIdempotencyKey':
-    case 'createAccount':
-    case 'setAccountTier':
-    case 'createKey':
-    case 'rotateKey':
-    case 'saveKeyCode':
-    case 'takeKeyCode':
-    case 'readAccountFunds':
-    case 'readKeyFunds':
-    case 'appendRows':
-    case 'putSetting':
-    case 'swapSetting':
-    case 'saveResponse':
-    case 'removeResponse':
-    case 'sweepResponses':
-    case 'saveSeals':
-    case 'sweepSeals':
-    case 'swapCounts':
-    case 'sweepCounts':
-    case 'sessionQuery':
-    case 'createVouchers':
-    case 'revokeVoucher':
-    case 'createOrder':
-    case 'noteOrder':
-    case 'keepPaymentEvent':
-    case 'putAutoTopup':
-    case 'failCharge':
-    case 'putAlertSettings':
-    case 'raiseAlert':
-    case 'claimDelivery':
-    case 'finishDelivery':
-    case 'closeStatement':
-    case 'foldRequests':
-    case 'pruneRollups':
-    case 'savePrices':
-    case 'sweepRows':
-    case 'appendAudit':
-      return NOTHING
-    default:
-      return name satisfies never
-  }
+  const touches = TOUCHES[name] as ((args: unknown) => Touched) | null
+  return touches === null ? NOTHING : touches(args)
 }

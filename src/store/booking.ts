@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import type { LiveCounter } from './live-count.ts'
 import { type FlatRow, REQUEST_COLUMNS } from './request-columns.ts'
 
 /**
@@ -33,7 +34,7 @@ export interface Bookings {
   forget(): void
 }
 
-export type OpenBookings = (db: DatabaseSync) => Bookings
+export type OpenBookings = (db: DatabaseSync, live: LiveCounter) => Bookings
 
 const MONEY_AT = new Set(REQUEST_COLUMNS.flatMap((column, at) => (column.endsWith('_nano') ? [at] : [])))
 

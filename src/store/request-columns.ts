@@ -1,3 +1,4 @@
+import type { TalliedRow } from '#analytics/row-tally.ts'
 import type { RequestRow } from '#observe/request-row.ts'
 import type { Command } from './command.ts'
 import type { RequestTable } from './schema.ts'
@@ -80,9 +81,11 @@ const DETAIL_DEFAULTS: Readonly<Record<DetailKey, unknown>> = {
 export const REQUEST_COLUMNS = [...DIRECT_COLUMNS, 'day_key', 'detail'] as const
 type RequestColumn = (typeof REQUEST_COLUMNS)[number]
 
-const KEY_AT = REQUEST_COLUMNS.indexOf('key_id')
-const CHARGED_AT = REQUEST_COLUMNS.indexOf('charged_cost_nano')
-const ABSORBED_AT = REQUEST_COLUMNS.indexOf('absorbed_cost_nano')
+/** Where each column stands in a flat row. */
+const AT = Object.fromEntries(REQUEST_COLUMNS.map((column, at) => [column, at])) as Record<RequestColumn, number>
+const KEY_AT = AT.key_id
+const CHARGED_AT = AT.charged_cost_nano
+const ABSORBED_AT = AT.absorbed_cost_nano
 
 /** Integer columns of the store are 64 bits wide; a cost beyond a billion USD is a broken upstream and is cut. */
 export const AMOUNT_NANO_MAX = 10n ** 18n
@@ -141,6 +144,33 @@ export function flatten(row: RequestRow): FlatRow {
 /** The key of a flat row. */
 export const keyIdOf = (flat: FlatRow): string | null => flat[KEY_AT] as string | null
 
+/** A flat row as what is counted of it. */
+export function talliedRow(flat: FlatRow): TalliedRow {
+  return {
+    ts_start_ms: flat[AT.ts_start_ms] as TalliedRow['ts_start_ms'],
+    account_id: flat[AT.account_id] as TalliedRow['account_id'],
+    key_id: flat[AT.key_id] as TalliedRow['key_id'],
+    system: flat[AT.system] as TalliedRow['system'],
+    protocol: flat[AT.protocol] as TalliedRow['protocol'],
+    model_id: flat[AT.model_id] as TalliedRow['model_id'],
+    backend_id: flat[AT.backend_id] as TalliedRow['backend_id'],
+    status: flat[AT.status] as TalliedRow['status'],
+    latency_ms: flat[AT.latency_ms] as TalliedRow['latency_ms'],
+    ttft_ms: flat[AT.ttft_ms] as TalliedRow['ttft_ms'],
+    tokens_input: flat[AT.tokens_input] as TalliedRow['tokens_input'],
+    tokens_cache_read: flat[AT.tokens_cache_read] as TalliedRow['tokens_cache_read'],
+    tokens_cache_write: flat[AT.tokens_cache_write] as TalliedRow['tokens_cache_write'],
+    tokens_cache_write_1h: flat[AT.tokens_cache_write_1h] as TalliedRow['tokens_cache_write_1h'],
+    tokens_output: flat[AT.tokens_output] as TalliedRow['tokens_output'],
+    tokens_reasoning: flat[AT.tokens_reasoning] as TalliedRow['tokens_reasoning'],
+    list_cost_nano: flat[AT.list_cost_nano] as TalliedRow['list_cost_nano'],
+    metered_cost_nano: flat[AT.metered_cost_nano] as TalliedRow['metered_cost_nano'],
+    charged_cost_nano: flat[AT.charged_cost_nano] as TalliedRow['charged_cost_nano'],
+    absorbed_cost_nano: flat[AT.absorbed_cost_nano] as TalliedRow['absorbed_cost_nano'],
+    detail: flat[AT.detail] as TalliedRow['detail'],
+  }
+}
+
 /** Sets what was really debited. */
 export function setCharge(flat: FlatRow, chargedNano: bigint, absorbedNano: bigint): void {
   flat[CHARGED_AT] = chargedNano
@@ -177,7 +207,7 @@ export const appendRows: Command<readonly FlatRow[], number> = {
   repeatable: true,
 }
 
-const insertRequest: Statement<RequestColumn, unknown> = statement<RequestColumn>()((db, param) =>
+export const insertRequest: Statement<RequestColumn, unknown> = statement<RequestColumn>()((db, param) =>
   db
     .insertInto('requests')
     .values(Object.fromEntries(REQUEST_COLUMNS.map((column) => [column, param(column)])) as never)

@@ -5,9 +5,11 @@ import { type Booking, type Bookings, decodeBookings, type OpenBookings } from '
 import type { Command } from './command.ts'
 import type { CommandCall } from './commands.ts'
 import { failureOf } from './failure.ts'
+import { LiveCounter, takeLiveCount } from './live-count.ts'
 import { migrate } from './migrations.ts'
 import type { Migration } from './migrations.ts'
 import type { Reply } from './queue.ts'
+import { type FlatRow, insertRequest } from './request-columns.ts'
 import type { Bound, CompiledStatement, Outcome, Statement, Step } from './statement.ts'
 
 const BUSY_TIMEOUT_MS = 5_000
@@ -51,26 +53,18 @@ export function openSqliteEngine(file: string, parts?: WriterParts): SqliteEngin
   if (parts) db.exec(WRITER_PRAGMAS)
   // Opened by the first booking, because its statements need the tables.
   let bookings: Bookings | undefined
-  const prepared = new Map<Statement<string, unknown>, Prepared>()
+  const live = new LiveCounter()
   const [begin, commit, rollback] = ['begin immediate', 'commit', 'rollback'].map((sql) => db.prepare(sql)) as [
     StatementSync,
     StatementSync,
     StatementSync,
   ]
 
-  const execute = ({ statement, parameters }: Step): Outcome<unknown> => {
-    let entry = prepared.get(statement)
-    if (!entry) {
-      const compiled = statement.compiled('sqlite')
-      entry = { compiled, run: runner(db.prepare(compiled.sql), compiled.returnsRows) }
-      prepared.set(statement, entry)
-    }
-    return entry.run(bind(entry.compiled, parameters))
-  }
+  const execute = executorOf(db, live)
 
   const perform = (call: Call): Reply => {
-    if (typeof call === 'string') return bookAll((bookings ??= parts!.openBookings(db)), call)
-    if (isBooking(call)) return (bookings ??= parts!.openBookings(db)).book(call) || NOT_BOOKED
+    if (typeof call === 'string') return bookAll((bookings ??= parts!.openBookings(db, live)), call)
+    if (isBooking(call)) return (bookings ??= parts!.openBookings(db, live)).book(call) || NOT_BOOKED
     bookings?.finish()
     return { value: performCommand(call) }
   }
@@ -94,6 +88,7 @@ export function openSqliteEngine(file: string, parts?: WriterParts): SqliteEngin
       return replies
     } catch (cause) {
       bookings?.forget()
+      live.forget()
       if (db.isTransaction) rollback.run()
       throw cause
     }
@@ -144,6 +139,36 @@ function queriesOf(db: DatabaseSync): SqliteEngine['query'] {
       reads.set(sql, read)
     }
     return read(values)
+  }
+}
+
+/** Runs the statements of commands and keeps their prepared forms. */
+function executorOf(db: DatabaseSync, live: LiveCounter): (step: Step) => Outcome<unknown> {
+  const prepared = new Map<Statement<string, unknown>, Prepared>()
+  const runnerOf = (statement: Statement<string, unknown>, compiled: CompiledStatement): Prepared['run'] => {
+    if (statement === takeLiveCount) return ([from]) => answered(live.take(from as number))
+    const ready = db.prepare(compiled.sql)
+    return statement === insertRequest ? countingRunner(ready, live) : runner(ready, compiled.returnsRows)
+  }
+  return ({ statement, parameters }) => {
+    let entry = prepared.get(statement)
+    if (!entry) {
+      const compiled = statement.compiled('sqlite')
+      entry = { compiled, run: runnerOf(statement, compiled) }
+      prepared.set(statement, entry)
+    }
+    return entry.run(bind(entry.compiled, parameters))
+  }
+}
+
+const answered = (row: unknown): Outcome<unknown> => ({ rows: row === null ? NO_ROWS : [row], changes: 0 })
+
+/** Writes a row of requests and counts it, unless it was there before. */
+function countingRunner(insert: StatementSync, live: LiveCounter): Prepared['run'] {
+  return (values) => {
+    const result = insert.run(...values)
+    live.note(result, values as FlatRow)
+    return { rows: NO_ROWS, changes: Number(result.changes) }
   }
 }
 

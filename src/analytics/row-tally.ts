@@ -1,0 +1,297 @@
+import { AMOUNTS, COUNTS, DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS } from './rollup-tables.ts'
+import type { Amount, Count, Metric } from './rollup-tables.ts'
+
+/** What a row may add to a sum, so that a few rows of a broken upstream do not overflow 64 bits and stop all folding. */
+export const TOKENS_PER_ROW_MAX = 1_000_000_000
+/** A million USD. */
+export const AMOUNT_PER_ROW_NANO_MAX = 10n ** 15n
+/** What a tally adds to one sum of the table. */
+const AMOUNT_PER_TALLY_NANO_MAX = 10n ** 18n
+/** The largest measurement that is told apart: below 100 whole, above it two leading digits. */
+export const BUCKET_MAX = 10_000_000
+
+/** Fewer tokens, or a shorter time, tell nothing of throughput. */
+const MEASURED_TOKENS_MIN = 8
+const MEASURED_MS_MIN = 20
+
+/** What is looked at of a row of requests. `detail` is its JSON. */
+export interface TalliedRow {
+  readonly ts_start_ms: number
+  readonly account_id: string | null
+  readonly key_id: string | null
+  readonly system: string | null
+  readonly protocol: string
+  readonly model_id: string | null
+  readonly backend_id: string | null
+  readonly status: string
+  readonly latency_ms: number
+  readonly ttft_ms: number | null
+  readonly tokens_input: number | null
+  readonly tokens_cache_read: number | null
+  readonly tokens_cache_write: number | null
+  readonly tokens_cache_write_1h: number | null
+  readonly tokens_output: number | null
+  readonly tokens_reasoning: number | null
+  readonly list_cost_nano: bigint | null
+  readonly metered_cost_nano: bigint | null
+  readonly charged_cost_nano: bigint | null
+  readonly absorbed_cost_nano: bigint | null
+  readonly detail: string
+}
+
+/** The columns of a TalliedRow. */
+export const TALLIED_COLUMNS = [
+  'ts_start_ms',
+  'account_id',
+  'key_id',
+  'system',
+  'protocol',
+  'model_id',
+  'backend_id',
+  'status',
+  'latency_ms',
+  'ttft_ms',
+  'tokens_input',
+  'tokens_cache_read',
+  'tokens_cache_write',
+  'tokens_cache_write_1h',
+  'tokens_output',
+  'tokens_reasoning',
+  'list_cost_nano',
+  'metered_cost_nano',
+  'charged_cost_nano',
+  'absorbed_cost_nano',
+  'detail',
+] as const satisfies readonly (keyof TalliedRow)[]
+
+interface Attempt {
+  readonly backend?: string | null
+  readonly status?: number | null
+  readonly error_code?: string | null
+}
+
+interface Detail {
+  readonly vendor?: string
+  readonly key_name?: string
+  readonly app_title?: string
+  readonly app_referer?: string
+  readonly user_agent?: string
+  readonly gen_ms?: number
+  readonly fault?: unknown
+  readonly attempts?: readonly Attempt[]
+}
+
+/** The rows of one minute that are alike in every dimension. Dimensions are in the order of DIMENSIONS, `''` for none. */
+interface Group {
+  readonly minuteMs: number
+  readonly dimensions: readonly string[]
+  readonly counts: Record<Count, number>
+  readonly amounts: Record<Amount, bigint>
+  /** Measurements of the target by bucket; made by the first. */
+  speeds: Partial<Record<Metric, Map<number, number>>> | undefined
+  /** Attempts by backend: a target that failed is another one than that of the row. */
+  attempts: Map<string, { up: number; down: number }> | undefined
+}
+
+/** A record of `usage_rollups`, in the order of its columns; amounts as decimals. */
+export type UsageEntry = readonly (string | number)[]
+/** A record of `speed_rollups`, in the order of its columns. */
+export type SpeedEntry = readonly [
+  grainMs: number,
+  startMs: number,
+  accountId: string,
+  modelId: string,
+  backendId: string,
+  metric: Metric,
+  bucket: number,
+  count: number,
+]
+
+const ACCOUNT_AT = DIMENSIONS.indexOf('account_id')
+const MODEL_AT = DIMENSIONS.indexOf('model_id')
+const BACKEND_AT = DIMENSIONS.indexOf('backend_id')
+const SEPARATOR = '\u0000'
+
+/** Adds up rows of requests into what the rollups hold (R104, R106). Every request comes through here, so a row is read once. */
+export class RowTally {
+  private readonly groups = new Map<string, Group>()
+
+  /** How many groups it holds: its size in memory. */
+  get size(): number {
+    return this.groups.size
+  }
+
+  clear(): void {
+    this.groups.clear()
+  }
+
+  add(row: TalliedRow): void {
+    const detail = JSON.parse(row.detail) as Detail
+    const group = this.groupOf(row, detail)
+    count(group, row)
+    if (row.model_id === null || row.backend_id === null || detail.fault !== undefined) return
+    if (row.status === 'ok') measure(group, row, detail.gen_ms)
+    for (const attempt of detail.attempts ?? []) judge(group, attempt, row.status)
+  }
+
+  /** What to add to `usage_rollups`: no two are of one primary key. */
+  usage(): UsageEntry[] {
+    const places = new Map<string, { place: (string | number)[]; counts: Group['counts']; amounts: Group['amounts'] }>()
+    for (const { minuteMs, dimensions, counts, amounts } of this.groups.values()) {
+      for (const grainMs of [HOUR_MS, DAY_MS]) {
+        const place = [grainMs, minuteMs - (minuteMs % grainMs), ...dimensions]
+        const key = place.join(SEPARATOR)
+        const sums = places.get(key)
+        if (sums) merge(sums, counts, amounts)
+        else places.set(key, { place, counts: { ...counts }, amounts: { ...amounts } })
+      }
+    }
+    return [...places.values()].map(({ place, counts, amounts }) => [
+      ...place,
+      ...COUNTS.map((name) => counts[name]),
+      ...AMOUNTS.map((name) => String(least(amounts[name], AMOUNT_PER_TALLY_NANO_MAX))),
+    ])
+  }
+
+  /** What to add to `speed_rollups`: no two are of one primary key. */
+  speeds(): SpeedEntry[] {
+    const entries = new Map<string, [...SpeedEntry]>()
+    for (const group of this.groups.values()) {
+      for (const [backendId, metric, bucket, times] of measurementsOf(group)) {
+        for (const grainMs of [MINUTE_MS, HOUR_MS, DAY_MS]) {
+          const startMs = group.minuteMs - (group.minuteMs % grainMs)
+          // The account stands in the rows of days only.
+          const accountId = grainMs === DAY_MS ? group.dimensions[ACCOUNT_AT]! : ''
+          const modelId = group.dimensions[MODEL_AT]!
+          const key = [grainMs, startMs, accountId, modelId, backendId, metric, bucket].join(SEPARATOR)
+          const entry = entries.get(key)
+          if (entry) entry[7] += times
+          else entries.set(key, [grainMs, startMs, accountId, modelId, backendId, metric, bucket, times])
+        }
+      }
+    }
+    return [...entries.values()]
+  }
+
+  private groupOf(row: TalliedRow, detail: Detail): Group {
+    const minuteMs = row.ts_start_ms - (row.ts_start_ms % MINUTE_MS)
+    const [account, key, system] = [row.account_id ?? '', row.key_id ?? '', row.system ?? '']
+    const [model, vendor, backend] = [row.model_id ?? '', detail.vendor ?? '', row.backend_id ?? '']
+    const app = appOf(detail)
+    const head = `${minuteMs}${SEPARATOR}${account}${SEPARATOR}${key}${SEPARATOR}${system}${SEPARATOR}${model}`
+    const name = `${head}${SEPARATOR}${vendor}${SEPARATOR}${backend}${SEPARATOR}${row.protocol}${SEPARATOR}${app}`
+    let group = this.groups.get(name)
+    if (!group) {
+      const dimensions = [account, key, system, model, vendor, backend, row.protocol, app]
+      group = { minuteMs, dimensions, counts: noCounts(), amounts: noAmounts(), speeds: undefined, attempts: undefined }
+      this.groups.set(name, group)
+    }
+    return group
+  }
+}
+
+const noCounts = (): Record<Count, number> => ({
+  requests: 0,
+  errors: 0,
+  cancelled: 0,
+  latency_count: 0,
+  latency_ms: 0,
+  tokens_input: 0,
+  tokens_cache_read: 0,
+  tokens_cache_write: 0,
+  tokens_output: 0,
+  tokens_reasoning: 0,
+})
+
+const noAmounts = (): Record<Amount, bigint> => ({
+  list_nano: 0n,
+  metered_nano: 0n,
+  charged_nano: 0n,
+  absorbed_nano: 0n,
+})
+
+const least = (value: bigint, bound: bigint): bigint => (value > bound ? bound : value)
+const tokens = (count: number | null): number => (count === null ? 0 : Math.min(count, TOKENS_PER_ROW_MAX))
+const amount = (nano: bigint | null): bigint => (nano === null ? 0n : least(nano, AMOUNT_PER_ROW_NANO_MAX))
+
+function count({ counts, amounts }: Group, row: TalliedRow): void {
+  counts.requests += 1
+  if (row.status === 'ok') {
+    counts.latency_count += 1
+    counts.latency_ms += row.latency_ms
+  } else if (row.status === 'client_cancelled') counts.cancelled += 1
+  else counts.errors += 1
+  counts.tokens_input += tokens(row.tokens_input)
+  counts.tokens_cache_read += tokens(row.tokens_cache_read)
+  counts.tokens_cache_write += tokens(row.tokens_cache_write) + tokens(row.tokens_cache_write_1h)
+  counts.tokens_output += tokens(row.tokens_output)
+  counts.tokens_reasoning += tokens(row.tokens_reasoning)
+  amounts.list_nano += amount(row.list_cost_nano)
+  amounts.metered_nano += amount(row.metered_cost_nano)
+  amounts.charged_nano += amount(row.charged_cost_nano)
+  amounts.absorbed_nano += amount(row.absorbed_cost_nano)
+}
+
+function merge(sums: Pick<Group, 'counts' | 'amounts'>, counts: Group['counts'], amounts: Group['amounts']): void {
+  for (const name of COUNTS) sums.counts[name] += counts[name]
+  for (const name of AMOUNTS) sums.amounts[name] += amounts[name]
+}
+
+function measure(group: Group, row: TalliedRow, genMs: number | undefined): void {
+  const speeds = (group.speeds ??= {})
+  mark((speeds.latency ??= new Map()), row.latency_ms)
+  if (row.ttft_ms !== null) mark((speeds.ttft ??= new Map()), row.ttft_ms)
+  const output = tokens(row.tokens_output)
+  if (output < MEASURED_TOKENS_MIN || genMs === undefined || genMs < MEASURED_MS_MIN) return
+  mark((speeds.throughput ??= new Map()), Math.floor((output * 10_000) / genMs))
+}
+
+function mark(histogram: Map<number, number>, value: number): void {
+  const bucket = bucketOf(value)
+  histogram.set(bucket, (histogram.get(bucket) ?? 0) + 1)
+}
+
+/** The lower bound of a value's bucket. Below 100 the value itself, above it two leading digits: at most a tenth of the value wide. */
+export function bucketOf(value: number): number {
+  if (value < 100) return value
+  if (value >= BUCKET_MAX) return BUCKET_MAX
+  let width = 10
+  while (value >= width * 100) width *= 10
+  return value - (value % width)
+}
+
+/** An attempt that says something of its target: a client's mistake or leaving does not (B20), and a rate limit is no outage. */
+function judge(group: Group, { backend, status, error_code: error }: Attempt, ended: string): void {
+  if (typeof backend !== 'string') return
+  const code = status ?? 599
+  const isDown =
+    typeof error === 'string' ? code >= 500 || [401, 402, 403, 408].includes(code) : ended === 'upstream_disconnect'
+  const isUp = typeof error !== 'string' && ended === 'ok'
+  if (!isUp && !isDown) return
+  const attempts = (group.attempts ??= new Map())
+  const seen = attempts.get(backend)
+  if (seen) seen[isUp ? 'up' : 'down'] += 1
+  else attempts.set(backend, { up: isUp ? 1 : 0, down: isDown ? 1 : 0 })
+}
+
+function* measurementsOf(group: Group): Generator<[backend: string, metric: Metric, bucket: number, times: number]> {
+  for (const [metric, histogram] of Object.entries(group.speeds ?? {})) {
+    for (const [bucket, times] of histogram) yield [group.dimensions[BACKEND_AT]!, metric as Metric, bucket, times]
+  }
+  for (const [backend, { up, down }] of group.attempts ?? []) {
+    if (up > 0) yield [backend, 'up', 0, up]
+    if (down > 0) yield [backend, 'down', 0, down]
+  }
+}
+
+/** The application of a request (R103): what the client calls it, else the key's name, else the program that asked. */
+function appOf({ app_title: title, app_referer: referer, key_name: key, user_agent: agent }: Detail): string {
+  return title ?? referer ?? key ?? (agent === undefined ? '' : familyOf(agent))
+}
+
+/** The first word of a user agent, without its version, which begins with a digit: `claude-cli/1.0 (x)` -> `claude-cli`. */
+function familyOf(agent: string): string {
+  const word = agent.split(' ', 1)[0]!
+  const slash = word.search(/\/\d/)
+  return slash === -1 ? word : word.slice(0, slash)
+}
