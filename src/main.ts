@@ -150,7 +150,8 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const read = { requests, analytics, receipts: createReceipts(store), audit: createAudit(store) }
   const own = { ...read, accounts, keys, billing, settings, gatewayUrl, masterKey: masterKey.value, managedRoutes }
   const root = (): string => gatewayUrl() ?? urlOf(app.server, settings.host)
-  const sessions = sessionsOver({ store, accounts, pepper, baseUrl: root }, options, settings, log)
+  const signUp = { store, accounts, pepper, baseUrl: root, grantBonus: billing.grantSignupBonus }
+  const sessions = sessionsOver(signUp, options, settings, log)
   const clock = options.now ? { now: options.now } : {}
   const deps = { ...shared, ...own, ...clock, sessions, ...routingOf(gateway, limits) }
   registerControlPlane(app, deps, routesOf(options))
@@ -300,7 +301,7 @@ function openRecords(store: Store, { accounting, captureFile }: Settings, log: L
 
 /** Whoever signs in; in single-user mode nobody has to (C40). */
 function sessionsOver(
-  parts: Pick<SessionParts, 'store' | 'accounts' | 'pepper' | 'baseUrl'>,
+  parts: Pick<SessionParts, 'store' | 'accounts' | 'pepper' | 'baseUrl' | 'grantBonus'>,
   { now }: StartOptions,
   { disableAuth, portal, billingMode: billing }: Settings,
   log: Logger,

@@ -2,11 +2,11 @@ import type { Logger } from 'pino'
 import { OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
 import { type Billing, createBilling } from '#billing/billing.ts'
 import { type BackendTrouble, raiseBackendAlerts } from '#billing/backend-alerts.ts'
-import { createMailer } from '#billing/mail.ts'
 import { createStripeProvider } from '#billing/stripe.ts'
 import type { PaymentProvider } from '#billing/types.ts'
 import { signupBonusOf } from '#config/features.ts'
 import type { Settings } from '#config/types.ts'
+import { createMailer, type SendMail } from '#outbound/mail.ts'
 import { Outbound } from '#outbound/outbound.ts'
 import type { Store } from '#store/store.ts'
 
@@ -18,7 +18,9 @@ export function openBilling(
   log: Logger,
   now: (() => number) | undefined,
 ): Billing {
-  const { smtpUrl } = settings.portal
+  const { smtpUrl, mailFrom } = settings.portal
+  // Only to whom: what it says is between the gateway and them.
+  const unsent: SendMail = async ({ to, subject }) => log.warn({ to, subject }, 'a mail, and no mail server (SMTP_URL)')
   return createBilling(store, {
     pepper,
     currency: settings.currency,
@@ -26,7 +28,7 @@ export function openBilling(
     provider: providerOf(settings, log),
     operatorAccountId: OPERATOR_ACCOUNT_ID,
     outbound: new Outbound({ allowPrivate: () => settings.outboundAllowPrivate }),
-    sendMail: createMailer(smtpUrl, (mail) => log.info(mail, 'a mail, and no mail server (SMTP_URL)')),
+    sendMail: createMailer(smtpUrl, mailFrom) ?? unsent,
     log,
     ...(now && { now }),
   })

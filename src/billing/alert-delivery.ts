@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import type { SendMail } from '#outbound/mail.ts'
 import type { Outbound } from '#outbound/outbound.ts'
 import type { AlertDeliveryTable, AlertTable } from '#store/billing-schema.ts'
 import type { Store } from '#store/store.ts'
@@ -12,9 +13,6 @@ export const WEBHOOK_MS_MAX = 10_000
 /** A node that claimed a delivery and died is followed by another one after this. */
 export const CLAIM_MS = 60_000
 const ERROR_CHARACTERS_MAX = 200
-
-/** Sends one mail; rejects when it cannot. */
-export type SendMail = (mail: { to: string; subject: string; text: string }) => Promise<void>
 
 export interface AlertDelivery {
   /** Sends what is due; gives how many were sent. `secretFor` names the secret of an account, or of the operator (null). */

@@ -6,7 +6,8 @@ import type { Kysely } from 'kysely'
 import { hashingTokens } from './hashed-tokens.ts'
 import { hashPassword, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN, verifyPassword } from './passwords.ts'
 import type { SessionDatabase } from './session-database.ts'
-import type { SendMail, SessionSettings } from './types.ts'
+import type { SendMail } from '#outbound/mail.ts'
+import type { SessionSettings } from './types.ts'
 
 /** Path of everything that better-auth answers. */
 export const AUTH_PATH = '/api/auth'

@@ -3,22 +3,13 @@ import type { Kysely } from 'kysely'
 import type { Account, Accounts } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { BillingMode } from '#ledger/types.ts'
+import { createMailer, type SendMail } from '#outbound/mail.ts'
 import type { Store } from '#store/store.ts'
 import { Attempts, isAttempt } from './attempts.ts'
 import type { Auth } from './auth.ts'
 import { isDigest } from './hashed-tokens.ts'
-import { createMailer } from './mail.ts'
 import type { SessionDatabase } from './session-database.ts'
-import type {
-  AccountRole,
-  AuthAnswer,
-  AuthRequest,
-  SendMail,
-  Session,
-  Sessions,
-  SessionSettings,
-  UserRole,
-} from './types.ts'
+import type { AccountRole, AuthAnswer, AuthRequest, Session, Sessions, SessionSettings, UserRole } from './types.ts'
 
 export interface SessionParts {
   readonly store: Store
@@ -30,6 +21,8 @@ export interface SessionParts {
   readonly baseUrl: () => string
   readonly log: (message: string) => void
   readonly sendMail?: SendMail
+  /** Credits a new person's account with what the operator gives (R95). */
+  readonly grantBonus?: (accountId: string) => Promise<unknown>
   readonly now?: () => number
 }
 
@@ -209,6 +202,7 @@ async function accountFor(parts: SessionParts, user: UserRow, isFirst: boolean):
   const known = await accounts.findByEmail(user.email)
   if (known) return user.emailVerified ? known : undefined
   const account = await accounts.create({ email: user.email, mode: 'prepaid', tier: SIGN_UP_TIER, actor: 'sign-up' })
+  await parts.grantBonus?.(account.id)
   if (settings.signUp === 'approval' && !isFirst) return accounts.setStatus(account.id, 'suspended')
   return account
 }

@@ -47,16 +47,6 @@ export interface Sessions {
   find(headers: RequestHeaders): Promise<Session | null>
 }
 
-/** A mail to one person. */
-export interface Mail {
-  readonly to: string
-  readonly subject: string
-  readonly text: string
-}
-
-/** Delivers a mail or throws. */
-export type SendMail = (mail: Mail) => Promise<void>
-
 /** What the configuration says of signing in. */
 export type SessionSettings = Pick<
   PortalSettings,

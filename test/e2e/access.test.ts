@@ -4,6 +4,7 @@ import { ROUTES } from '#control-plane/routes.ts'
 import { FIXED_PATHS, GEMINI_PREFIXES } from '#data-plane/1-receive/operations.ts'
 import { type Browser, browserAt, person } from './browser.ts'
 import { type Json, MODELS, startTestGateway, type TestGateway } from './gateway.ts'
+import { startStripe } from '#test/payments/stripe.ts'
 
 /** Who may do what, made of the gateway's own description of itself: a new route is tried without a word here. */
 
@@ -14,12 +15,16 @@ interface Operation {
   readonly body: Json
 }
 
-/** Objects of an account by the path that leads to them; what is open to everybody has no owner. */
-const OPEN_OBJECTS = /^\/assets\/|\/models?\/\{rest\}$|^\/api\/auth\//
+/** What is open to everybody has no owner; a statement is named by its month, and is everybody's own. */
+const OPEN_OBJECTS = /^\/assets\/|\/models?\/\{rest\}$|^\/api\/auth\/|\/statements\/\{name\}$/
 
 const chat = { model: MODELS.chat.id, messages: [{ role: 'user', content: 'hi' }] }
 
+/** Valid for every route, so that it is the object that is refused and not the body. */
+const BODY = { max_usd: '1' }
+
 let gateway: TestGateway
+let closeStripe: () => unknown
 let operations: Operation[]
 let user: Browser
 /** Values of `{hash}` and `{id}` per path, of the account of `owner`. */
@@ -34,7 +39,10 @@ async function people(): Promise<typeof owner> {
 }
 
 before(async () => {
-  gateway = await startTestGateway()
+  const stripe = await startStripe()
+  const secrets = { STRIPE_SECRET_KEY: 'sk_test', STRIPE_WEBHOOK_SECRET: 'whsec_test', STRIPE_API_URL: stripe.url }
+  gateway = await startTestGateway({ env: secrets })
+  closeStripe = stripe.close
   const { json } = await gateway.ask('/api/openapi.json', { key: null })
   operations = Object.entries(json.paths as Record<string, Record<string, Json>>).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, one]) => ({
@@ -57,19 +65,39 @@ before(async () => {
     key: owner.key,
     body: { model: MODELS.messages.id, input: 'hi' },
   })
-  objects = (path) => {
-    if (path.includes('/keys/')) return hash
-    if (path.includes('/responses/')) return stored.json.id
-    if (path.includes('/logs/')) return request
-    return path.includes('/accounts/') ? owner.accountId : undefined
-  }
+  const order = await gateway.ask('/v1/me/checkout', { key: owner.administration, body: { amount: '5' } })
+  const budget = await gateway.admin('POST', `/api/v1/budgets?account_id=${owner.accountId}`, {
+    scope: 'account',
+    max_usd: '100',
+    period: 'daily',
+  })
+  const vouchers = await gateway.admin('POST', '/api/admin/vouchers', { amount: '5' })
+  const route = await gateway.admin('POST', '/api/admin/routes', { model: MODELS.chat.id, backend: 'anthropic' })
+  const found = new Map<string, string>([
+    ['keys', hash],
+    ['responses', stored.json.id],
+    ['logs', request],
+    ['accounts', owner.accountId],
+    ['orders', order.json.id],
+    ['budgets', budget.id],
+    ['vouchers', vouchers.data[0].id],
+    ['routes', route.id],
+  ])
+  objects = (path) => [...found].find(([name]) => path.includes(`/${name}/{`))?.[1]
 })
-after(() => gateway.close())
+after(async () => {
+  await gateway.close()
+  await closeStripe()
+})
 
 const filled = (path: string): string => path.replace(/\{\w+\}/g, () => objects(path) ?? 'x')
 
 const call = ({ method, path }: Operation, key: string | null, body?: unknown) =>
-  gateway.ask(filled(path), { method, key, ...(method === 'GET' || method === 'OPTIONS' ? {} : { body: body ?? {} }) })
+  gateway.ask(filled(path), {
+    method,
+    key,
+    ...(method === 'GET' || method === 'OPTIONS' ? {} : { body: body ?? BODY }),
+  })
 
 test('the description names every route with its guard, and the schemas that validate', () => {
   const described = operations.map(({ method, path }) => `${method} ${path}`)
@@ -94,7 +122,7 @@ test('S9: what takes the master key or a management key takes nothing less', asy
     }
   }
   for (const { method, path } of guarded.filter(({ guard }) => guard === 'master')) {
-    const { status } = await user.ask(method, filled(path), method === 'GET' ? undefined : {})
+    const { status } = await user.ask(method, filled(path), method === 'GET' ? undefined : BODY)
     assert.equal(status, 403, `${method} ${path} with a user's session`)
   }
 })
@@ -110,13 +138,13 @@ test('S7: an object of another account is not there, whatever is done to it', as
     const nobody = path.replace(/\{\w+\}/g, 'nothing-like-this')
     const [there, nowhere] = [
       await call(operation, foreign),
-      await gateway.ask(nobody, { method, key: foreign, ...(method === 'GET' ? {} : { body: {} }) }),
+      await gateway.ask(nobody, { method, key: foreign, ...(method === 'GET' ? {} : { body: BODY }) }),
     ]
     // Cancelling is refused to everybody alike, without a look at the object.
     const refusal = path.endsWith('/cancel') ? 400 : 404
     assert.equal(there.status, refusal, `${method} ${path}`)
     assert.equal(nowhere.status, refusal, `${method} ${nobody}`)
-    const session = await user.ask(method, filled(path), method === 'GET' ? undefined : {})
+    const session = await user.ask(method, filled(path), method === 'GET' ? undefined : BODY)
     assert.equal(session.status, refusal, `${method} ${path} with the session of another account`)
     assert.equal((await call(operation, null)).status, 401, `${method} ${path} without a key`)
     if (method !== 'GET') continue

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { test } from 'node:test'
 import { ATTEMPTS_MAX, CLAIM_MS, RETRY_PAUSES_MS } from '#billing/alert-delivery.ts'
 import { raiseBackendAlerts } from '#billing/backend-alerts.ts'
-import { createMailer } from '#billing/mail.ts'
+import { createMailer } from '#outbound/mail.ts'
 import { requestRow, startTestbed, type Testbed } from '#control-plane/testbed.ts'
 import { Outbound } from '#outbound/outbound.ts'
 
@@ -273,12 +273,9 @@ test('R98: an alert goes out by mail through the mail server that is named', asy
     socket.on('error', () => {})
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const send = createMailer(`smtp://127.0.0.1:${(server.address() as AddressInfo).port}`, () => {})
+  const send = createMailer(`smtp://127.0.0.1:${(server.address() as AddressInfo).port}`, 'gateway@example.com')!
   await send({ to: 'you@example.com', subject: 'Trivium: budget_threshold', text: 'threshold: 50' })
   server.close()
   assert.ok(lines.includes('RCPT TO:<you@example.com>'))
   assert.ok(lines.some((line) => line.includes('threshold: 50')))
-  const printed: object[] = []
-  await createMailer(null, (mail) => printed.push(mail))({ to: 'x@example.com', subject: 's', text: 'secret' })
-  assert.deepEqual(printed, [{ to: 'x@example.com', subject: 's' }])
 })

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { CHARGE_FAILURES_MAX } from '#billing/auto-topup.ts'
 import { createStripeProvider } from '#billing/stripe.ts'
 import { startTestbed } from '#control-plane/testbed.ts'
+import { browserAt, person } from '#test/e2e/browser.ts'
 import { startTestGateway } from '#test/e2e/gateway.ts'
 import { signEvent, startStripe, stripeEvent } from '#test/payments/stripe.ts'
 
@@ -34,6 +35,14 @@ test('R95: SIGNUP_BONUS credits an account that is opened without a credit', asy
   assert.equal((await open({ email: 'a@example.com' })).balance, '2.5')
   assert.equal((await open({ email: 'b@example.com', credit: '1' })).balance, '1')
   assert.equal((await open({ email: 'c@example.com', mode: 'postpaid' })).balance, '0')
+  const browser = browserAt(gateway.url)
+  await browser.auth('/sign-up/email', person('ada@example.com'))
+  await browser.auth('/sign-in/email', person('ada@example.com'))
+  assert.equal((await browser.ask('GET', '/v1/me')).json.balance, '2.5')
+  // An organisation is no person: founding many would be a way to many bonuses.
+  const founded = await browser.auth('/organization/create', { name: 'Two', slug: 'two' })
+  await browser.auth('/organization/set-active', { organizationId: founded.json.id })
+  assert.equal((await browser.ask('GET', '/v1/me')).json.balance, '0')
 })
 
 test('R95: a low balance is filled up by itself, one charge at a time, under its monthly cap', async () => {

@@ -1,4 +1,12 @@
-import type { SendMail } from './types.ts'
+/** A mail to one person. */
+export interface Mail {
+  readonly to: string
+  readonly subject: string
+  readonly text: string
+}
+
+/** Delivers a mail or throws. */
+export type SendMail = (mail: Mail) => Promise<void>
 
 /** In place of an SMTP URL: mails are shown where the gateway runs, for a machine without a mail server. */
 export const CONSOLE_MAIL = 'console'
