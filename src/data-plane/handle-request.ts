@@ -23,6 +23,7 @@ import { begun } from './seen.ts'
  * One request, from its socket to its ledger entry. Each step takes what the steps before it made; a step that cannot go
  * on throws a GatewayError, which is written in the client's own dialect.
  *
+ * A step that knows its answer at once gives it without a promise, and only then is nothing awaited (R123).
  * `settle` runs exactly once: inside `reply`, before the last byte is released, so that an answer that a client saw to its
  * end is in the ledger whatever is killed; or here, when something failed, before the error's status line.
  */
@@ -33,7 +34,8 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     checkHops(exchange)
     const admitting = admitAddress(gateway, exchange)
     const address = (seen.address = admitting instanceof Promise ? await admitting : admitting)
-    const caller = (seen.caller = await authenticate(gateway, exchange))
+    const authenticating = authenticate(gateway, exchange)
+    const caller = (seen.caller = authenticating instanceof Promise ? await authenticating : authenticating)
     const parsed = (seen.parsed = await parse(gateway, exchange))
     if (isKeyed(exchange)) {
       seen.leading = await claimKey(gateway, caller, exchange, parsed)
@@ -41,9 +43,12 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     }
     const selection = (seen.selection = resolve(gateway, caller, parsed, exchange))
     const routed = planLegs(gateway, caller, parsed, selection, exchange)
-    const plan = (seen.plan = await planFaults(gateway, caller, exchange, parsed, routed))
-    seen.admission = await admit(gateway, caller, exchange, parsed, plan, address)
-    const hold = (seen.hold = await reserve(gateway, caller, exchange, plan))
+    const planning = planFaults(gateway, caller, exchange, parsed, routed)
+    const plan = (seen.plan = planning instanceof Promise ? await planning : planning)
+    const limiting = admit(gateway, caller, exchange, parsed, plan, address)
+    seen.admission = limiting instanceof Promise ? await limiting : limiting
+    const holding = reserve(gateway, caller, exchange, plan)
+    const hold = (seen.hold = holding instanceof Promise ? await holding : holding)
     const report = (seen.report = new Report(plan.losses))
     const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold, report))
     const tally = (seen.tally = meter(parsed, plan, answer, gateway.settings.billsEmpty))
