@@ -1,3 +1,4 @@
+import type { RequestTable } from '#store/schema.ts'
 import { AMOUNTS, COUNTS, DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS } from './rollup-tables.ts'
 import type { Amount, Count, Metric } from './rollup-tables.ts'
 
@@ -14,32 +15,7 @@ export const BUCKET_MAX = 10_000_000
 const MEASURED_TOKENS_MIN = 8
 const MEASURED_MS_MIN = 20
 
-/** What is looked at of a row of requests. `detail` is its JSON. */
-export interface TalliedRow {
-  readonly ts_start_ms: number
-  readonly account_id: string | null
-  readonly key_id: string | null
-  readonly system: string | null
-  readonly protocol: string
-  readonly model_id: string | null
-  readonly backend_id: string | null
-  readonly status: string
-  readonly latency_ms: number
-  readonly ttft_ms: number | null
-  readonly tokens_input: number | null
-  readonly tokens_cache_read: number | null
-  readonly tokens_cache_write: number | null
-  readonly tokens_cache_write_1h: number | null
-  readonly tokens_output: number | null
-  readonly tokens_reasoning: number | null
-  readonly list_cost_nano: bigint | null
-  readonly metered_cost_nano: bigint | null
-  readonly charged_cost_nano: bigint | null
-  readonly absorbed_cost_nano: bigint | null
-  readonly detail: string
-}
-
-/** The columns of a TalliedRow. */
+/** What is looked at of a row of requests. */
 export const TALLIED_COLUMNS = [
   'ts_start_ms',
   'account_id',
@@ -62,7 +38,9 @@ export const TALLIED_COLUMNS = [
   'charged_cost_nano',
   'absorbed_cost_nano',
   'detail',
-] as const satisfies readonly (keyof TalliedRow)[]
+] as const satisfies readonly (keyof RequestTable)[]
+
+export type TalliedRow = Readonly<Pick<RequestTable, (typeof TALLIED_COLUMNS)[number]>>
 
 interface Attempt {
   readonly backend?: string | null

@@ -25,15 +25,8 @@ export interface Budget {
   readonly resetMs: number | null
 }
 
-export interface NewBudgetWish {
-  readonly accountId: string
-  readonly scope: BudgetScope
-  /** Id of a key, group or model, name of a system; empty for the account. */
-  readonly target: string
-  readonly maxNano: NanoUsd
-  readonly period: BudgetTable['period']
-  readonly hard: boolean
-  readonly setBy: BudgetTable['set_by']
+/** `target` is the id of a key, group or model, or the name of a system; empty for the account. */
+export type NewBudgetWish = Pick<Budget, 'accountId' | 'scope' | 'target' | 'maxNano' | 'period' | 'hard' | 'setBy'> & {
   /** Null: from now on. */
   readonly startsMs: number | null
 }

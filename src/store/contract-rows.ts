@@ -145,7 +145,7 @@ function logContract(harness: Harness): void {
     await assert.rejects(books.store.read.deleteFrom('requests').execute(), /only runs SELECT/)
     await assert.rejects(
       books.store.read.transaction().execute(async () => {}),
-      /only runs SELECT/,
+      /runs single queries/,
     )
   })
 }
