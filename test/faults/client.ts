@@ -10,6 +10,8 @@ export interface Outcome {
   readonly text: string
   /** The reply was read to its proper end: the whole body, and of a stream its end mark too where one was asked. */
   readonly complete: boolean
+  /** Milliseconds from the moment the request had a connection to the end of its answer. */
+  readonly ms: number
 }
 
 export interface CallOptions {
@@ -26,7 +28,7 @@ export interface CallOptions {
   readonly agent?: Agent
 }
 
-const NO_ANSWER = { status: 0, headers: {}, text: '', complete: false }
+const NO_ANSWER = { status: 0, headers: {}, text: '', complete: false, ms: 0 }
 
 /** Sends one request. Always resolves: a broken connection is an outcome. */
 export function call(port: number, options: CallOptions): Promise<Outcome> {
@@ -43,6 +45,8 @@ export function call(port: number, options: CallOptions): Promise<Outcome> {
       },
       ...(options.agent ? { agent: options.agent } : {}),
     })
+    let sentMs = performance.now()
+    request.on('socket', () => void (sentMs = performance.now()))
     request.on('error', () => resolve(NO_ANSWER))
     request.on('response', (response) => {
       let text = ''
@@ -52,6 +56,7 @@ export function call(port: number, options: CallOptions): Promise<Outcome> {
         headers: response.headers,
         text,
         complete: response.complete && (options.endMark === undefined || text.includes(options.endMark)),
+        ms: performance.now() - sentMs,
       })
       response.on('data', (piece: string) => {
         text += piece
@@ -75,6 +80,8 @@ export interface ChatOptions {
   readonly prompt?: string
   readonly watch?: CallOptions['watch']
   readonly agent?: Agent
+  /** Beside the key. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** A well-formed request on one surface with a key. */
@@ -84,7 +91,7 @@ export function chat(gateway: Gateway, key: string, surface: ChatSurface, option
   const model = options.model ?? modelOf(surface)
   return call(gateway.port, {
     path: wire.path(model, stream),
-    headers: { authorization: `Bearer ${key}` },
+    headers: { authorization: `Bearer ${key}`, ...options.headers },
     body: JSON.stringify(wire.body(model, stream, options.maxTokens ?? 100, options.prompt ?? 'Hello')),
     ...(stream ? { endMark: wire.endMark } : {}),
     ...(options.watch ? { watch: options.watch } : {}),

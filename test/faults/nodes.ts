@@ -1,0 +1,42 @@
+/** Gateway processes that share one PostgreSQL server of their own, for fault tests. */
+import { findPostgres, startPostgres, type TestPostgres } from '#test/postgres.ts'
+import { Gateway, type GatewayOptions } from './gateway.ts'
+
+/** In CI a missing server is a failure: then nothing is skipped. */
+export const postgresSkip =
+  findPostgres() === undefined && !process.env['CI'] ? 'no PostgreSQL programs on this machine' : false
+
+export interface Nodes {
+  readonly server: TestPostgres
+  readonly gateways: readonly Gateway[]
+  close(): Promise<void>
+}
+
+/** Starts the server and so many gateways; `envOf` gives what only one of them has in its environment. */
+export async function startNodes(
+  count: number,
+  options: GatewayOptions,
+  envOf: (node: number) => Readonly<Record<string, string>> = () => ({}),
+): Promise<Nodes> {
+  const folder = findPostgres()
+  if (folder === undefined) throw new Error('CI needs the PostgreSQL programs initdb and postgres.')
+  const server = await startPostgres(folder)
+  const gateways: Gateway[] = []
+  const close = async (): Promise<void> => {
+    await Promise.all(gateways.map((gateway) => gateway.stop()))
+    await server.stop()
+  }
+  try {
+    const url = await server.createDatabase('shared')
+    for (let node = 0; node < count; node++) {
+      const [first] = gateways
+      const shared = first ? { folder: first.folder, masterKey: first.masterKey } : {}
+      const env = { DATABASE_URL: url, ...options.env, ...envOf(node) }
+      gateways.push(await Gateway.start({ ...options, ...shared, env }))
+    }
+  } catch (cause) {
+    await close()
+    throw cause
+  }
+  return { server, gateways, close }
+}
