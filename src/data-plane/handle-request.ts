@@ -1,9 +1,11 @@
-import { asGatewayError } from '#base/errors.ts'
+import type { Caller } from '#accounts/types.ts'
+import { asGatewayError, GatewayError } from '#base/errors.ts'
 import type { Exchange } from './1-receive/exchange.ts'
 import { admitAddress } from './2-authenticate/admit-address.ts'
-import { authenticate } from './2-authenticate/authenticate.ts'
+import { authenticate, authenticateAnew } from './2-authenticate/authenticate.ts'
 import { parse } from './3-parse/parse.ts'
 import { resolve } from './4-resolve/resolve.ts'
+import type { Selection } from './4-resolve/selection.ts'
 import { planFaults } from './5-plan/fault-lab.ts'
 import { planLegs } from './5-plan/legs.ts'
 import { admit } from './6-reserve/admit.ts'
@@ -33,13 +35,20 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     checkHops(exchange)
     const admitting = admitAddress(gateway, exchange)
     const address = (seen.address = admitting instanceof Promise ? await admitting : admitting)
-    const caller = (seen.caller = await authenticate(gateway, exchange))
+    let caller = (seen.caller = await authenticate(gateway, exchange))
     const parsed = (seen.parsed = await parse(gateway, exchange))
     if (isKeyed(exchange)) {
       seen.leading = await claimKey(gateway, caller, exchange, parsed)
       if (seen.leading === null) return void (await settle())
     }
-    const selection = (seen.selection = resolve(gateway, caller, parsed, exchange))
+    let selection: Selection
+    try {
+      selection = resolve(gateway, caller, parsed, exchange)
+    } catch (refusal) {
+      caller = seen.caller = await inItsTier(gateway, exchange, caller, refusal)
+      selection = resolve(gateway, caller, parsed, exchange)
+    }
+    seen.selection = selection
     const routed = planLegs(gateway, caller, parsed, selection, exchange)
     const plan = (seen.plan = await planFaults(gateway, caller, exchange, parsed, routed))
     seen.admission = await admit(gateway, caller, exchange, parsed, plan, address)
@@ -59,4 +68,12 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
   }
   await settle()
   seen.leading?.finish()
+}
+
+/** The caller with the tier that its account has by now, when that is what the refusal was about; else throws it. */
+async function inItsTier(gateway: Gateway, exchange: Exchange, caller: Caller, refusal: unknown): Promise<Caller> {
+  if (!(refusal instanceof GatewayError) || refusal.code !== 'tier_required') throw refusal
+  const fresh = await authenticateAnew(gateway, exchange)
+  if (!fresh || fresh.account.tier === caller.account.tier) throw refusal
+  return fresh
 }
