@@ -69,6 +69,10 @@ export function tierContract(harness: Harness): void {
     assert.deepEqual([signedUp.tierAssigned, given.tierAssigned], [false, true])
   })
 
+  purchaseContract(harness)
+}
+
+function purchaseContract(harness: Harness): void {
   test('R22: a refund, a dispute and its end count against what was bought, however they come', async () => {
     await using books = await openBooks(harness)
     const account = await newAccount(books, 0n)
