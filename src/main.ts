@@ -1,6 +1,7 @@
 import type { Server } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
+import type { Tiers } from '#accounts/account-tier.ts'
 import { createAccounts, ensureBuiltInAccounts } from '#accounts/accounts.ts'
 import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
@@ -10,6 +11,7 @@ import { createReceipts } from '#analytics/receipts.ts'
 import { createAudit } from '#observe/audit.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
 import { type Caller, LOCAL_ACCOUNT_ID } from '#accounts/types.ts'
+import { CrossOrigins } from '#base/cross-origin.ts'
 import { readVersion } from '#base/version.ts'
 import { simulatedBackend } from '#catalog/build-backend.ts'
 import { buildCatalog, freeModelIds } from '#catalog/catalog.ts'
@@ -122,15 +124,15 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const { settings } = loaded
   const masterKey = masterKeyOf(settings)
   const pepper = await ensurePepper(store, settings.dataDir)
-  const { keyRing, ledger, accounts, keys, billing } = await openAccounts(options, store, pepper, settings, log)
   const { catalog, health, reloader, managedRoutes } = watchCatalog(start)
-  const { requestLog, capture, rollups, requests, analytics } = openRecords(store, settings, log)
   const current = (): Settings => reloader.current.settings
+  const { keyRing, ledger, accounts, keys, billing } = await openAccounts(options, store, pepper, start, current)
+  const { requestLog, capture, rollups, requests, analytics } = openRecords(store, settings, log)
   const { responses, seals, sealStash } = openKept(store, pepper, current, log)
   const limits = limitsOver(store, catalog, current, options.now)
   const lab = createFaultLab(settings, simulator)
-  const localCaller = settings.disableAuth ? localCallerOf(settings) : null
-  const shared = { catalog, keyRing, health, responses, log, localCaller }
+  const origins = new CrossOrigins(() => current().corsAllowedOrigins)
+  const shared = { catalog, keyRing, health, responses, log, origins, localCaller: localCallerOf(settings) }
   const gateway: Gateway = Object.assign(new LiveSettings(current), {
     ...shared,
     ledger,
@@ -145,7 +147,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
     ...openRoads(current, lab, createSharedCounts(store, options.now), log),
   })
   const active = new ActiveRequests()
-  const app = createServer(options.plane === 'portal' ? () => false : createDataPlane(gateway, active))
+  const app = createServer(options.plane === 'portal' ? () => false : createDataPlane(gateway, active, origins))
   const gatewayUrl = (): string | null => current().gatewayUrl
   const read = { requests, analytics, receipts: createReceipts(store), audit: createAudit(store) }
   const own = { ...read, accounts, keys, billing, settings, gatewayUrl, masterKey: masterKey.value, managedRoutes }
@@ -239,12 +241,22 @@ function healthOf({ current }: CatalogSource, health: TargetHealth) {
 }
 
 /** Accounts, their keys, and their money. */
-async function openAccounts(options: StartOptions, store: Store, pepper: string, settings: Settings, log: Logger) {
-  const keyRing = createKeyRing(store, pepper, settings.billingMode === 'off' ? { billing: 'off' } : {})
+async function openAccounts(
+  options: StartOptions,
+  store: Store,
+  pepper: string,
+  start: WatchOptions,
+  current: () => Settings,
+) {
+  const { log } = start
+  const { settings } = start.loaded
+  const tiers: Tiers = () => current().rateLimits.tiers
+  const keyRing = createKeyRing(store, pepper, { tiers, ...(settings.billingMode === 'off' && { billing: 'off' }) })
   const ledger = await openBooks(store, settings, log, options.now)
-  const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf, ...(options.now && { now: options.now }) })
+  const clock = options.now ? { now: options.now } : {}
+  const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf, tiers, ...clock })
   const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
-  const billing = openBilling(store, pepper, settings, log, options.now)
+  const billing = openBilling(store, pepper, settings, log, options.now, keyRing.forgetAccount)
   return { keyRing, ledger, accounts, keys, billing }
 }
 
@@ -357,7 +369,9 @@ function limitsOver(store: Store, catalog: CatalogSource, settings: () => Settin
   })
 }
 
-function localCallerOf(settings: Settings): Caller {
+/** Who calls where client authentication is off (R16), else null. */
+function localCallerOf(settings: Settings): Caller | null {
+  if (!settings.disableAuth) return null
   const account = {
     id: LOCAL_ACCOUNT_ID,
     email: 'local@localhost',

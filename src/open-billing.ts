@@ -17,6 +17,7 @@ export function openBilling(
   settings: Settings,
   log: Logger,
   now: (() => number) | undefined,
+  onPurchase: (accountId: string) => void,
 ): Billing {
   const { smtpUrl, mailFrom } = settings.portal
   // Only to whom: what it says is between the gateway and them.
@@ -30,6 +31,7 @@ export function openBilling(
     outbound: new Outbound({ allowPrivate: () => settings.outboundAllowPrivate }),
     sendMail: createMailer(smtpUrl, mailFrom) ?? unsent,
     log,
+    onPurchase,
     ...(now && { now }),
   })
 }

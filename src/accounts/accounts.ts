@@ -4,11 +4,14 @@ import { checkLimit, checkNumberCursor } from '#store/reads.ts'
 import { AMOUNT_NANO_MAX } from '#store/request-columns.ts'
 import type { AccountTable, LedgerEntryTable } from '#store/schema.ts'
 import type { Store } from '#store/store.ts'
+import { NO_TIERS, tierOf, type Tiers } from './account-tier.ts'
 import { LOCAL_ACCOUNT_ID, OPERATOR_ACCOUNT_ID } from './types.ts'
 import type { Account, Accounts, KeyRing, LedgerEntry } from './types.ts'
 
 const EMAIL_LENGTH_MAX = 254
 const NOTE_LENGTH_MAX = 500
+/** Of an account that was given none and has bought nothing. */
+const DEFAULT_TIER = 'default'
 const EMAIL = /^[^\s@]+@[^\s@]+$/
 
 /**
@@ -17,10 +20,10 @@ const EMAIL = /^[^\s@]+@[^\s@]+$/
  */
 export function createAccounts(
   store: Store,
-  options: { keyRing?: KeyRing; now?: () => number; heldOf?: (accountId: string) => bigint } = {},
+  options: { keyRing?: KeyRing; now?: () => number; heldOf?: (accountId: string) => bigint; tiers?: Tiers } = {},
 ): Accounts {
-  const { keyRing, now = Date.now, heldOf = () => 0n } = options
-  const accountOf = (row: AccountTable): Account => toAccount(row, heldOf(row.id))
+  const { keyRing, now = Date.now, heldOf = () => 0n, tiers = NO_TIERS } = options
+  const accountOf = (row: AccountTable): Account => toAccount(row, heldOf(row.id), tierOf(row, tiers))
   const read = store.read
 
   const get = async (id: string): Promise<Account | undefined> => {
@@ -34,13 +37,14 @@ export function createAccounts(
   }
 
   return {
-    async create({ email, mode, creditNano = 0n, creditLimitNano = null, tier = 'default', actor }) {
+    async create({ email, mode, creditNano = 0n, creditLimitNano = null, tier, firstTier = DEFAULT_TIER, actor }) {
       const address = checkEmail(email)
       checkAmount(creditNano, 'credit')
       if (creditNano < 0n) throw invalid('credit', 'The initial credit must not be negative.')
       checkCreditLimit(mode, creditLimitNano)
       const id = newId('acc')
-      const account = { id, email: address, mode, tier, creditLimitNano, creditNano, actor, nowMs: now() }
+      const rank = { tier: tier ?? firstTier, tierAssigned: tier !== undefined }
+      const account = { id, email: address, mode, ...rank, creditLimitNano, creditNano, actor, nowMs: now() }
       if (!(await store.execute('createAccount', account))) throw taken()
       return (await get(id))!
     },
@@ -60,13 +64,19 @@ export function createAccounts(
       const data = found.slice(0, limit).map(accountOf)
       return { data, nextCursor: found.length > limit ? data.at(-1)!.id : null }
     },
-    credit: (accountId, input) => postCredit(store, accountId, input, now()),
+    async credit(accountId, input) {
+      const entry = await postCredit(store, accountId, input, now())
+      // What it has bought may have moved it to another tier.
+      keyRing?.forgetAccount(accountId)
+      return entry
+    },
     async setStatus(id, status) {
       await changed(id, store.execute('setAccountStatus', { id, status }))
       return (await get(id))!
     },
     async setTier(id, tier) {
-      await changed(id, store.execute('setAccountTier', { id, tier }))
+      const assigned = tier !== null
+      await changed(id, store.execute('setAccountTier', { id, tier: tier ?? DEFAULT_TIER, assigned }))
       return (await get(id))!
     },
     entries: (query) => readEntries(store, query),
@@ -127,18 +137,21 @@ async function postCredit(
 
 /** The operator's own account and the one of single-user mode: postpaid without a limit. Idempotent. */
 export async function ensureBuiltInAccounts(store: Store, nowMs: number = Date.now()): Promise<void> {
-  const common = { mode: 'postpaid', tier: 'default', creditLimitNano: null, creditNano: 0n, actor: 'gateway' } as const
+  const rank = { tier: DEFAULT_TIER, tierAssigned: false }
+  const common = { mode: 'postpaid', ...rank, creditLimitNano: null, creditNano: 0n, actor: 'gateway' } as const
   await store.execute('createAccount', { id: OPERATOR_ACCOUNT_ID, email: 'operator@localhost', ...common, nowMs })
   await store.execute('createAccount', { id: LOCAL_ACCOUNT_ID, email: 'local@localhost', ...common, nowMs })
 }
 
-function toAccount(row: AccountTable, heldNano: bigint): Account {
+function toAccount(row: AccountTable, heldNano: bigint, tier: string): Account {
   return {
     id: row.id,
     email: row.email,
     mode: row.mode,
     status: row.status,
-    tier: row.tier,
+    tier,
+    tierAssigned: row.tier_assigned !== 0,
+    purchasedNano: row.purchased_nano,
     balanceNano: row.balance_nano,
     heldNano: row.held_nano + heldNano,
     creditLimitNano: row.credit_limit_nano,

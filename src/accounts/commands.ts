@@ -6,7 +6,7 @@ import type { Command } from '#store/command.ts'
 import type { AccountTable, ApiKeyTable } from '#store/schema.ts'
 import { run, runAll, statement, step } from '#store/statement.ts'
 
-const insertAccount = statement<'id' | 'email' | 'mode' | 'tier' | 'limit' | 'now'>()((db, param) =>
+const insertAccount = statement<'id' | 'email' | 'mode' | 'tier' | 'assigned' | 'limit' | 'now'>()((db, param) =>
   db
     .insertInto('accounts')
     .values({
@@ -15,6 +15,8 @@ const insertAccount = statement<'id' | 'email' | 'mode' | 'tier' | 'limit' | 'no
       mode: param('mode'),
       status: 'active',
       tier: param('tier'),
+      tier_assigned: param('assigned'),
+      purchased_nano: 0n,
       balance_nano: 0n,
       held_nano: 0n,
       credited_nano: 0n,
@@ -32,10 +34,10 @@ const updateStatus = statement<'id' | 'status'>()((db, param) =>
     .where('id', '=', param('id')),
 )
 
-const updateTier = statement<'id' | 'tier'>()((db, param) =>
+const updateTier = statement<'id' | 'tier' | 'assigned'>()((db, param) =>
   db
     .updateTable('accounts')
-    .set({ tier: param('tier') })
+    .set({ tier: param('tier'), tier_assigned: param('assigned') })
     .where('id', '=', param('id')),
 )
 
@@ -141,6 +143,8 @@ export interface NewAccountArgs {
   readonly email: string
   readonly mode: AccountTable['mode']
   readonly tier: string
+  /** Whether somebody gave it this tier, whatever it buys. */
+  readonly tierAssigned: boolean
   readonly creditLimitNano: bigint | null
   readonly creditNano: bigint
   readonly actor: string
@@ -151,7 +155,8 @@ export interface NewAccountArgs {
 export const createAccount: Command<NewAccountArgs, boolean> = {
   *work(args) {
     const { id, email, mode, tier, creditLimitNano: limit, creditNano, actor, nowMs } = args
-    const { changes } = yield* run(insertAccount, { id, email, mode, tier, limit, now: nowMs })
+    const assigned = Number(args.tierAssigned)
+    const { changes } = yield* run(insertAccount, { id, email, mode, tier, assigned, limit, now: nowMs })
     if (changes === 0) return false
     if (creditNano !== 0n) {
       const amountNano = creditNano
@@ -174,9 +179,9 @@ export const setAccountStatus: Command<{ id: string; status: AccountTable['statu
 }
 
 /** False when there is no such account. */
-export const setAccountTier: Command<{ id: string; tier: string }, boolean> = {
-  *work({ id, tier }) {
-    const { changes } = yield* run(updateTier, { id, tier })
+export const setAccountTier: Command<{ id: string; tier: string; assigned: boolean }, boolean> = {
+  *work({ id, tier, assigned }) {
+    const { changes } = yield* run(updateTier, { id, tier, assigned: Number(assigned) })
     return changes > 0
   },
   accounts: ({ id }) => [id],

@@ -1,6 +1,7 @@
 import { GatewayError } from '#base/errors.ts'
 import type { BillingMode } from '#ledger/types.ts'
 import type { Store } from '#store/store.ts'
+import { NO_TIERS, tierOf, type Tiers } from './account-tier.ts'
 import { keyChecksumHolds, keyDigest } from './key-text.ts'
 import { keyOf } from './keys.ts'
 import type { ApiKey, Caller, KeyRing } from './types.ts'
@@ -29,9 +30,9 @@ interface Warm {
 export function createKeyRing(
   store: Store,
   pepper: string,
-  options: { billing?: BillingMode; keysWarmMax?: number } = {},
+  options: { billing?: BillingMode; keysWarmMax?: number; tiers?: Tiers } = {},
 ): KeyRing {
-  const { billing, keysWarmMax = KEYS_WARM_MAX } = options
+  const { billing, keysWarmMax = KEYS_WARM_MAX, tiers = NO_TIERS } = options
   const warm = new Map<string, Warm>()
   const loading = new Map<string, Promise<Warm | undefined>>()
   /** Counts forgotten keys: what was read before the last change is answered, but not kept. */
@@ -41,7 +42,7 @@ export function createKeyRing(
     const current = loading.get(digest)
     if (current) return current
     const startedAt = changes
-    const reading = readKey(store, digest, nowMs, billing).then((found) => {
+    const reading = readKey(store, digest, nowMs, billing, tiers).then((found) => {
       if (startedAt !== changes) return found
       warm.delete(digest)
       if (found) {
@@ -75,11 +76,21 @@ export function createKeyRing(
         return judge(found, nowMs)
       })
     },
+    async findFresh(presented, nowMs) {
+      const found = await load(keyDigest(pepper, presented), nowMs)
+      if (!found) throw unknownKey()
+      return judge(found, nowMs)
+    },
     forget(keyId) {
       changes++
       loading.clear()
       if (keyId === undefined) return warm.clear()
       for (const [digest, entry] of warm) if (entry.caller.key.id === keyId) warm.delete(digest)
+    },
+    forgetAccount(accountId) {
+      changes++
+      loading.clear()
+      for (const [digest, entry] of warm) if (entry.caller.account.id === accountId) warm.delete(digest)
     },
   }
 }
@@ -102,18 +113,19 @@ async function readKey(
   digest: string,
   nowMs: number,
   billing: BillingMode | undefined,
+  tiers: Tiers,
 ): Promise<Warm | undefined> {
   const row = await store.read
     .selectFrom('api_keys as k')
     .innerJoin('accounts as a', 'a.id', 'k.account_id')
     .selectAll('k')
-    .select(['a.email', 'a.mode', 'a.status', 'a.tier'])
+    .select(['a.email', 'a.mode', 'a.status', 'a.tier', 'a.tier_assigned', 'a.purchased_nano'])
     .where((where) => where.or([where('k.hash', '=', digest), where('k.previous_hash', '=', digest)]))
     .where('k.removed_ms', 'is', null)
     .executeTakeFirst()
   if (!row) return undefined
-  const { email, mode, status, tier } = row
-  const account = { id: row.account_id, email, mode, status, tier }
+  const { email, mode, status } = row
+  const account = { id: row.account_id, email, mode, status, tier: tierOf(row, tiers) }
   const untilMs = row.hash === digest ? null : row.previous_until_ms
   return { caller: { account, key: keyOf(row), billing: billing === 'off' ? 'off' : mode }, loadedMs: nowMs, untilMs }
 }

@@ -12,7 +12,12 @@ export interface Account {
   readonly email: string
   readonly mode: Exclude<BillingMode, 'off'>
   readonly status: 'active' | 'suspended'
+  /** As it is now; see `tierOf`. */
   readonly tier: string
+  /** Whether an administrator gave it, so that purchases do not change it. */
+  readonly tierAssigned: boolean
+  /** All that it bought, less refunds and disputes. */
+  readonly purchasedNano: NanoUsd
   readonly balanceNano: NanoUsd
   readonly heldNano: NanoUsd
   /** Postpaid only: how far below zero the balance may go; null is no limit. */
@@ -89,8 +94,12 @@ export interface Caller {
 export interface KeyRing {
   /** Throws GatewayError: invalid_api_key, key_disabled, key_expired, account_suspended, store_unavailable. Synchronous on a warm key. */
   find(presented: string, nowMs: number): Caller | Promise<Caller>
+  /** The same, past what is kept warm: for a refusal that a change on another node may have made wrong. */
+  findFresh(presented: string, nowMs: number): Promise<Caller>
   /** Forgets cached keys after a change, so that the next request sees it. */
   forget(keyId?: string): void
+  /** The same for the keys of one account, whose money has changed. */
+  forgetAccount(accountId: string): void
 }
 
 export interface LedgerEntry {
@@ -120,7 +129,10 @@ export interface Accounts {
     mode: Account['mode']
     creditNano?: NanoUsd
     creditLimitNano?: NanoUsd | null
+    /** Assigned: it stays, whatever the account buys. */
     tier?: string
+    /** Of an account that has bought nothing yet; default: `default`. */
+    firstTier?: string
     actor: string
   }): Promise<Account>
   get(id: string): Promise<Account | undefined>
@@ -131,7 +143,8 @@ export interface Accounts {
     input: { amountNano: NanoUsd; type?: EntryType; note?: string; actor: string },
   ): Promise<LedgerEntry>
   setStatus(accountId: string, status: Account['status']): Promise<Account>
-  setTier(accountId: string, tier: string): Promise<Account>
+  /** Null: the one that its purchases reach. */
+  setTier(accountId: string, tier: string | null): Promise<Account>
   /** Newest first; `cursor` continues behind the last entry of the page before. */
   entries(query: { accountId?: string; limit: number; cursor?: string }): Promise<Page<LedgerEntry>>
   /** Sum of all topups and grants, and of all usage as a positive number (`GET /api/v1/credits`). */

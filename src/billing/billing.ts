@@ -35,6 +35,8 @@ export interface BillingOptions {
   readonly outbound: Pick<Outbound, 'post' | 'refusalOf'>
   readonly sendMail: SendMail
   readonly now?: () => number
+  /** Hears whose purchases have changed, once that is durable. */
+  readonly onPurchase?: (accountId: string) => void
   /** Hears of what an operator should look at. */
   readonly log?: { warn(facts: object, text: string): void; error(facts: object, text: string): void }
 }
@@ -43,7 +45,7 @@ const DAY_MS = 86_400_000
 
 /** Billing over a store. */
 export function createBilling(store: Store, options: BillingOptions): Billing {
-  const { pepper, currency, signupBonusNano, provider, now = Date.now, log } = options
+  const { pepper, currency, signupBonusNano, provider, now = Date.now, log, onPurchase = () => {} } = options
   const alerts = createAlerts(store, {
     pepper,
     operatorAccountId: options.operatorAccountId,
@@ -65,12 +67,12 @@ export function createBilling(store: Store, options: BillingOptions): Billing {
     tell('charge_failed', `charge:${account}:${Math.floor(now() / DAY_MS)}`, { account })
   }
   return {
-    vouchers: createVouchers(store, pepper, now),
+    vouchers: createVouchers(store, pepper, now, onPurchase),
     orders: createOrders(store),
     budgets: createBudgets(store, now),
     alerts,
     statements: createAccountStatements(store, currency, now),
-    payments: provider && createPayments(store, provider, currency, now, onOddity),
+    payments: provider && createPayments(store, provider, currency, now, { onOddity, onPurchase }),
     autoTopups: provider && createAutoTopups(store, provider, currency, now, onFailure),
     async grantSignupBonus(accountId) {
       if (signupBonusNano <= 0n) return false

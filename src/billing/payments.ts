@@ -56,13 +56,20 @@ export function createOrders({ read }: Store): Orders {
   }
 }
 
+export interface PaymentListeners {
+  /** Hears of what an operator should look at. */
+  onOddity(what: string, facts: object): void
+  /** Hears whose purchases have changed. */
+  onPurchase(accountId: string): void
+}
+
 /** Payments through one provider (R95). Nothing is credited but by its signed events, and each order once. */
 export function createPayments(
   store: Store,
   provider: PaymentProvider,
   currency: string,
   now: () => number,
-  onOddity: (what: string, facts: object) => void,
+  { onOddity, onPurchase }: PaymentListeners,
 ): Payments {
   const { channel } = provider
   return {
@@ -77,7 +84,7 @@ export function createPayments(
       const notice = await provider.read(text, signature, nowMs)
       if (!notice) return { taken: false }
       const order = await orderOf(store, channel, notice)
-      if (order === null) return { taken: await keep(store, channel, notice, nowMs) }
+      if (order === null) return { taken: await keep(store, channel, notice, nowMs, onPurchase) }
       if (notice.currency !== order.currency) {
         onOddity('an event in another currency was refused', { order: order.id, currency: notice.currency })
         throw new GatewayError('invalid_request', `The order is in ${order.currency}.`)
@@ -87,7 +94,9 @@ export function createPayments(
         onOddity('a payment differs from its order', { order: order.id, asked: order.asked_nano.toString() })
       }
       const event = { channel, eventId, type, orderId: order.id, accountId: order.account_id, fact, nowMs }
-      return { taken: await store.execute('applyPayment', event) }
+      const taken = await store.execute('applyPayment', event)
+      onPurchase(order.account_id)
+      return { taken }
     },
   }
 }
@@ -144,12 +153,21 @@ async function findByPayment(store: Store, channel: string, paymentRef: string):
 }
 
 /** Refunds and disputes may come before the payment itself: they wait for it. */
-async function keep(store: Store, channel: string, notice: PaymentNotice, nowMs: number): Promise<boolean> {
+async function keep(
+  store: Store,
+  channel: string,
+  notice: PaymentNotice,
+  nowMs: number,
+  onPurchase: PaymentListeners['onPurchase'],
+): Promise<boolean> {
   const { eventId, type, paymentRef, fact } = notice
   if (paymentRef === null || (fact.kind !== 'refunded' && fact.kind !== 'disputed')) return false
   const kept = await store.execute('keepPaymentEvent', { channel, eventId, type, paymentRef, fact, nowMs })
   // The payment may have come in between; then it did not see this event, and this sees the payment.
   const order = await findByPayment(store, channel, paymentRef)
-  if (order) await store.execute('adoptPaymentEvents', { orderId: order.id, accountId: order.account_id, nowMs })
+  if (order) {
+    await store.execute('adoptPaymentEvents', { orderId: order.id, accountId: order.account_id, nowMs })
+    onPurchase(order.account_id)
+  }
   return kept
 }

@@ -50,7 +50,12 @@ export interface Vouchers {
 }
 
 /** Vouchers over a store (R95). What is stored of a code is a digest with the pepper of the keys. */
-export function createVouchers(store: Store, pepper: string, now: () => number): Vouchers {
+export function createVouchers(
+  store: Store,
+  pepper: string,
+  now: () => number,
+  onPurchase: (accountId: string) => void,
+): Vouchers {
   return {
     async create({ amountNano, count, note, expiresMs, actor }) {
       checkAmount(amountNano)
@@ -91,7 +96,10 @@ export function createVouchers(store: Store, pepper: string, now: () => number):
       // What cannot be a code costs no look-up.
       const codeHash = SHAPE.test(text) ? digestOf(pepper, text) : null
       const done = codeHash && (await store.execute('redeemVoucher', { codeHash, accountId, actor, nowMs: now() }))
-      if (done) return done
+      if (done) {
+        onPurchase(accountId)
+        return done
+      }
       throw new GatewayError('voucher_invalid', 'This code is not valid, or it was used before.', { param: 'code' })
     },
   }

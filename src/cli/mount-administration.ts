@@ -1,5 +1,6 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import { TargetHealth } from '#health/target-health.ts'
+import type { Tiers } from '#accounts/account-tier.ts'
 import { createAccounts, ensureBuiltInAccounts } from '#accounts/accounts.ts'
 import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
@@ -40,11 +41,12 @@ export async function mountAdministration(
   await ledger.recover()
   await ledger.close()
   const pepper = await ensurePepper(store, settings.dataDir)
-  const keyRing = createKeyRing(store, pepper)
+  const tiers: Tiers = () => settings.rateLimits.tiers
+  const keyRing = createKeyRing(store, pepper, { tiers })
   const signupBonusNano = signupBonusOf(settings.portal)
   const app = Fastify({ logger: false })
   registerControlPlane(app, {
-    accounts: createAccounts(store, { keyRing }),
+    accounts: createAccounts(store, { keyRing, tiers }),
     keys: createKeys(store, pepper, keyRing),
     keyRing,
     // Commands neither open a checkout nor hear of a payment.

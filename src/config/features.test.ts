@@ -269,6 +269,30 @@ describe('blocks', () => {
     assert.match(refusal({ file: { groups: { eu: { backends: ['no'] } } } })[0]!, /^groups\.eu: unknown backend "no"/)
   })
 
+  test('an allowed origin is one that a browser sends, and the star needs client authentication', () => {
+    const origins = (list: readonly string[], flags = {}) => ({ file: { cors: { allowed_origins: list } }, flags })
+    const good = ['https://app.example.com', 'http://localhost:5173', 'chrome-extension://abc', '*']
+    assert.deepEqual(load(origins(good)).settings.corsAllowedOrigins, good)
+    for (const bad of [
+      'null',
+      'app.example.com',
+      'https://app.example.com/',
+      'https://*.example.com',
+      'https://a b',
+      'https://u@h',
+    ]) {
+      assert.match(refusal(origins([bad]))[0]!, /^cors\.allowed_origins\[0\]: expected an origin/, bad)
+    }
+    for (const bad of ['https://App.example.com', 'https://app.example.com:443']) {
+      assert.match(refusal(origins([bad]))[0]!, /it sends https:\/\/app\.example\.com$/)
+    }
+    assert.match(refusal(origins(['*'], { disableAuth: true }))[0]!, /needs client authentication/)
+    assert.deepEqual(
+      load(origins(['http://localhost:5173'], { disableAuth: true })).settings.corsAllowedOrigins.length,
+      1,
+    )
+  })
+
   test('tiers keep their order, and 0 is no bound', () => {
     const tiers = [
       { name: 'free', rpm: 5, free_rpd: 0 },
@@ -278,12 +302,16 @@ describe('blocks', () => {
     assert.deepEqual(
       [...read].map(([name, { limits, freeRpd, minLifetimeNano }]) => [name, limits.rpm, freeRpd, minLifetimeNano]),
       [
-        ['free', 5, 0, 0n],
+        ['free', 5, 0, null],
         ['pro', 0, null, 10_000_000_000n],
       ],
     )
     assert.deepEqual([...read.get('pro')!.models], [['gpt-x', { ...NO_LIMITS, rpm: 2 }]])
     assert.deepEqual(refusal({ file: { tiers: [tiers[0], tiers[0]] } }), ['tiers[1].name: "free" is already defined'])
+    const steps = ['0', '10', '10'].map((amount, at) => ({ name: `t${at}`, min_lifetime_credits: amount }))
+    assert.deepEqual(refusal({ file: { tiers: steps } }), [
+      'tiers[2].min_lifetime_credits: expected more than that of the tier below it',
+    ])
   })
 
   test('accounting can only be off with billing off', () => {

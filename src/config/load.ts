@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { ANY_ORIGIN, originFault } from '#base/cross-origin.ts'
 import type { CatalogSettings } from '#catalog/settings.ts'
 import { readCatalog } from './catalog-sections.ts'
 import { implicitBackends, isOwnName, readProviders, type ProviderInput } from './backends.ts'
@@ -183,7 +184,7 @@ function readSettings(
     rateLimits: readRateLimits(file, errors),
     outboundAllowPrivate: file.outbound?.allow_private ?? [],
     logLevel: file.logging?.level ?? '',
-    corsAllowedOrigins: file.cors?.allowed_origins ?? [],
+    corsAllowedOrigins: readOrigins(file, disableAuth, errors),
     anthropicPort: file.server?.anthropic_port ?? null,
     logFile: file.logging?.file === undefined ? null : resolve(cwd, file.logging.file),
     captureFile: file.logging?.capture_file === undefined ? null : resolve(cwd, file.logging.capture_file),
@@ -193,6 +194,19 @@ function readSettings(
     sections: pick(file, LATER_SECTIONS),
     catalog,
   }
+}
+
+/** Origins whose pages may use a key (R20). Without client authentication any page of the browser would spend. */
+function readOrigins(file: ConfigFile, disableAuth: boolean, errors: string[]): readonly string[] {
+  const origins = file.cors?.allowed_origins ?? []
+  for (const [index, origin] of origins.entries()) {
+    const fault = originFault(origin)
+    if (fault !== null) errors.push(`cors.allowed_origins[${index}]: ${fault}`)
+  }
+  if (disableAuth && origins.includes(ANY_ORIGIN)) {
+    errors.push(`cors.allowed_origins: ${ANY_ORIGIN} needs client authentication; name the origins`)
+  }
+  return origins
 }
 
 /** Money cannot be counted without rows (R108). */

@@ -201,7 +201,8 @@ export const OPTIONS: readonly Option[] = [
     path: 'cors.allowed_origins',
     type: 'list',
     default: [],
-    description: 'Browser origins that may call model endpoints; empty: none.',
+    description:
+      'Origins whose pages may call with a key of their own, such as https://app.example.com; *: any; empty: none.',
   },
   ...IDENTITY_OPTIONS,
   ...ROUTING_OPTIONS,

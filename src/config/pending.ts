@@ -5,7 +5,6 @@ import { leaves, type Merged } from './merge.ts'
  * start that is given one says so. A place in the file, with all below it; `[]` and `*` stand for any entry.
  */
 export const PENDING: readonly string[] = [
-  'tiers[].min_lifetime_credits',
   'budgets',
   'alerts',
   'portal.port',
@@ -15,7 +14,6 @@ export const PENDING: readonly string[] = [
   'usage_tracking.persistence_path',
   'usage_tracking.flush_interval_seconds',
   'usage_tracking.max_records_in_memory',
-  'cors.allowed_origins',
   'models[].free_tier.threshold',
 ]
 

@@ -33,14 +33,22 @@ export function readRateLimits(file: ConfigFile, faults: string[]): RateLimitSet
 
 function readTiers(tiers: NonNullable<ConfigFile['tiers']>, faults: string[]): Map<string, TierLimits> {
   const read = new Map<string, TierLimits>()
+  let highest = -1n
   for (const [index, tier] of tiers.entries()) {
     const path = `tiers[${index}]`
     if (read.has(tier.name)) faults.push(`${path}.name: "${tier.name}" is already defined`)
+    const amountPath = `${path}.min_lifetime_credits`
+    const minLifetimeNano =
+      tier.min_lifetime_credits === undefined ? null : readAmount(tier.min_lifetime_credits, amountPath, faults)
+    if (minLifetimeNano !== null) {
+      if (minLifetimeNano <= highest) faults.push(`${amountPath}: expected more than that of the tier below it`)
+      highest = minLifetimeNano
+    }
     read.set(tier.name, {
       limits: readLimits(tier),
       models: namedLimits(Object.entries(tier.models ?? {})),
       freeRpd: tier.free_rpd ?? null,
-      minLifetimeNano: readAmount(tier.min_lifetime_credits, `${path}.min_lifetime_credits`, faults),
+      minLifetimeNano,
     })
   }
   return read

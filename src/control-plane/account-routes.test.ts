@@ -32,6 +32,8 @@ describe('admin accounts', () => {
       'mode',
       'status',
       'tier',
+      'tier_assigned',
+      'lifetime_purchases',
       'balance',
       'held',
       'available',

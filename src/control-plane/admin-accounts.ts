@@ -32,7 +32,7 @@ export const CREDIT = z.object({
 })
 
 export const ACCOUNT_CHANGE = z
-  .object({ status: z.enum(['active', 'suspended']).optional(), tier: tier.optional() })
+  .object({ status: z.enum(['active', 'suspended']).optional(), tier: tier.nullable().optional() })
   .refine((change) => change.status !== undefined || change.tier !== undefined, "name 'status' or 'tier'")
 
 export const PAGE_QUERY = z.object({
@@ -127,6 +127,8 @@ export function accountObject(account: Account): Record<string, unknown> {
     mode: account.mode,
     status: account.status,
     tier: account.tier,
+    tier_assigned: account.tierAssigned,
+    lifetime_purchases: formatUsd(account.purchasedNano),
     balance: formatUsd(account.balanceNano),
     held: formatUsd(account.heldNano),
     available: textOrNull(availableOf(account)),

@@ -3,6 +3,7 @@ import type { Billing } from '#billing/billing.ts'
 import type { Analytics } from '#analytics/analytics.ts'
 import type { Receipts } from '#analytics/receipts.ts'
 import type { Audit } from '#observe/audit.ts'
+import type { CrossOrigins } from '#base/cross-origin.ts'
 import type { RequestHeaders } from '#codecs/dialect.ts'
 import type { CatalogSource } from '#catalog/types.ts'
 import type { TargetHealth } from '#health/target-health.ts'
@@ -33,6 +34,8 @@ export interface ControlPlaneDeps {
   /** Who signs in; null in single-user mode, where nobody has to (C40). */
   readonly sessions: Sessions | null
   readonly settings: Settings
+  /** Pages of other origins; absent where no browser asks (the command line, tests). */
+  readonly origins?: CrossOrigins
   readonly version: string
   /** Hears of failures that are ours, with what their clients are not told. */
   readonly log?: FailureLog

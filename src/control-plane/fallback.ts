@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { CrossOrigins } from '#base/cross-origin.ts'
 import { GatewayError } from '#base/errors.ts'
 import { sendError } from './mount.ts'
 
@@ -7,7 +8,7 @@ import { sendError } from './mount.ts'
  * prefix (R11). Call it before any route is registered: it learns the routes as they come. A route that takes more methods
  * than it serves, to refuse them itself, says in `config.allow` which ones it serves.
  */
-export function registerFallback(app: FastifyInstance): void {
+export function registerFallback(app: FastifyInstance, origins?: CrossOrigins): void {
   const known = new Map<string, { pattern: RegExp; methods: Set<string> }>()
   app.addHook('onRoute', (route) => {
     const entry = known.get(route.url) ?? { pattern: patternOf(route.url), methods: new Set<string>() }
@@ -15,7 +16,10 @@ export function registerFallback(app: FastifyInstance): void {
     for (const method of allow ?? [route.method].flat()) entry.methods.add(method)
     known.set(route.url, entry)
   })
-  app.setNotFoundHandler((request, reply) => answerUnknown(request, reply, methodsAt(known.values(), request)))
+  app.setNotFoundHandler((request, reply) => {
+    if (request.headers.origin !== undefined) origins?.admit(request.raw, reply.raw)
+    return answerUnknown(request, reply, methodsAt(known.values(), request))
+  })
 }
 
 function answerUnknown(request: FastifyRequest, reply: FastifyReply, methods: readonly string[]): FastifyReply {

@@ -52,7 +52,10 @@ export function mountRoutes(app: FastifyInstance, deps: ControlPlaneDeps, routes
         url: route.path,
         bodyLimit,
         config: { takesText: route.takesText === true } as object,
-        onRequest: async (request) => refuseQueryKey(request, route.guard),
+        onRequest: async (request, reply) => {
+          if (request.headers.origin !== undefined && takesKeys(route)) deps.origins?.admit(request.raw, reply.raw)
+          refuseQueryKey(request, route.guard)
+        },
         handler: async (request, reply) => {
           const nowMs = (deps.now ?? Date.now)()
           const { method, ip, headers } = request
@@ -63,7 +66,31 @@ export function mountRoutes(app: FastifyInstance, deps: ControlPlaneDeps, routes
         },
       })
     }
+    mountPreflights(scope, deps, routes)
   })
+}
+
+/** What a page of another origin may ask with a key of its own; never what is the operator's, or lives by a cookie. */
+export const takesKeys = ({ guard, path }: AnyRoute): boolean =>
+  guard !== 'public' && guard !== 'master' && path !== '/api/session'
+
+/** A browser asks before it sends a key (R20); who may not ask is answered like any other wrong method. */
+function mountPreflights(scope: FastifyInstance, deps: ControlPlaneDeps, routes: readonly AnyRoute[]): void {
+  const methods = new Map<string, string[]>()
+  for (const route of routes) {
+    if (takesKeys(route)) methods.set(route.path, [...(methods.get(route.path) ?? []), route.method])
+  }
+  for (const [url, served] of methods) {
+    scope.route({
+      method: 'OPTIONS',
+      url,
+      config: { allow: [] } as object,
+      handler: (request, reply) => {
+        if (!deps.origins?.answerPreflight(request.raw, reply.raw, served)) return reply.callNotFound()
+        return reply.hijack()
+      },
+    })
+  }
 }
 
 /** Answers a failure in the client's dialect. Also for fastify's own errors and for whatever a handler throws. */
@@ -159,7 +186,7 @@ function queryOf(request: FastifyRequest): Record<string, string> {
 }
 
 /** No cache between us and one caller may hand the answer to another (S33). */
-const PRIVATE_ANSWER = { 'cache-control': 'private, no-store', vary: 'Authorization, Cookie' }
+const PRIVATE_ANSWER = { 'cache-control': 'private, no-store', vary: 'Authorization, Cookie, Origin' }
 
 function send(request: FastifyRequest, reply: FastifyReply, answer: Answer, guard: Guard): FastifyReply {
   const requestId = requestIdOf(request)

@@ -259,7 +259,7 @@ const PAYMENT_ROUTE: AnyRoute = {
  * the data plane's routes are registered, because `Allow` names the routes that came after it.
  */
 export function registerControlPlane(app: FastifyInstance, deps: ControlPlaneDeps, routes = ROUTES): void {
-  registerFallback(app)
+  registerFallback(app, deps.origins)
   // Made when it is first asked for: nobody else needs it.
   let description: object | undefined
   const describe = (): Answer => ({ body: (description ??= describeRoutes(routes, deps.version)) })

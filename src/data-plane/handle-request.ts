@@ -3,7 +3,7 @@ import type { Exchange } from './1-receive/exchange.ts'
 import { admitAddress } from './2-authenticate/admit-address.ts'
 import { authenticate } from './2-authenticate/authenticate.ts'
 import { parse } from './3-parse/parse.ts'
-import { resolve } from './4-resolve/resolve.ts'
+import { resolveInTier } from './4-resolve/in-tier.ts'
 import { planFaults } from './5-plan/fault-lab.ts'
 import { planLegs } from './5-plan/legs.ts'
 import { admit } from './6-reserve/admit.ts'
@@ -35,13 +35,15 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const admitting = admitAddress(gateway, exchange)
     const address = (seen.address = admitting instanceof Promise ? await admitting : admitting)
     const authenticating = authenticate(gateway, exchange)
-    const caller = (seen.caller = authenticating instanceof Promise ? await authenticating : authenticating)
+    seen.caller = authenticating instanceof Promise ? await authenticating : authenticating
     const parsed = (seen.parsed = await parse(gateway, exchange))
     if (isKeyed(exchange)) {
-      seen.leading = await claimKey(gateway, caller, exchange, parsed)
+      seen.leading = await claimKey(gateway, seen.caller, exchange, parsed)
       if (seen.leading === null) return void (await settle())
     }
-    const selection = (seen.selection = resolve(gateway, caller, parsed, exchange))
+    const resolving = resolveInTier(gateway, seen, parsed, exchange)
+    const selection = (seen.selection = resolving instanceof Promise ? await resolving : resolving)
+    const { caller } = seen
     const routed = planLegs(gateway, caller, parsed, selection, exchange)
     const planning = planFaults(gateway, caller, exchange, parsed, routed)
     const plan = (seen.plan = planning instanceof Promise ? await planning : planning)

@@ -5,7 +5,8 @@ export function baseHeaders(exchange: Exchange): Record<string, string> {
   const headers: Record<string, string> = {
     'x-request-id': exchange.id,
     'cache-control': 'private, no-store',
-    vary: 'Authorization',
+    // Said also where no page is let in, so that who asks by which way costs nothing here.
+    vary: 'Authorization, Origin',
   }
   // Each SDK reads the id from its own vendor's header.
   if (exchange.dialect === 'anthropic') headers['request-id'] = exchange.id

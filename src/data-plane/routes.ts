@@ -1,9 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
+import type { CrossOrigins } from '#base/cross-origin.ts'
 import { receive } from './1-receive/exchange.ts'
 import { type Endpoint, FIXED_PATHS, GEMINI_PREFIXES, readGeminiTarget } from './1-receive/operations.ts'
 import type { Gateway } from './gateway.ts'
 import { handleRequest } from './handle-request.ts'
+
+/** What every path of the data plane takes. */
+const METHODS = ['POST']
 
 /**
  * Takes a request off the socket when its path belongs to the data plane, and tells whether it did. It stands before the
@@ -12,6 +16,7 @@ import { handleRequest } from './handle-request.ts'
 export function createDataPlane(
   gateway: Gateway,
   active: ActiveRequests,
+  origins: CrossOrigins,
 ): (request: IncomingMessage, response: ServerResponse) => boolean {
   const handle = (
     request: IncomingMessage,
@@ -19,6 +24,10 @@ export function createDataPlane(
     endpoint: Endpoint,
     model: string | null,
   ): true => {
+    if (request.headers.origin !== undefined) {
+      if (origins.answerPreflight(request, response, METHODS)) return true
+      origins.admit(request, response)
+    }
     const exchange = receive(request, response, endpoint, model)
     active.begin()
     handleRequest(gateway, exchange)
@@ -36,7 +45,8 @@ export function createDataPlane(
     const endpoint = FIXED_PATHS.get(path)
     if (endpoint) return handle(request, response, endpoint, null)
     // The Gemini paths share their GETs with the model lists of the control plane.
-    if (request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS') return false
+    if (request.method === 'GET' || request.method === 'HEAD') return false
+    if (request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== 'POST') return false
     const prefix = GEMINI_PREFIXES.find((each) => path.startsWith(each))
     const target = prefix === undefined ? null : readGeminiTarget(path.slice(prefix.length))
     return target !== null && handle(request, response, target.endpoint, target.model)

@@ -228,6 +228,7 @@ export function* postEntry(args: EntryArgs): Work<{ seq: number; balanceNano: bi
     account: args.accountId,
     amount: args.amountNano,
     credited,
+    purchased: isPurchase(args) ? args.amountNano : 0n,
   })
   const balance = balances[0]?.balance_nano
   if (balance === undefined) throw new GatewayError('not_found', `There is no account ${args.accountId}.`)
@@ -244,6 +245,12 @@ export function* postEntry(args: EntryArgs): Work<{ seq: number; balanceNano: bi
   })
   return { seq: rows[0]!.seq, balanceNano: balance }
 }
+
+/** What was bought, and what of it was paid back: a refund or a dispute of its payment. */
+const isPurchase = ({ type, amountNano, paymentRef }: EntryArgs): boolean =>
+  type === 'topup' ||
+  (type === 'refund' && amountNano < 0n) ||
+  (type === 'adjustment' && typeof paymentRef === 'string')
 
 type AccountColumns = Pick<Funds, 'status' | 'mode' | 'balance_nano' | 'held_nano' | 'credit_limit_nano'>
 

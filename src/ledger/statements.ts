@@ -152,12 +152,13 @@ export const findBooking = statement<'request'>()((db, param) =>
   ]),
 )
 
-export const creditAccount = statement<'account' | 'amount' | 'credited'>()((db, param) =>
+export const creditAccount = statement<'account' | 'amount' | 'credited' | 'purchased'>()((db, param) =>
   db
     .updateTable('accounts')
     .set({
       balance_nano: sql<bigint>`balance_nano + ${param('amount')}`,
       credited_nano: sql<bigint>`credited_nano + ${param('credited')}`,
+      purchased_nano: sql<bigint>`purchased_nano + ${param('purchased')}`,
     })
     .where('id', '=', param('account'))
     .returning('balance_nano'),

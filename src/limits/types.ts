@@ -24,8 +24,8 @@ export interface TierLimits {
   readonly models: ReadonlyMap<string, LimitSet>
   /** Requests to free models per UTC day, in place of those of the free tier (R96); null: those. */
   readonly freeRpd: number | null
-  /** Bought so much, an account belongs to the tier (R22). */
-  readonly minLifetimeNano: bigint
+  /** Bought so much, an account belongs to the tier (R22); null: only those that were given it. */
+  readonly minLifetimeNano: bigint | null
 }
 
 /** The free tier (R96): requests to all free models of an account together. 0 is off. */

@@ -26,7 +26,7 @@ export interface SessionParts {
   readonly now?: () => number
 }
 
-/** The tier of whoever signed up (R22). */
+/** The tier of whoever signed up and has bought nothing yet (R22). */
 export const SIGN_UP_TIER = 'free'
 
 /** Every cookie of ours has this in its name, with `__Secure-` before it over TLS. */
@@ -201,7 +201,12 @@ async function accountFor(parts: SessionParts, user: UserRow, isFirst: boolean):
   const { accounts, settings } = parts
   const known = await accounts.findByEmail(user.email)
   if (known) return user.emailVerified ? known : undefined
-  const account = await accounts.create({ email: user.email, mode: 'prepaid', tier: SIGN_UP_TIER, actor: 'sign-up' })
+  const account = await accounts.create({
+    email: user.email,
+    mode: 'prepaid',
+    firstTier: SIGN_UP_TIER,
+    actor: 'sign-up',
+  })
   await parts.grantBonus?.(account.id)
   if (settings.signUp === 'approval' && !isFirst) return accounts.setStatus(account.id, 'suspended')
   return account
@@ -214,7 +219,7 @@ async function openOrganizationAccount(
   organizationId: string,
 ): Promise<void> {
   const email = `${organizationId.toLowerCase()}@organization.localhost`
-  const account = await parts.accounts.create({ email, mode: 'prepaid', tier: SIGN_UP_TIER, actor: 'sign-up' })
+  const account = await parts.accounts.create({ email, mode: 'prepaid', firstTier: SIGN_UP_TIER, actor: 'sign-up' })
   await db.updateTable('authOrganizations').set({ accountId: account.id }).where('id', '=', organizationId).execute()
 }
 

@@ -17,6 +17,7 @@ import { sealContract } from './contract-seals.ts'
 import { sessionContract } from './contract-sessions.ts'
 import { settingContract } from './contract-settings.ts'
 import { statementContract } from './contract-statements.ts'
+import { tierContract } from './contract-tiers.ts'
 import { topupContract } from './contract-topup.ts'
 
 /** Registers the whole contract for one engine. */
@@ -32,6 +33,7 @@ export function storeContract(harness: Harness): void {
   settingContract(harness)
   sessionContract(harness)
   topupContract(harness)
+  tierContract(harness)
   budgetContract(harness)
   statementContract(harness)
   alertContract(harness)

@@ -28,16 +28,12 @@ export function createLimitHistory(store: Store): LimitHistory {
       return found.map(({ count, last_ms }) => ({ count: Number(count), lastMs: Number(last_ms) }))
     },
     async purchased(accountId) {
-      const { bought_nano } = await store.read
-        .selectFrom('ledger_entries')
-        .select(({ fn }) => fn.sum('amount_nano').as('bought_nano'))
-        .where('account_id', '=', accountId)
-        // What the provider of a payment took back was not bought in the end.
-        .where(({ eb, or, and }) =>
-          or([eb('type', '=', 'topup'), and([eb('type', '=', 'refund'), eb('amount_nano', '<', 0n)])]),
-        )
-        .executeTakeFirstOrThrow()
-      return BigInt(bought_nano ?? 0)
+      const row = await store.read
+        .selectFrom('accounts')
+        .select('purchased_nano')
+        .where('id', '=', accountId)
+        .executeTakeFirst()
+      return row?.purchased_nano ?? 0n
     },
   }
 }

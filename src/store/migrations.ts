@@ -1,3 +1,4 @@
+import { ACCESS_MIGRATIONS } from './access-migrations.ts'
 import { billingMigrations } from './billing-migrations.ts'
 import { SESSION_MIGRATIONS } from './session-tables.ts'
 import { recordMigrations } from './record-migrations.ts'
@@ -276,4 +277,5 @@ export const MIGRATIONS: readonly Migration[] = [
   ...recordMigrations({ table, keyedTable }),
   ...billingMigrations(table),
   ...SESSION_MIGRATIONS,
+  ...ACCESS_MIGRATIONS,
 ]

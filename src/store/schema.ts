@@ -41,7 +41,11 @@ export interface AccountTable {
   email: string
   mode: 'prepaid' | 'postpaid'
   status: 'active' | 'suspended'
+  /** As it began, or as somebody assigned it; see `tierOf`. */
   tier: string
+  tier_assigned: number
+  /** Sum of what it bought, less refunds and disputes; grants do not count. */
+  purchased_nano: bigint
   /** Sum of the account's ledger entries. */
   balance_nano: bigint
   /** Sum of the account's open holds. */

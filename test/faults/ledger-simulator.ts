@@ -130,7 +130,7 @@ export class World {
 
   async play(operations: number): Promise<void> {
     const { accountId: id, nowMs } = this
-    const money = { creditLimitNano: null, creditNano: CREDIT_NANO, actor: 'test', nowMs }
+    const money = { creditLimitNano: null, creditNano: CREDIT_NANO, tierAssigned: false, actor: 'test', nowMs }
     void this.virtual.store.execute('createAccount', {
       id,
       email: `${id}@example.org`,

@@ -27,6 +27,17 @@ export function authenticate(gateway: Gateway, exchange: Exchange): Caller | Pro
   return checkUse(found, exchange)
 }
 
+/**
+ * The caller once more, past what is kept of the key: a top-up at another node may have changed the account's tier (R22).
+ * Throws like `authenticate`; null where there is nothing to read again.
+ */
+export async function authenticateAnew(gateway: Gateway, exchange: Exchange): Promise<Caller | null> {
+  if (gateway.localCaller) return null
+  const queryKey = new URLSearchParams(exchange.query).get('key') ?? undefined
+  const credential = readCredential(exchange.request.headers, { queryKey })
+  return credential && checkUse(await gateway.keyRing.findFresh(credential.text, exchange.startedMs), exchange)
+}
+
 function checkUse(caller: Caller, exchange: Exchange): Caller {
   if (caller.key?.kind === 'management') {
     throw new GatewayError(
