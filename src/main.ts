@@ -33,6 +33,7 @@ import { TargetHealth } from '#health/target-health.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
 import { createIdempotency } from '#ledger/idempotency.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
+import { createPeriodClock, type PeriodClock } from '#ledger/periods.ts'
 import { BreakGlass } from '#limits/break-glass.ts'
 import type { SharedCounts } from '#limits/types.ts'
 import { RateLimits } from '#limits/rate-limits.ts'
@@ -53,7 +54,7 @@ import { storeAt } from '#store/location.ts'
 import { openStore, type Store, type StoreOptions } from '#store/store.ts'
 import { createFirstKey, masterKeyOf } from './first-start.ts'
 import { readManagedRoutes } from './managed-routes.ts'
-import { billRegularly, openBilling } from './open-billing.ts'
+import { billRegularly, followBudgets, openBilling } from './open-billing.ts'
 import { autoSynced, workRegularly } from './regular-work.ts'
 import { createAnthropicServer, createServer, listen, urlOf } from './server.ts'
 import { usesSimulator, watchCatalog, type WatchOptions } from './watched-catalog.ts'
@@ -122,10 +123,10 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const { settings } = loaded
   const masterKey = masterKeyOf(settings)
   const pepper = await ensurePepper(store, settings.dataDir)
-  const { keyRing, ledger, accounts, keys, billing } = await openAccounts(options, store, pepper, settings, log)
-  const { catalog, health, reloader, managedRoutes } = watchCatalog(start)
+  const { catalog, health, reloader, managedRoutes, onReload } = watchCatalog(start)
   const { requestLog, capture, rollups, requests, analytics } = openRecords(store, settings, log)
   const current = (): Settings => reloader.current.settings
+  const { keyRing, ledger, accounts, keys, billing } = await openAccounts(options, start, pepper, current, onReload)
   const { responses, seals, sealStash } = openKept(store, pepper, current, log)
   const limits = limitsOver(store, catalog, current, options.now)
   const lab = createFaultLab(settings, simulator)
@@ -239,12 +240,21 @@ function healthOf({ current }: CatalogSource, health: TargetHealth) {
 }
 
 /** Accounts, their keys, and their money. */
-async function openAccounts(options: StartOptions, store: Store, pepper: string, settings: Settings, log: Logger) {
+async function openAccounts(
+  options: StartOptions,
+  { store, log }: WatchOptions,
+  pepper: string,
+  current: () => Settings,
+  onReload: (listener: (settings: Settings) => void) => void,
+) {
+  const settings = current()
+  const periods = createPeriodClock(settings.budgetTimeZone)
   const keyRing = createKeyRing(store, pepper, settings.billingMode === 'off' ? { billing: 'off' } : {})
-  const ledger = await openBooks(store, settings, log, options.now)
+  const ledger = await openBooks(store, settings, log, options.now, periods)
   const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf, ...(options.now && { now: options.now }) })
-  const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
-  const billing = openBilling(store, pepper, settings, log, options.now)
+  const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey, periods)
+  const billing = openBilling(store, pepper, current, periods, log, options.now)
+  await followBudgets(billing, settings, onReload, log)
   return { keyRing, ledger, accounts, keys, billing }
 }
 
@@ -254,9 +264,10 @@ async function openBooks(
   settings: Settings,
   log: Logger,
   now: (() => number) | undefined,
+  periods: PeriodClock,
 ): Promise<RecoverableLedger> {
   const onDelay = (err: unknown) => log.error({ err }, 'a settlement has to be written again')
-  const ledger = openLedger(store, { journalFolder: settings.dataDir, onDelay, ...(now && { now }) })
+  const ledger = openLedger(store, { journalFolder: settings.dataDir, onDelay, periods, ...(now && { now }) })
   await ledger.recover()
   return ledger
 }

@@ -6,8 +6,6 @@ import { leaves, type Merged } from './merge.ts'
  */
 export const PENDING: readonly string[] = [
   'tiers[].min_lifetime_credits',
-  'budgets',
-  'alerts',
   'portal.port',
   'portal.catalog_cache_seconds',
   'portal.catalog_route_groups',
