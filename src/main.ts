@@ -35,6 +35,7 @@ import { TargetHealth } from '#health/target-health.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
 import { createIdempotency } from '#ledger/idempotency.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
+import { createPeriodClock, type PeriodClock } from '#ledger/periods.ts'
 import { BreakGlass } from '#limits/break-glass.ts'
 import type { SharedCounts } from '#limits/types.ts'
 import { RateLimits } from '#limits/rate-limits.ts'
@@ -55,7 +56,7 @@ import { storeAt } from '#store/location.ts'
 import { openStore, type Store, type StoreOptions } from '#store/store.ts'
 import { createFirstKey, masterKeyOf } from './first-start.ts'
 import { readManagedRoutes } from './managed-routes.ts'
-import { billRegularly, openBilling } from './open-billing.ts'
+import { billRegularly, followBudgets, openBilling } from './open-billing.ts'
 import { autoSynced, workRegularly } from './regular-work.ts'
 import { createAnthropicServer, createServer, listen, urlOf } from './server.ts'
 import { usesSimulator, watchCatalog, type WatchOptions } from './watched-catalog.ts'
@@ -124,9 +125,9 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const { settings } = loaded
   const masterKey = masterKeyOf(settings)
   const pepper = await ensurePepper(store, settings.dataDir)
-  const { catalog, health, reloader, managedRoutes } = watchCatalog(start)
+  const { catalog, health, reloader, managedRoutes, onReload } = watchCatalog(start)
   const current = (): Settings => reloader.current.settings
-  const { keyRing, ledger, accounts, keys, billing } = await openAccounts(options, store, pepper, start, current)
+  const { keyRing, ledger, accounts, keys, billing } = await openAccounts(options, start, pepper, current, onReload)
   const { requestLog, capture, rollups, requests, analytics } = openRecords(store, settings, log)
   const { responses, seals, sealStash } = openKept(store, pepper, current, log)
   const limits = limitsOver(store, catalog, current, options.now)
@@ -243,20 +244,21 @@ function healthOf({ current }: CatalogSource, health: TargetHealth) {
 /** Accounts, their keys, and their money. */
 async function openAccounts(
   options: StartOptions,
-  store: Store,
+  { store, log }: WatchOptions,
   pepper: string,
-  start: WatchOptions,
   current: () => Settings,
+  onReload: (listener: (settings: Settings) => void) => void,
 ) {
-  const { log } = start
-  const { settings } = start.loaded
+  const settings = current()
+  const periods = createPeriodClock(settings.budgetTimeZone)
   const tiers: Tiers = () => current().rateLimits.tiers
   const keyRing = createKeyRing(store, pepper, { tiers, ...(settings.billingMode === 'off' && { billing: 'off' }) })
-  const ledger = await openBooks(store, settings, log, options.now)
+  const ledger = await openBooks(store, settings, log, options.now, periods)
   const clock = options.now ? { now: options.now } : {}
   const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf, tiers, ...clock })
-  const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
-  const billing = openBilling(store, pepper, settings, log, options.now, keyRing.forgetAccount)
+  const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey, periods)
+  const billing = openBilling(store, pepper, current, periods, log, { ...clock, onPurchase: keyRing.forgetAccount })
+  await followBudgets(billing, settings, onReload, log)
   return { keyRing, ledger, accounts, keys, billing }
 }
 
@@ -266,9 +268,10 @@ async function openBooks(
   settings: Settings,
   log: Logger,
   now: (() => number) | undefined,
+  periods: PeriodClock,
 ): Promise<RecoverableLedger> {
   const onDelay = (err: unknown) => log.error({ err }, 'a settlement has to be written again')
-  const ledger = openLedger(store, { journalFolder: settings.dataDir, onDelay, ...(now && { now }) })
+  const ledger = openLedger(store, { journalFolder: settings.dataDir, onDelay, periods, ...(now && { now }) })
   await ledger.recover()
   return ledger
 }

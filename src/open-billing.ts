@@ -1,11 +1,12 @@
 import type { Logger } from 'pino'
 import { OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
-import { type Billing, createBilling } from '#billing/billing.ts'
+import { type Billing, type BillingOptions, createBilling } from '#billing/billing.ts'
 import { type BackendTrouble, raiseBackendAlerts } from '#billing/backend-alerts.ts'
 import { createStripeProvider } from '#billing/stripe.ts'
 import type { PaymentProvider } from '#billing/types.ts'
 import { signupBonusOf } from '#config/features.ts'
 import type { Settings } from '#config/types.ts'
+import type { PeriodClock } from '#ledger/periods.ts'
 import { createMailer, type SendMail } from '#outbound/mail.ts'
 import { Outbound } from '#outbound/outbound.ts'
 import type { Store } from '#store/store.ts'
@@ -14,11 +15,12 @@ import type { Store } from '#store/store.ts'
 export function openBilling(
   store: Store,
   pepper: string,
-  settings: Settings,
+  current: () => Settings,
+  periods: PeriodClock,
   log: Logger,
-  now: (() => number) | undefined,
-  onPurchase: (accountId: string) => void,
+  hooks: Pick<BillingOptions, 'now' | 'onPurchase'>,
 ): Billing {
+  const settings = current()
   const { smtpUrl, mailFrom } = settings.portal
   // Only to whom: what it says is between the gateway and them.
   const unsent: SendMail = async ({ to, subject }) => log.warn({ to, subject }, 'a mail, and no mail server (SMTP_URL)')
@@ -28,11 +30,12 @@ export function openBilling(
     signupBonusNano: signupBonusOf(settings.portal),
     provider: providerOf(settings, log),
     operatorAccountId: OPERATOR_ACCOUNT_ID,
-    outbound: new Outbound({ allowPrivate: () => settings.outboundAllowPrivate }),
+    outbound: new Outbound({ allowPrivate: () => current().outboundAllowPrivate }),
+    periods,
+    alertDefaults: () => current().alerts,
     sendMail: createMailer(smtpUrl, mailFrom) ?? unsent,
     log,
-    onPurchase,
-    ...(now && { now }),
+    ...hooks,
   })
 }
 
@@ -49,6 +52,21 @@ function providerOf({ portal }: Settings, log: Logger): PaymentProvider | null {
   return null
 }
 
+/** Puts the budgets of the file into force before the first request, and again with every reload (R97). */
+export async function followBudgets(
+  { fileBudgets }: Billing,
+  { budgets }: Settings,
+  onReload: (listener: (settings: Settings) => void) => void,
+  log: Logger,
+): Promise<void> {
+  onReload((next) => {
+    fileBudgets
+      .apply(next.budgets)
+      .catch((err: unknown) => log.error({ err }, 'the budgets of the file are not in force; they are tried again'))
+  })
+  await fileBudgets.apply(budgets)
+}
+
 /** How often balances are looked at that fill up by themselves. */
 const CHARGE_INTERVAL_MS = 30_000
 
@@ -57,11 +75,12 @@ const ALERT_INTERVAL_MS = 15_000
 
 /** Starts what billing does beside the requests, and gives its end. */
 export function billRegularly(billing: Billing, log: Logger, backends: () => readonly BackendTrouble[]): () => void {
-  const { autoTopups, alerts } = billing
+  const { autoTopups, alerts, fileBudgets } = billing
   const every = (ms: number, what: string, work: () => Promise<unknown>): NodeJS.Timeout =>
     setInterval(() => work().catch((err: unknown) => log.error({ err }, what)), ms).unref()
   const timers = [
     every(ALERT_INTERVAL_MS, 'alerts could not be raised', async () => {
+      await fileBudgets.retry()
       await alerts.evaluate()
       await raiseBackendAlerts(alerts, backends(), Date.now())
       await alerts.deliver()

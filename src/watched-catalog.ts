@@ -25,15 +25,18 @@ export interface WatchOptions {
   readonly now: (() => number) | undefined
 }
 
-/** The catalog and what is known of its backends. */
+/** The catalog and what is known of its backends. `onReload` takes who else follows the configuration. */
 export function watchCatalog({ loaded, load, log, simulator, store, stored, now }: WatchOptions) {
   const health = new TargetHealth(now)
   const catalog = createCatalogSource(catalogOf(loaded.settings, simulator))
   const reload = (): boolean => reloader.reload()
   const managedRoutes = createManagedRoutes({ store, initial: stored, load, reload, log })
+  const listeners: ((settings: Settings) => void)[] = []
+  const onReload = (listener: (settings: Settings) => void): void => void listeners.push(listener)
   const apply = (next: LoadedConfig): void => {
     catalog.swap(catalogOf(next.settings, simulator))
     health.keepOnly(catalog.current.backends)
+    for (const hear of listeners) hear(next.settings)
   }
   const reloader = watchConfig(loaded, () => load(managedRoutes.current), apply, log)
   const stopFollowing = managedRoutes.follow()
@@ -42,7 +45,7 @@ export function watchCatalog({ loaded, load, log, simulator, store, stored, now 
     stopFollowing()
     close()
   }
-  return { catalog, health, reloader, managedRoutes }
+  return { catalog, health, reloader, managedRoutes, onReload }
 }
 
 function catalogOf(settings: Settings, simulator: Simulator | null): Catalog {

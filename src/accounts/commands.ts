@@ -1,5 +1,6 @@
 /** The writes of accounts and keys, as they run inside the store's transactions. */
 import { GatewayError } from '#base/errors.ts'
+import { insertFileBudgets } from '#ledger/budget-statements.ts'
 import { postEntry } from '#ledger/commands.ts'
 import { NO_SUMS } from '#ledger/periods.ts'
 import type { Command } from '#store/command.ts'
@@ -151,13 +152,14 @@ export interface NewAccountArgs {
   readonly nowMs: number
 }
 
-/** Creates an account and posts its first credit as a grant. False when the id or the e-mail address is taken. */
+/** Creates an account with the budgets of the configuration file, and posts its first credit as a grant. False when the id or the e-mail address is taken. */
 export const createAccount: Command<NewAccountArgs, boolean> = {
   *work(args) {
     const { id, email, mode, tier, creditLimitNano: limit, creditNano, actor, nowMs } = args
     const assigned = Number(args.tierAssigned)
     const { changes } = yield* run(insertAccount, { id, email, mode, tier, assigned, limit, now: nowMs })
     if (changes === 0) return false
+    yield* run(insertFileBudgets, { account: id, email, now: nowMs })
     if (creditNano !== 0n) {
       const amountNano = creditNano
       yield* postEntry({ accountId: id, type: 'grant', amountNano, note: 'initial credit', actor, nowMs })

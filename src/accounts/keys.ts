@@ -1,6 +1,6 @@
 import { GatewayError } from '#base/errors.ts'
 import { id as newId } from '#base/ids.ts'
-import { currentSums, periodStarts, spentInPeriod } from '#ledger/periods.ts'
+import { createPeriodClock, currentSums, type PeriodClock, type PeriodStarts, spentInPeriod } from '#ledger/periods.ts'
 import { isUnlimited, type LimitSet, NO_LIMITS } from '#limits/types.ts'
 import { checkLimit } from '#store/reads.ts'
 import { AMOUNT_NANO_MAX } from '#store/request-columns.ts'
@@ -27,18 +27,15 @@ export function createKeys(
   keyRing: KeyRing | null = null,
   now: () => number = Date.now,
   heldOfKey: (keyId: string) => bigint = () => 0n,
+  periods: PeriodClock = createPeriodClock(),
 ): Keys {
   const read = store.read
   return {
     ...createKeyCodes(store),
     create: (input) => createKey(store, pepper, input, now()),
     async get(hash) {
-      const row = await read
-        .selectFrom('api_keys')
-        .selectAll()
-        .where('hash', '=', hash)
-        .where('removed_ms', 'is', null)
-        .executeTakeFirst()
+      const present = read.selectFrom('api_keys').selectAll().where('removed_ms', 'is', null)
+      const row = await present.where('hash', '=', hash).executeTakeFirst()
       return row && keyOf(row)
     },
     async list({ accountId, limit, offset, includeDisabled }) {
@@ -88,14 +85,13 @@ export function createKeys(
       if (!(await store.execute('removeKey', { hash, nowMs: now() }))) throw missing()
       keyRing?.forget()
     },
-    usage: (key, nowMs) => readUsage(store, key, nowMs, heldOfKey(key.id)),
+    usage: (key, nowMs) => readUsage(store, key, periods(nowMs), heldOfKey(key.id)),
   }
 }
 
-async function readUsage({ read }: Store, key: ApiKey, nowMs: number, heldNano: bigint): Promise<KeyUsage> {
+async function readUsage({ read }: Store, key: ApiKey, starts: PeriodStarts, heldNano: bigint): Promise<KeyUsage> {
   const row = await read.selectFrom('key_usage').selectAll().where('key_id', '=', key.id).executeTakeFirst()
   if (!row) throw missing()
-  const starts = periodStarts(nowMs)
   const { day, week, month } = currentSums(row, starts)
   return {
     totalNano: row.total_nano,

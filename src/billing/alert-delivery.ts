@@ -71,7 +71,7 @@ async function send(
       return cause instanceof Error ? cause.message : String(cause)
     }
   }
-  const secret = await secretFor(row.account_id)
+  const secret = await secretFor(row.signer_id ?? row.account_id)
   const result = await outbound.post(row.address, {
     body: row.payload,
     headers: { 'content-type': 'application/json', ...signatureOf(row.alert_id, row.payload, secret, nowMs) },

@@ -1,25 +1,22 @@
 import { createHmac } from 'node:crypto'
-import { GatewayError } from '#base/errors.ts'
 import { id as newId } from '#base/ids.ts'
-import { formatUsd, type NanoUsd } from '#base/money.ts'
-import { resetOf, spentOf, startOf } from '#ledger/budgets.ts'
-import { periodStarts, spentInPeriod } from '#ledger/periods.ts'
-import type { PeriodStarts } from '#ledger/periods.ts'
-import type { AlertSettingTable, AlertTable } from '#store/billing-schema.ts'
+import { createPeriodClock, type PeriodClock } from '#ledger/periods.ts'
+import type { AlertTable } from '#store/billing-schema.ts'
 import { checkLimit } from '#store/reads.ts'
 import type { Store } from '#store/store.ts'
+import { dueAlerts } from './account-alerts.ts'
 import type { AlertDelivery } from './alert-delivery.ts'
-
-/** Shares of a budget in percent, where an account names none. */
-export const THRESHOLDS_DEFAULT: readonly number[] = [50, 80, 100]
-export const THRESHOLDS_MAX = 10
-
-export interface AlertSettings {
-  readonly thresholds: readonly number[]
-  readonly balanceBelowNano: NanoUsd | null
-  readonly webhookUrl: string | null
-  readonly email: string | null
-}
+import {
+  ALERT_DEFAULTS,
+  type AlertDefaults,
+  type AlertSettings,
+  checkSettings,
+  findSettings,
+  type OwnAlertSettings,
+  ownSettingsOf,
+  rowOf,
+  settingsOf,
+} from './alert-settings.ts'
 
 export interface Alert {
   readonly id: string
@@ -27,17 +24,29 @@ export interface Alert {
   readonly kind: string
   readonly payload: Readonly<Record<string, unknown>>
   readonly createdMs: number
+  /** When it was acknowledged; null: not yet. */
+  readonly readMs: number | null
+}
+
+/** Of an account, or of the operator (null). */
+export type AlertOwner = string | null
+
+export interface AlertPage {
+  readonly limit: number
+  readonly cursor?: string | undefined
+  readonly unreadOnly?: boolean
 }
 
 export interface Alerts {
-  settings(accountId: string): Promise<AlertSettings & { readonly secret: string }>
+  /** What holds for an account, and what of it the account set itself. */
+  settings(accountId: string): Promise<AlertSettings & { readonly own: OwnAlertSettings; readonly secret: string }>
   /** `rotatesSecret`: from now on another secret signs. Throws GatewayError('invalid_parameter'). */
-  change(accountId: string, settings: AlertSettings, rotatesSecret: boolean): Promise<void>
-  /** Newest first; those of an account, or of the operator (null). */
-  list(
-    accountId: string | null,
-    page: { limit: number; cursor?: string | undefined },
-  ): Promise<{ data: Alert[]; nextCursor: string | null }>
+  change(accountId: string, own: OwnAlertSettings, rotatesSecret: boolean): Promise<void>
+  /** Newest first. */
+  list(owner: AlertOwner, page: AlertPage): Promise<{ data: Alert[]; nextCursor: string | null }>
+  countUnread(owner: AlertOwner): Promise<number>
+  /** Of one alert, or of all that there are; gives how many were unread. Null: the owner has no such alert. */
+  acknowledge(owner: AlertOwner, id: string | null): Promise<number | null>
   /** Raises what has become due; gives how many alerts are new. */
   evaluate(): Promise<number>
   /** Tells the operator, once per mark. */
@@ -51,35 +60,38 @@ export interface AlertOptions {
   /** Whose settings say where the operator's alerts go. */
   readonly operatorAccountId: string
   readonly now: () => number
+  readonly periods?: PeriodClock | undefined
+  /** What the configuration says at the moment. */
+  readonly defaults?: (() => AlertDefaults) | undefined
   readonly delivery: AlertDelivery
   /** Why an address may not be asked for; null when it may. */
   readonly refusalOf: (url: string) => string | null
-  readonly onAlert: (alert: Omit<Alert, 'createdMs'>) => void
-}
-
-const NO_SETTINGS: AlertSettings = {
-  thresholds: THRESHOLDS_DEFAULT,
-  balanceBelowNano: null,
-  webhookUrl: null,
-  email: null,
+  readonly onAlert: (alert: Pick<Alert, 'id' | 'accountId' | 'kind' | 'payload'>) => void
 }
 
 /** Alerts over a store (R98). Each has a mark that is unique in the database, so it is raised once however many nodes notice. */
 export function createAlerts(store: Store, options: AlertOptions): Alerts {
-  const { pepper, operatorAccountId, now, delivery, refusalOf, onAlert } = options
+  const { pepper, operatorAccountId, now, delivery, refusalOf, onAlert, periods = createPeriodClock() } = options
+  const defaults = options.defaults ?? (() => ALERT_DEFAULTS)
   const secretOf = (accountId: string, version: number): string =>
     `whsec_${createHmac('sha256', pepper).update(`webhook:${accountId}:${version}`).digest('hex')}`
 
-  const raise = async (accountId: string | null, kind: string, mark: string, facts: object): Promise<boolean> => {
+  const raise = async (accountId: AlertOwner, kind: string, mark: string, facts: object): Promise<boolean> => {
     const id = newId('alt')
     const nowMs = now()
     const payload = { id, type: kind, created_at: new Date(nowMs).toISOString(), account_id: accountId, ...facts }
-    const row = await findSettings(store, accountId ?? operatorAccountId)
+    const owner = accountId ?? operatorAccountId
+    const own = ownSettingsOf(await findSettings(store, owner))
+    const usual = defaults()
+    // A sink of the file is the operator's, whosever alert it is; it is signed as such.
     const sinks = [
-      { sink: 'webhook', address: row?.webhook_url },
-      { sink: 'email', address: row?.email },
+      { sink: 'webhook', own: own.webhookUrl, usual: usual.webhookUrl },
+      { sink: 'email', own: own.email, usual: usual.email },
     ] as const
-    const deliveries = sinks.flatMap(({ sink, address }) => (address ? [{ id: newId('dlv'), sink, address }] : []))
+    const deliveries = sinks.flatMap(({ sink, own: address, usual: other }) => {
+      if (address) return [{ id: newId('dlv'), sink, address, signer: owner }]
+      return other ? [{ id: newId('dlv'), sink, address: other, signer: operatorAccountId }] : []
+    })
     const alert = { id, mark, accountId, kind, payload: JSON.stringify(payload), deliveries, nowMs }
     if (!(await store.execute('raiseAlert', alert))) return false
     onAlert({ id, accountId, kind, payload })
@@ -89,26 +101,26 @@ export function createAlerts(store: Store, options: AlertOptions): Alerts {
   return {
     async settings(accountId) {
       const row = await findSettings(store, accountId)
-      return { ...settingsOf(row), secret: secretOf(accountId, row?.secret_version ?? 0) }
+      const secret = secretOf(accountId, row?.secret_version ?? 0)
+      return { ...settingsOf(row, defaults()), own: ownSettingsOf(row), secret }
     },
-    async change(accountId, settings, rotatesSecret) {
-      checkSettings(settings, refusalOf)
+    async change(accountId, own, rotatesSecret) {
+      checkSettings(own, refusalOf)
       const version = (await findSettings(store, accountId))?.secret_version ?? 0
-      await store.execute('putAlertSettings', {
-        account_id: accountId,
-        thresholds: JSON.stringify(settings.thresholds),
-        balance_below_nano: settings.balanceBelowNano,
-        webhook_url: settings.webhookUrl,
-        email: settings.email,
-        secret_version: version + (rotatesSecret ? 1 : 0),
-        updated_ms: now(),
-      })
+      await store.execute('putAlertSettings', rowOf(accountId, own, version + (rotatesSecret ? 1 : 0), now()))
     },
-    list: (accountId, page) => listAlerts(store, accountId, page),
+    list: (owner, page) => listAlerts(store, owner, page),
+    countUnread: (owner) => countUnread(store, owner),
+    async acknowledge(owner, id) {
+      if (id !== null && !(await hasAlert(store, owner, id))) return null
+      return store.execute('readAlerts', { owner, id, nowMs: now() })
+    },
     async evaluate() {
-      const due = await dueAlerts(store, now())
+      const nowMs = now()
       let raised = 0
-      for (const { accountId, kind, mark, facts } of due) if (await raise(accountId, kind, mark, facts)) raised++
+      for (const { accountId, kind, mark, facts } of await dueAlerts(store, nowMs, periods(nowMs), defaults())) {
+        if (await raise(accountId, kind, mark, facts)) raised++
+      }
       return raised
     },
     raiseForOperator: (kind, mark, facts) => raise(null, kind, mark, facts),
@@ -120,146 +132,18 @@ export function createAlerts(store: Store, options: AlertOptions): Alerts {
   }
 }
 
-interface Due {
-  readonly accountId: string
-  readonly kind: string
-  readonly mark: string
-  readonly facts: Readonly<Record<string, unknown>>
-}
-
-/** What has become due and was not raised yet. */
-async function dueAlerts(store: Store, nowMs: number): Promise<Due[]> {
-  const settings = new Map(
-    (await store.read.selectFrom('alert_settings').selectAll().execute()).map((row) => [row.account_id, row]),
-  )
-  const starts = periodStarts(nowMs)
-  const due = [
-    ...(await dueBudgets(store, starts, settings)),
-    ...(await dueKeys(store, starts, settings)),
-    ...(await dueBalances(store, settings)),
-  ]
-  if (due.length === 0) return due
-  const marks = due.map(({ mark }) => mark)
-  const known = new Set<string>()
-  for (let at = 0; at < marks.length; at += MARKS_AT_ONCE) {
-    const some = marks.slice(at, at + MARKS_AT_ONCE)
-    const rows = await store.read.selectFrom('alerts').select('mark').where('mark', 'in', some).execute()
-    for (const { mark } of rows) known.add(mark)
-  }
-  return due.filter(({ mark }) => !known.has(mark))
-}
-
-const MARKS_AT_ONCE = 500
-
-type SettingsByAccount = ReadonlyMap<string, AlertSettingTable>
-
-async function dueBudgets(store: Store, starts: PeriodStarts, settings: SettingsByAccount): Promise<Due[]> {
-  const rows = await store.read.selectFrom('budgets').selectAll().where('spent_nano', '>', 0n).execute()
-  return rows.flatMap((row) => {
-    const { id, account_id: accountId, scope, target, period, max_nano: maxNano, raises } = row
-    const funds = { period, spentNano: row.spent_nano, periodStartMs: row.period_start_ms }
-    const share = { scope, target, period, maxNano, spentNano: spentOf(funds, starts), starts }
-    return crossed(accountId, `budget:${id}:${raises}`, share, settingsOf(settings.get(accountId)))
-  })
-}
-
-/** A key's limit is a budget of the key. */
-async function dueKeys(store: Store, starts: PeriodStarts, settings: SettingsByAccount): Promise<Due[]> {
-  const rows = await store.read
-    .selectFrom('api_keys as k')
-    .innerJoin('key_usage as u', 'u.key_id', 'k.id')
-    .selectAll('u')
-    .select(['k.account_id', 'k.limit_nano', 'k.limit_reset'])
-    .where('k.limit_nano', 'is not', null)
-    .where('k.removed_ms', 'is', null)
-    .where('u.total_nano', '>', 0n)
-    .execute()
-  return rows.flatMap((row) => {
-    const { key_id: target, account_id: accountId, limit_reset: period } = row
-    const maxNano = row.limit_nano!
-    const share = { scope: 'key', target, period, maxNano, spentNano: spentInPeriod(row, period, starts), starts }
-    return crossed(accountId, `key:${target}:${maxNano}`, share, settingsOf(settings.get(accountId)))
-  })
-}
-
-interface Share {
-  readonly scope: string
-  readonly target: string
-  readonly period: 'daily' | 'weekly' | 'monthly' | null
-  readonly maxNano: NanoUsd
-  readonly spentNano: NanoUsd
-  readonly starts: PeriodStarts
-}
-
-function crossed(accountId: string, what: string, share: Share, { thresholds }: AlertSettings): Due[] {
-  const { scope, target, period, maxNano, spentNano, starts } = share
-  const resetMs = resetOf(period, starts)
-  return thresholds
-    .filter((threshold) => spentNano > 0n && spentNano * 100n >= maxNano * BigInt(threshold))
-    .map((threshold) => ({
-      accountId,
-      kind: 'budget_threshold',
-      mark: `${what}:${startOf(period, starts)}:${threshold}`,
-      facts: {
-        scope,
-        target: target === '' ? null : target,
-        threshold,
-        spent: formatUsd(spentNano),
-        max: formatUsd(maxNano),
-        period: period ?? 'none',
-        reset_at: resetMs === null ? null : new Date(resetMs).toISOString(),
-      },
-    }))
-}
-
-/** Once until the account is credited again. */
-async function dueBalances(store: Store, settings: SettingsByAccount): Promise<Due[]> {
-  if (settings.size === 0) return []
-  const rows = await store.read
-    .selectFrom('accounts as a')
-    .innerJoin('alert_settings as s', 's.account_id', 'a.id')
-    .select(['a.id', 'a.balance_nano', 'a.credited_nano', 's.balance_below_nano'])
-    .where('s.balance_below_nano', 'is not', null)
-    .whereRef('a.balance_nano', '<', 's.balance_below_nano')
-    .execute()
-  return rows.map(({ id, balance_nano: balance, credited_nano: credited, balance_below_nano: below }) => ({
-    accountId: id,
-    kind: 'balance_low',
-    mark: `balance:${id}:${below}:${credited}`,
-    facts: { balance: formatUsd(balance), below: formatUsd(below!) },
-  }))
-}
-
-const findSettings = (store: Store, accountId: string): Promise<AlertSettingTable | undefined> =>
-  store.read.selectFrom('alert_settings').selectAll().where('account_id', '=', accountId).executeTakeFirst()
-
-function settingsOf(row: AlertSettingTable | undefined): AlertSettings {
-  if (!row) return NO_SETTINGS
-  return {
-    thresholds: JSON.parse(row.thresholds) as number[],
-    balanceBelowNano: row.balance_below_nano,
-    webhookUrl: row.webhook_url,
-    email: row.email,
-  }
-}
-
-function checkSettings(settings: AlertSettings, refusalOf: (url: string) => string | null): void {
-  const { thresholds, webhookUrl } = settings
-  const fits = thresholds.every((one) => Number.isSafeInteger(one) && one >= 1 && one <= 1000)
-  if (!fits || thresholds.length > THRESHOLDS_MAX || new Set(thresholds).size < thresholds.length) {
-    throw invalid('thresholds', `Name at most ${THRESHOLDS_MAX} different whole percentages from 1 to 1000.`)
-  }
-  const refusal = webhookUrl === null ? null : refusalOf(webhookUrl)
-  if (refusal !== null) throw invalid('webhook_url', `This address cannot be used: ${refusal}.`)
-}
+const ofOwner = ({ read }: Store, owner: AlertOwner) =>
+  owner === null
+    ? read.selectFrom('alerts').where('account_id', 'is', null)
+    : read.selectFrom('alerts').where('account_id', '=', owner)
 
 async function listAlerts(
-  { read }: Store,
-  accountId: string | null,
-  { limit, cursor }: { limit: number; cursor?: string | undefined },
+  store: Store,
+  owner: AlertOwner,
+  { limit, cursor, unreadOnly = false }: AlertPage,
 ): Promise<{ data: Alert[]; nextCursor: string | null }> {
-  let rows = read.selectFrom('alerts').selectAll()
-  rows = accountId === null ? rows.where('account_id', 'is', null) : rows.where('account_id', '=', accountId)
+  let rows = ofOwner(store, owner).selectAll()
+  if (unreadOnly) rows = rows.where('read_ms', 'is', null)
   if (cursor !== undefined) rows = rows.where('id', '<', cursor)
   const found = await rows
     .orderBy('id', 'desc')
@@ -269,13 +153,22 @@ async function listAlerts(
   return { data, nextCursor: found.length > limit ? data.at(-1)!.id : null }
 }
 
+async function countUnread(store: Store, owner: AlertOwner): Promise<number> {
+  const { count } = await ofOwner(store, owner)
+    .where('read_ms', 'is', null)
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}
+
+const hasAlert = async (store: Store, owner: AlertOwner, id: string): Promise<boolean> =>
+  (await ofOwner(store, owner).where('id', '=', id).select('id').executeTakeFirst()) !== undefined
+
 const alertOf = (row: AlertTable): Alert => ({
   id: row.id,
   accountId: row.account_id,
   kind: row.kind,
   payload: JSON.parse(row.payload) as Record<string, unknown>,
   createdMs: row.created_ms,
+  readMs: row.read_ms,
 })
-
-const invalid = (param: string, message: string): GatewayError =>
-  new GatewayError('invalid_parameter', message, { param })

@@ -1,4 +1,5 @@
 import type { NanoUsd } from '#base/money.ts'
+import type { PeriodClock } from '#ledger/periods.ts'
 import type { SendMail } from '#outbound/mail.ts'
 import type { Outbound } from '#outbound/outbound.ts'
 import type { Store } from '#store/store.ts'
@@ -6,7 +7,9 @@ import { type AccountStatements, createAccountStatements } from './account-state
 import { createAlertDelivery } from './alert-delivery.ts'
 import { type Alerts, createAlerts } from './alerts.ts'
 import { type AutoTopups, createAutoTopups } from './auto-topup.ts'
+import type { AlertDefaults } from './alert-settings.ts'
 import { type Budgets, createBudgets } from './budgets.ts'
+import { createFileBudgets, type FileBudgets } from './file-budgets.ts'
 import { createOrders, createPayments, type Orders, type Payments } from './payments.ts'
 import type { PaymentProvider } from './types.ts'
 import { createVouchers, type Vouchers } from './vouchers.ts'
@@ -19,6 +22,7 @@ export interface Billing {
   readonly payments: Payments | null
   readonly autoTopups: AutoTopups | null
   readonly budgets: Budgets
+  readonly fileBudgets: FileBudgets
   readonly alerts: Alerts
   readonly statements: AccountStatements
   /** Credits a new account with the bonus of its sign-up, once. False when there is none, or it has it. */
@@ -37,6 +41,10 @@ export interface BillingOptions {
   readonly now?: () => number
   /** Hears whose purchases have changed, once that is durable. */
   readonly onPurchase?: (accountId: string) => void
+  /** The days of budgets; default: UTC. */
+  readonly periods?: PeriodClock
+  /** What the configuration says of alerts at the moment. */
+  readonly alertDefaults?: () => AlertDefaults
   /** Hears of what an operator should look at. */
   readonly log?: { warn(facts: object, text: string): void; error(facts: object, text: string): void }
 }
@@ -45,11 +53,13 @@ const DAY_MS = 86_400_000
 
 /** Billing over a store. */
 export function createBilling(store: Store, options: BillingOptions): Billing {
-  const { pepper, currency, signupBonusNano, provider, now = Date.now, log, onPurchase = () => {} } = options
+  const { pepper, currency, signupBonusNano, provider, now = Date.now, periods, log, onPurchase = () => {} } = options
   const alerts = createAlerts(store, {
     pepper,
     operatorAccountId: options.operatorAccountId,
     now,
+    periods,
+    defaults: options.alertDefaults,
     delivery: createAlertDelivery(store, options.outbound, options.sendMail, now),
     refusalOf: (url) => options.outbound.refusalOf(url),
     onAlert: ({ id, accountId, kind }) => log?.warn({ alert: id, account: accountId, kind }, 'alert'),
@@ -69,7 +79,10 @@ export function createBilling(store: Store, options: BillingOptions): Billing {
   return {
     vouchers: createVouchers(store, pepper, now, onPurchase),
     orders: createOrders(store),
-    budgets: createBudgets(store, now),
+    budgets: createBudgets(store, now, periods),
+    fileBudgets: createFileBudgets(store, now, ({ account, scope, target }) =>
+      log?.warn({ account, scope, target }, 'a budget of the file names nobody'),
+    ),
     alerts,
     statements: createAccountStatements(store, currency, now),
     payments: provider && createPayments(store, provider, currency, now, { onOddity, onPurchase }),

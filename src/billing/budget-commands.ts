@@ -6,7 +6,7 @@ import type { BudgetTable } from '#store/billing-schema.ts'
 import type { Command } from '#store/command.ts'
 import { run, statement } from '#store/statement.ts'
 
-export type NewBudget = Omit<BudgetTable, 'raises' | 'held_nano' | 'spent_nano' | 'period_start_ms'>
+export type NewBudget = Omit<BudgetTable, 'raises' | 'held_nano' | 'spent_nano' | 'period_start_ms' | 'file_entry'>
 
 type Column = 'id' | 'account' | 'scope' | 'target' | 'max' | 'period' | 'hard' | 'setBy' | 'starts' | 'now'
 
@@ -26,6 +26,7 @@ const insertBudget = statement<Column>()((db, param) =>
     held_nano: 0n,
     spent_nano: 0n,
     period_start_ms: 0,
+    file_entry: null,
   }),
 )
 

@@ -2,8 +2,8 @@ import { GatewayError } from '#base/errors.ts'
 import { id as newId } from '#base/ids.ts'
 import type { NanoUsd } from '#base/money.ts'
 import { budgetFundsOf } from '#ledger/budget-statements.ts'
-import { type BudgetScope, budgetsOf, leftOf, resetOf, spentOf } from '#ledger/budgets.ts'
-import { periodStarts } from '#ledger/periods.ts'
+import { type BudgetScope, budgetsOf, leftOf, spentOf } from '#ledger/budgets.ts'
+import { createPeriodClock, endOf, type PeriodClock, type PeriodStarts } from '#ledger/periods.ts'
 import type { BudgetTable } from '#store/billing-schema.ts'
 import { AMOUNT_NANO_MAX } from '#store/request-columns.ts'
 import type { Store } from '#store/store.ts'
@@ -16,7 +16,7 @@ export interface Budget {
   readonly maxNano: NanoUsd
   readonly period: BudgetTable['period']
   readonly hard: boolean
-  readonly setBy: BudgetTable['set_by']
+  readonly setBy: BudgetTable['set_by'] | 'file'
   readonly startsMs: number
   readonly createdMs: number
   /** Within the current period, without what is held. */
@@ -26,13 +26,14 @@ export interface Budget {
 }
 
 /** `target` is the id of a key, group or model, or the name of a system; empty for the account. */
-export type NewBudgetWish = Pick<Budget, 'accountId' | 'scope' | 'target' | 'maxNano' | 'period' | 'hard' | 'setBy'> & {
+export type NewBudgetWish = Pick<Budget, 'accountId' | 'scope' | 'target' | 'maxNano' | 'period' | 'hard'> & {
+  readonly setBy: BudgetEditor
   /** Null: from now on. */
   readonly startsMs: number | null
 }
 
-/** Whoever asks: the account sees all of its budgets, and changes those that it set itself. */
-export type BudgetEditor = Budget['setBy']
+/** Whoever asks: the account sees all of its budgets, and changes those that it set itself; nobody changes those of the file. */
+export type BudgetEditor = BudgetTable['set_by']
 
 export interface Budgets {
   /** Throws GatewayError('invalid_parameter' | 'state_conflict'). */
@@ -40,7 +41,7 @@ export interface Budgets {
   list(accountId: string): Promise<readonly Budget[]>
   /** Those that a request of this key counts against, whatever its model and group. */
   ofCaller(accountId: string, key: { id: string; system: string | null } | null): Promise<readonly Budget[]>
-  /** Throws GatewayError('not_found'), and ('permission_denied') for one that the operator set. */
+  /** Throws GatewayError('not_found'), and ('permission_denied') for one that the operator or the configuration file set. */
   change(
     accountId: string,
     id: string,
@@ -51,7 +52,7 @@ export interface Budgets {
 }
 
 /** Budgets over a store (R97). What they count is held and spent by the ledger, in one step with the balance. */
-export function createBudgets(store: Store, now: () => number): Budgets {
+export function createBudgets(store: Store, now: () => number, periods: PeriodClock = createPeriodClock()): Budgets {
   const list = async (accountId: string): Promise<readonly Budget[]> => {
     const rows = await store.read
       .selectFrom('budgets')
@@ -60,11 +61,15 @@ export function createBudgets(store: Store, now: () => number): Budgets {
       .orderBy('created_ms')
       .orderBy('id')
       .execute()
-    return rows.map((row) => budgetOf(row, now()))
+    const starts = periods(now())
+    return rows.map((row) => budgetOf(row, starts))
   }
   const existing = async (accountId: string, id: string, editor: BudgetEditor): Promise<Budget> => {
     const found = (await list(accountId)).find((budget) => budget.id === id)
     if (!found) throw new GatewayError('not_found', 'There is no such budget.')
+    if (found.setBy === 'file') {
+      throw new GatewayError('permission_denied', 'The configuration file sets this budget; change it there.')
+    }
     if (editor === 'operator' || found.setBy === 'account') return found
     throw new GatewayError('permission_denied', 'The operator set this budget; only the operator changes it.')
   }
@@ -102,9 +107,8 @@ export function createBudgets(store: Store, now: () => number): Budgets {
   }
 }
 
-function budgetOf(row: BudgetTable, nowMs: number): Budget {
+function budgetOf(row: BudgetTable, starts: PeriodStarts): Budget {
   const funds = budgetFundsOf(row)
-  const starts = periodStarts(nowMs)
   return {
     id: row.id,
     accountId: row.account_id,
@@ -113,12 +117,12 @@ function budgetOf(row: BudgetTable, nowMs: number): Budget {
     maxNano: row.max_nano,
     period: row.period,
     hard: row.hard !== 0,
-    setBy: row.set_by,
+    setBy: row.file_entry === null ? row.set_by : 'file',
     startsMs: row.starts_ms,
     createdMs: row.created_ms,
     spentNano: spentOf(funds, starts),
     leftNano: leftOf(funds, starts),
-    resetMs: resetOf(row.period, starts),
+    resetMs: endOf(row.period, starts),
   }
 }
 

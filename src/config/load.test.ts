@@ -229,19 +229,10 @@ test('R115: unknown top level: error with suggestion; unknown nested: warning; w
 })
 
 test('every top-level key of R112 is accepted', () => {
-  const blocks = [
-    'identity',
-    'free_tier',
-    'routing',
-    'failure_handling',
-    'usage_tracking',
-    'budgets',
-    'alerts',
-    'portal',
-  ]
+  const blocks = ['identity', 'free_tier', 'routing', 'failure_handling', 'usage_tracking', 'alerts', 'portal']
   const yaml = [...blocks, 'auth', 'groups', 'timeouts', 'billing', 'logging', 'cors', 'failover_routes', 'thinking']
     .map((key) => `${key}: {}`)
-    .concat(['routes', 'models', 'model_aliases', 'tiers'].map((key) => `${key}: []`))
+    .concat(['routes', 'models', 'model_aliases', 'tiers', 'budgets'].map((key) => `${key}: []`))
     .join('\n')
   assert.deepEqual(load({ yaml: `${yaml}\nbackends:\n` }).warnings, [])
 })

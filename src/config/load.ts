@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
 import { ANY_ORIGIN, originFault } from '#base/cross-origin.ts'
 import type { CatalogSettings } from '#catalog/settings.ts'
+import { readAlerts } from './alerts.ts'
+import { readBudgets } from './budgets.ts'
 import { readCatalog } from './catalog-sections.ts'
 import { implicitBackends, isOwnName, readProviders, type ProviderInput } from './backends.ts'
 import { readAllDiscovered } from './discovered.ts'
@@ -14,8 +16,8 @@ import { readRateLimits } from './rate-limits.ts'
 import { addDefaultBackend, normalise } from './normalise.ts'
 import { pendingWarnings } from './pending.ts'
 import { checkSelectors, readFeatures } from './features.ts'
-import { LATER_SECTIONS, validate, type ConfigFile } from './schema.ts'
-import { pick, readTimeouts } from './sections.ts'
+import { validate, type ConfigFile } from './schema.ts'
+import { readTimeouts } from './sections.ts'
 import type { Settings, Source } from './types.ts'
 
 export { ConfigError } from './error.ts'
@@ -191,7 +193,9 @@ function readSettings(
     ...readFeatures(file, disableAuth),
     logRetentionDays: file.logs?.retention_days ?? 0,
     accounting: readAccounting(file, disableAuth, name, errors),
-    sections: pick(file, LATER_SECTIONS),
+    budgetTimeZone: billing?.budget_tz ?? 'UTC',
+    budgets: readBudgets(file.budgets ?? [], errors),
+    alerts: readAlerts(file.alerts ?? {}, errors),
     catalog,
   }
 }

@@ -93,6 +93,13 @@ export const OPTIONS: readonly Option[] = [
     description: 'Currency of all prices and balances.',
   },
   {
+    path: 'billing.budget_tz',
+    env: 'BUDGET_TZ',
+    type: 'text',
+    default: 'UTC',
+    description: 'Time zone in which the days, weeks and months of budgets and key limits begin.',
+  },
+  {
     path: 'billing.bill_empty',
     type: 'boolean',
     default: false,

@@ -5,8 +5,6 @@ import { leaves, type Merged } from './merge.ts'
  * start that is given one says so. A place in the file, with all below it; `[]` and `*` stand for any entry.
  */
 export const PENDING: readonly string[] = [
-  'budgets',
-  'alerts',
   'portal.port',
   'portal.catalog_cache_seconds',
   'portal.catalog_route_groups',

@@ -19,6 +19,7 @@ const RESTART_ONLY = {
   logFile: 'logging.file',
   captureFile: 'logging.capture_file',
   accounting: 'usage_tracking.enabled',
+  budgetTimeZone: 'billing.budget_tz',
 } as const satisfies Partial<Record<keyof Settings, string>>
 
 export interface ReloaderOptions {

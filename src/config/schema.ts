@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { parseNetwork } from '#base/addresses.ts'
 import { PROTOCOLS } from '#base/protocols.ts'
+import { alerts } from './alerts.ts'
+import { budgets, isTimeZone } from './budgets.ts'
 import * as feature from './feature-schema.ts'
 import { modelRules } from './model-rules.ts'
 import { paramRule } from './param-rules.ts'
@@ -18,7 +20,6 @@ const count = z.number().int('expected integer').min(0, 'must not be negative')
 const seconds = z.number().min(0, 'must not be negative')
 const list = z.array(filled)
 const protocols = z.array(z.enum(PROTOCOLS, `expected one of ${PROTOCOLS.join(', ')}`))
-const later = z.custom<object>((value) => typeof value === 'object' && value !== null, 'expected list or object')
 const anything = z.record(text, z.unknown())
 const amount = z.custom<number | string>(
   (value) => typeof value === 'number' || typeof value === 'string',
@@ -162,6 +163,7 @@ export const fileSchema = z.strictObject({
         .regex(/^[A-Z]{3}$/, 'expected a currency code such as USD')
         .optional(),
       bill_empty: z.boolean().optional(),
+      budget_tz: filled.refine(isTimeZone, 'expected a time zone such as Europe/Berlin').optional(),
       ...feature.payments,
     })
     .optional(),
@@ -236,8 +238,8 @@ export const fileSchema = z.strictObject({
   routing: feature.routing.optional(),
   failure_handling: feature.failureHandling.optional(),
   usage_tracking: feature.usageTracking.optional(),
-  budgets: later.optional(),
-  alerts: later.optional(),
+  budgets: budgets.optional(),
+  alerts: alerts.optional(),
   portal: feature.portal.optional(),
   thinking: feature.thinking.optional(),
   anthropic: z
@@ -255,9 +257,6 @@ export type BackendFile = NonNullable<ConfigFile['backends']>[string]
 export type ModelFile = NonNullable<ConfigFile['models']>[number]
 export type RouteFile = NonNullable<ConfigFile['routes']>[number]
 export type TimeoutsFile = z.output<typeof timeouts>
-
-/** Top-level sections that only later features read; they are kept as written. */
-export const LATER_SECTIONS = ['budgets', 'alerts'] as const satisfies readonly (keyof ConfigFile)[]
 
 export interface Validated {
   readonly file: ConfigFile | null

@@ -2,6 +2,8 @@ import type { Timeouts } from '#catalog/types.ts'
 import type { BillingMode } from '#ledger/types.ts'
 import type { RateLimitSettings } from '#limits/types.ts'
 import type { CatalogSettings } from '#catalog/settings.ts'
+import type { AlertRules } from './alerts.ts'
+import type { BudgetRule } from './budgets.ts'
 import type {
   FailoverRoute,
   FailureHandlingSettings,
@@ -73,8 +75,10 @@ export interface Settings {
   readonly hybrid: HybridSettings
   readonly thinking: ThinkingSettings
   readonly portal: PortalSettings
-  /** File sections that later features read: checked to be a list or an object, as written. */
-  readonly sections: Readonly<Record<string, unknown>>
+  /** Where the days of budgets and limits of keys begin (R97). */
+  readonly budgetTimeZone: string
+  readonly budgets: readonly BudgetRule[]
+  readonly alerts: AlertRules
   /** Validated file sections the catalog is built from. */
   readonly catalog: CatalogSettings
 }

@@ -212,6 +212,9 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/v1/me/alerts', 'any-key', alerts.listAlerts),
   route('GET', '/api/v1/alert-settings', 'management', alerts.readAlertSettings),
   route('PATCH', '/api/v1/alert-settings', 'management', alerts.changeAlertSettings),
+  route('GET', '/api/alerts', 'any-key-or-master', alerts.readBell, { query: alerts.BELL_QUERY }),
+  route('POST', '/api/alerts/acknowledge', 'management', alerts.acknowledgeAlerts),
+  route('POST', '/api/alerts/:id/acknowledge', 'management', alerts.acknowledgeAlerts),
   route('GET', '/api/admin/alerts', 'master', alerts.listOperatorAlerts),
 
   // The operator (R21).

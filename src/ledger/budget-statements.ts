@@ -30,6 +30,47 @@ export const spendOnBudget = statement<'budget' | 'held' | 'charged' | 'day' | '
     .where('id', '=', param('budget'))
 })
 
+/** Gives a new account the budgets of the configuration file that are for it or for everybody. Their ids are the same on every node. */
+export const insertFileBudgets = statement<'account' | 'email' | 'now'>()((db, param) =>
+  db
+    .insertInto('budgets')
+    .columns([
+      ...([
+        'id',
+        'account_id',
+        'set_by',
+        'created_ms',
+        'raises',
+        'held_nano',
+        'spent_nano',
+        'period_start_ms',
+      ] as const),
+      ...(['file_entry', 'scope', 'target', 'max_nano', 'period', 'hard', 'starts_ms'] as const),
+    ])
+    .expression(
+      db
+        .selectFrom('file_budgets')
+        .select([
+          sql<string>`'bud_' || entry || '_' || cast(${param('account')} as text)`.as('id'),
+          sql<string>`cast(${param('account')} as text)`.as('account_id'),
+          sql<'operator'>`'operator'`.as('set_by'),
+          sql<number>`cast(${param('now')} as bigint)`.as('created_ms'),
+          sql<number>`0`.as('raises'),
+          sql<bigint>`0`.as('held_nano'),
+          sql<bigint>`0`.as('spent_nano'),
+          sql<number>`0`.as('period_start_ms'),
+        ])
+        .select(['entry', 'scope', 'target', 'max_nano', 'period', 'hard', 'starts_ms'])
+        .where((where) =>
+          where.or([
+            where('account', 'is', null),
+            where('account', '=', param('account')),
+            where('account', '=', param('email')),
+          ]),
+        ),
+    ),
+)
+
 export const budgetFundsOf = (row: BudgetTable): BudgetFunds => ({
   id: row.id,
   scope: row.scope,

@@ -1,6 +1,5 @@
 /** Budgets (R97) as pure functions: the SQL commands and the book in memory decide with the same ones. */
 import type { LimitReset } from '#accounts/types.ts'
-import { nextResetMs } from './periods.ts'
 import type { PeriodStarts } from './periods.ts'
 import type { HoldAsk } from './types.ts'
 
@@ -87,10 +86,6 @@ export function spendOn(budget: BudgetFunds, chargedNano: bigint, starts: Period
   const startMs = startOf(budget.period, starts)
   if (startMs > budget.periodStartMs) budget.periodStartMs = startMs
 }
-
-/** When the period of these starts over. */
-export const resetOf = (period: LimitReset | null, starts: PeriodStarts): number | null =>
-  nextResetMs(period, starts.dayStartMs)
 
 export function startOf(period: LimitReset | null, starts: PeriodStarts): number {
   switch (period) {

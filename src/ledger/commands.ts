@@ -21,7 +21,7 @@ export interface ReserveArgs extends HoldAsk, PeriodStarts {
   readonly expiresMs: number
 }
 
-export interface SettleArgs extends PeriodStarts {
+export interface SettleArgs extends Pick<PeriodStarts, 'dayStartMs' | 'weekStartMs' | 'monthStartMs'> {
   readonly requestId: string
   readonly accountId: string | null
   readonly keyId: string | null

@@ -1,7 +1,7 @@
 /** The rules of money as pure functions. The SQL commands and the book in memory decide with the same ones (R94, R97). */
 import type { LimitReset } from '#accounts/types.ts'
-import { type BudgetFunds, leftOf, NO_BUDGETS, resetOf, strictestOf } from './budgets.ts'
-import { spentInPeriod } from './periods.ts'
+import { type BudgetFunds, leftOf, NO_BUDGETS, strictestOf } from './budgets.ts'
+import { endOf, spentInPeriod } from './periods.ts'
 import type { PeriodStarts, PeriodSums } from './periods.ts'
 import type { HoldAsk, HoldRefusal, HoldResult } from './types.ts'
 
@@ -56,7 +56,7 @@ export function judge(
   }
   if (budget !== null && (withoutBudgets === null || ofBudget! < withoutBudgets)) {
     const { scope, target, period } = budget
-    return { ...refuse('budget_exceeded', available), budget: { scope, target, resetMs: resetOf(period, starts) } }
+    return { ...refuse('budget_exceeded', available), budget: { scope, target, resetMs: endOf(period, starts) } }
   }
   if (ofAccount === null || (ofKey !== null && ofKey < ofAccount)) return refuse('key_limit_exceeded', available)
   return refuse(account.mode === 'prepaid' ? 'insufficient_balance' : 'credit_limit_exceeded', available)

@@ -3,7 +3,6 @@ import { type Booking, decodeBookings, encodeBooking, joinBookings } from '#stor
 import { storeUnavailable } from '#store/failure.ts'
 import type { Store } from '#store/store.ts'
 import { type Journal, openJournal, type Segment } from './journal.ts'
-import { periodStarts } from './periods.ts'
 
 /**
  * Settlements of the process that owns its database: written to the journal before their answer ends, and to the database
@@ -196,7 +195,9 @@ async function settleUntilDone(store: Store, booking: Booking, onDelay: (cause: 
   }
 }
 
-function settlementOf([row, requestId, accountId, keyId, chargedNano, , nowMs, , , , budgetIds = null]: Booking) {
+/** In the periods in which it was decided. */
+function settlementOf(booking: Booking) {
+  const [row, requestId, accountId, keyId, chargedNano, , nowMs, dayStartMs, weekStartMs, monthStartMs] = booking
   return {
     requestId,
     accountId,
@@ -205,7 +206,9 @@ function settlementOf([row, requestId, accountId, keyId, chargedNano, , nowMs, ,
     nowMs,
     row,
     reservedNano: 0n,
-    budgetIds,
-    ...periodStarts(nowMs),
+    budgetIds: booking[10] ?? null,
+    dayStartMs,
+    weekStartMs,
+    monthStartMs,
   }
 }

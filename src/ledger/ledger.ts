@@ -1,6 +1,6 @@
 import { AMOUNT_NANO_MAX, flatten } from '#store/request-columns.ts'
 import type { Store } from '#store/store.ts'
-import { periodStarts } from './periods.ts'
+import { createPeriodClock, type PeriodClock } from './periods.ts'
 import type { HoldAsk, HoldResult, Ledger, Settlement, SettleResult } from './types.ts'
 import { verify } from './verify.ts'
 import type { Verification } from './verify.ts'
@@ -25,19 +25,19 @@ export interface RecoverableLedger extends Ledger {
   close(): Promise<void>
 }
 
-/** The ledger over a store. `now` gives milliseconds since the epoch. */
+/** The ledger over a store. `now` gives milliseconds since the epoch, `periods` the days of budgets and limits (default: UTC). */
 export function createLedger(
   store: Store,
-  options: { holdTtlMs?: number; now?: () => number } = {},
+  options: { holdTtlMs?: number; now?: () => number; periods?: PeriodClock } = {},
 ): RecoverableLedger {
-  const { holdTtlMs = HOLD_TTL_MS, now = Date.now } = options
+  const { holdTtlMs = HOLD_TTL_MS, now = Date.now, periods = createPeriodClock() } = options
   let fresh = store.engine === 'sqlite'
 
   const argsOf = ({ requestId, accountId, keyId, wantNano, floorNano, system, groupId, modelId }: HoldAsk) => {
     const nowMs = now()
     const expiresMs = nowMs + holdTtlMs
     const scopes = { system: system ?? null, groupId: groupId ?? null, modelId: modelId ?? null }
-    return { requestId, accountId, keyId, wantNano, floorNano, nowMs, expiresMs, ...scopes, ...periodStarts(nowMs) }
+    return { requestId, accountId, keyId, wantNano, floorNano, nowMs, expiresMs, ...scopes, ...periods(nowMs) }
   }
 
   return {
@@ -61,7 +61,7 @@ export function createLedger(
         keyId: row.key_id,
         costNano: costNano > AMOUNT_NANO_MAX ? AMOUNT_NANO_MAX : costNano,
         nowMs,
-        ...periodStarts(nowMs),
+        ...periods(nowMs),
         row: flatten(row),
       })
     },

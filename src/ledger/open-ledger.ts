@@ -2,6 +2,7 @@ import type { Store } from '#store/store.ts'
 import { createJournaledBookings } from './journaled-bookings.ts'
 import { createLedger } from './ledger.ts'
 import type { RecoverableLedger } from './ledger.ts'
+import type { PeriodClock } from './periods.ts'
 import { createSingleNodeLedger } from './single-node-ledger.ts'
 
 /**
@@ -11,7 +12,12 @@ import { createSingleNodeLedger } from './single-node-ledger.ts'
  */
 export function openLedger(
   store: Store,
-  options: { now?: () => number; journalFolder?: string; onDelay?: (cause: unknown) => void } = {},
+  options: {
+    now?: () => number
+    periods?: PeriodClock
+    journalFolder?: string
+    onDelay?: (cause: unknown) => void
+  } = {},
 ): RecoverableLedger {
   if (store.book === null) return createLedger(store, options)
   if (options.journalFolder === undefined) return createSingleNodeLedger(store, options)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { nextResetMs, periodStarts } from './periods.ts'
+import { createPeriodClock, endOf, periodStarts } from './periods.ts'
 
 const iso = (ms: number): string => new Date(ms).toISOString().slice(0, 19)
 
@@ -22,9 +22,75 @@ for (const [now, day, week, month] of CASES) {
 }
 
 test('a limit starts over at the end of its period', () => {
-  const nowMs = Date.UTC(2026, 11, 31, 23)
-  assert.equal(nextResetMs(null, nowMs), null)
-  assert.equal(iso(nextResetMs('daily', nowMs)!), '2027-01-01T00:00:00')
-  assert.equal(iso(nextResetMs('weekly', nowMs)!), '2027-01-04T00:00:00')
-  assert.equal(iso(nextResetMs('monthly', nowMs)!), '2027-01-01T00:00:00')
+  const starts = periodStarts(Date.UTC(2026, 11, 31, 23))
+  assert.equal(endOf(null, starts), null)
+  assert.equal(iso(endOf('daily', starts)!), '2027-01-01T00:00:00')
+  assert.equal(iso(endOf('weekly', starts)!), '2027-01-04T00:00:00')
+  assert.equal(iso(endOf('monthly', starts)!), '2027-01-01T00:00:00')
+})
+
+/** Zone, a time, and the UTC times at which its local day, week and month begin and end. */
+const ZONED: readonly (readonly [string, string, readonly [string, string, string, string, string, string]])[] = [
+  [
+    'Europe/Berlin',
+    '2026-11-20T23:30:00',
+    [
+      ...(['2026-11-20T23:00:00', '2026-11-15T23:00:00', '2026-10-31T23:00:00'] as const),
+      ...(['2026-11-21T23:00:00', '2026-11-22T23:00:00', '2026-11-30T23:00:00'] as const),
+    ],
+  ],
+  [
+    'America/Los_Angeles',
+    '2026-03-01T05:00:00',
+    [
+      ...(['2026-02-28T08:00:00', '2026-02-23T08:00:00', '2026-02-01T08:00:00'] as const),
+      ...(['2026-03-01T08:00:00', '2026-03-02T08:00:00', '2026-03-01T08:00:00'] as const),
+    ],
+  ],
+  [
+    'Asia/Kathmandu',
+    '2026-12-31T18:15:00',
+    [
+      ...(['2026-12-31T18:15:00', '2026-12-27T18:15:00', '2026-12-31T18:15:00'] as const),
+      ...(['2027-01-01T18:15:00', '2027-01-03T18:15:00', '2027-01-31T18:15:00'] as const),
+    ],
+  ],
+]
+
+for (const [zone, now, expected] of ZONED) {
+  test(`R97: the periods of ${now}Z in ${zone} begin at its midnight`, () => {
+    const starts = createPeriodClock(zone)(Date.parse(`${now}Z`))
+    const { dayStartMs, weekStartMs, monthStartMs, dayEndMs, weekEndMs, monthEndMs } = starts
+    assert.deepEqual([dayStartMs, weekStartMs, monthStartMs, dayEndMs, weekEndMs, monthEndMs].map(iso), expected)
+  })
+}
+
+test('R97: a day on which clocks are put forward has 23 hours, the other one 25, and a week is as long as its days', () => {
+  const hoursOf = (zone: string, now: string): readonly [number, number] => {
+    const { dayStartMs, dayEndMs, weekStartMs, weekEndMs } = createPeriodClock(zone)(Date.parse(now))
+    return [(dayEndMs - dayStartMs) / 3_600_000, (weekEndMs - weekStartMs) / 3_600_000]
+  }
+  assert.deepEqual(hoursOf('Europe/Berlin', '2026-03-29T12:00:00Z'), [23, 167])
+  assert.deepEqual(hoursOf('Europe/Berlin', '2026-10-25T12:00:00Z'), [25, 169])
+  assert.deepEqual(hoursOf('America/New_York', '2026-03-08T12:00:00Z'), [23, 167])
+  // Clocks are put forward at midnight: the day begins at one.
+  const { dayStartMs } = createPeriodClock('Africa/Cairo')(Date.parse('2026-04-24T12:00:00Z'))
+  assert.equal(iso(dayStartMs), '2026-04-23T22:00:00')
+  assert.deepEqual(hoursOf('Africa/Cairo', '2026-04-24T12:00:00Z'), [23, 167])
+  assert.deepEqual(hoursOf('UTC', '2026-03-29T12:00:00Z'), [24, 168])
+})
+
+test('R97: a clock gives every moment the day that holds it, forwards and back, without a gap', () => {
+  for (const zone of ['UTC', 'Europe/Berlin', 'America/St_Johns', 'Pacific/Chatham']) {
+    const clock = createPeriodClock(zone)
+    let before = clock(Date.UTC(2026, 0, 1))
+    for (let day = 0; day < 400; day++) {
+      const next = clock(before.dayEndMs)
+      assert.equal(next.dayStartMs, before.dayEndMs)
+      assert.equal(clock(next.dayStartMs - 1).dayStartMs, before.dayStartMs)
+      if (next.weekStartMs !== before.weekStartMs) assert.equal(next.weekStartMs, before.weekEndMs)
+      if (next.monthStartMs !== before.monthStartMs) assert.equal(next.monthStartMs, before.monthEndMs)
+      before = next
+    }
+  }
 })

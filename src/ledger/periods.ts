@@ -1,51 +1,88 @@
 import type { LimitReset } from '#accounts/types.ts'
+import { mondayOf, timeZone } from '#base/time-zones.ts'
 
 const DAY_MS = 86_400_000
-/** 1970-01-01 was a Thursday; four days later is the first Monday. */
-const FIRST_MONDAY_MS = 4 * DAY_MS
 
+/** The day, the week from Monday and the month that hold a time (R97). Each ends where the next one begins. */
 export interface PeriodStarts {
   readonly dayStartMs: number
   readonly weekStartMs: number
   readonly monthStartMs: number
+  readonly dayEndMs: number
+  readonly weekEndMs: number
+  readonly monthEndMs: number
 }
 
-/** The starts of the UTC day, the week from Monday and the month that hold this time (R97). */
+/** Where a time stands in the periods of one time zone. */
+export type PeriodClock = (nowMs: number) => PeriodStarts
+
+/** The periods in UTC. */
 export function periodStarts(nowMs: number): PeriodStarts {
   const dayStartMs = Math.floor(nowMs / DAY_MS) * DAY_MS
   const date = new Date(dayStartMs)
+  const weekStartMs = mondayOf(dayStartMs)
   return {
     dayStartMs,
-    weekStartMs: dayStartMs - (((((dayStartMs - FIRST_MONDAY_MS) / DAY_MS) % 7) + 7) % 7) * DAY_MS,
+    weekStartMs,
     monthStartMs: Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1),
+    dayEndMs: dayStartMs + DAY_MS,
+    weekEndMs: weekStartMs + 7 * DAY_MS,
+    monthEndMs: Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1),
   }
 }
 
-/** The same function, which computes only when the day has changed: for the hot path, where most calls fall on one day. */
-export function createPeriodClock(): (nowMs: number) => PeriodStarts {
-  let starts = periodStarts(0)
+/** The same function for a zone of the IANA database (`BUDGET_TZ`), which computes only when the day has changed: most calls of the hot path fall on one day. */
+export function createPeriodClock(zone = 'UTC'): PeriodClock {
+  const compute = zone === 'UTC' ? periodStarts : zonedPeriods(zone)
+  let starts = NO_PERIODS
   return (nowMs) => {
-    const sinceMs = nowMs - starts.dayStartMs
-    if (sinceMs < 0 || sinceMs >= DAY_MS) starts = periodStarts(nowMs)
-    return starts
+    if (nowMs >= starts.dayStartMs && nowMs < starts.dayEndMs) return starts
+    return (starts = compute(nowMs))
   }
 }
 
-/** When a key's limit starts over; null for a lifetime limit. */
-export function nextResetMs(reset: LimitReset | null, nowMs: number): number | null {
-  const { dayStartMs, weekStartMs, monthStartMs } = periodStarts(nowMs)
-  const month = new Date(monthStartMs)
-  switch (reset) {
+/** Holds no time. */
+const NO_PERIODS: PeriodStarts = {
+  dayStartMs: 0,
+  weekStartMs: 0,
+  monthStartMs: 0,
+  dayEndMs: 0,
+  weekEndMs: 0,
+  monthEndMs: 0,
+}
+
+/** When the period of these starts over; null for a lifetime. */
+export function endOf(period: LimitReset | null, { dayEndMs, weekEndMs, monthEndMs }: PeriodStarts): number | null {
+  switch (period) {
     case null:
       return null
     case 'daily':
-      return dayStartMs + DAY_MS
+      return dayEndMs
     case 'weekly':
-      return weekStartMs + 7 * DAY_MS
+      return weekEndMs
     case 'monthly':
-      return Date.UTC(month.getUTCFullYear(), month.getUTCMonth() + 1, 1)
+      return monthEndMs
     default:
-      return reset satisfies never
+      return period satisfies never
+  }
+}
+
+/** Throws RangeError for a zone that is not known. */
+function zonedPeriods(zone: string): PeriodClock {
+  const { dateOf, beginOf } = timeZone(zone)
+  return (nowMs) => {
+    const dateMs = dateOf(nowMs)
+    const mondayMs = mondayOf(dateMs)
+    const date = new Date(dateMs)
+    const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()]
+    return {
+      dayStartMs: beginOf(dateMs),
+      weekStartMs: beginOf(mondayMs),
+      monthStartMs: beginOf(Date.UTC(year, month, 1)),
+      dayEndMs: beginOf(dateMs + DAY_MS),
+      weekEndMs: beginOf(mondayMs + 7 * DAY_MS),
+      monthEndMs: beginOf(Date.UTC(year, month + 1, 1)),
+    }
   }
 }
 

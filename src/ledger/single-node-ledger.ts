@@ -19,8 +19,8 @@ import type { AccountEntry, FundsBook, KeyEntry } from './funds-book.ts'
 import { checkAsk, createLedger } from './ledger.ts'
 import type { RecoverableLedger } from './ledger.ts'
 import { type OpenHold, OpenHolds } from './open-holds.ts'
-import { createPeriodClock, periodStarts } from './periods.ts'
-import type { PeriodStarts } from './periods.ts'
+import { createPeriodClock } from './periods.ts'
+import type { PeriodClock, PeriodStarts } from './periods.ts'
 import type { HoldAsk, HoldResult, Settlement, SettleResult } from './types.ts'
 import { compareBook } from './verify.ts'
 
@@ -33,19 +33,18 @@ type Book = NonNullable<Store['book']>
 /** The ledger over a store that one process owns. `now` gives milliseconds since the epoch. Throws for a shared store. */
 export function createSingleNodeLedger(
   store: Store,
-  options: { now?: () => number; warmMax?: number; write?: Book } = {},
+  options: { now?: () => number; periods?: PeriodClock; warmMax?: number; write?: Book } = {},
 ): RecoverableLedger {
-  const { now = Date.now, warmMax = FUNDS_WARM_MAX } = options
+  const { now = Date.now, periods: startsAt = createPeriodClock(), warmMax = FUNDS_WARM_MAX } = options
   const write = options.write ?? store.book
   if (!write) throw new TypeError('A store that several processes share needs the ledger in SQL.')
   const book = createFundsBook(store, warmMax)
   const holds = new OpenHolds()
-  const startsAt = createPeriodClock()
   // Only its recovery and its checks are used: they look at the database.
   const stored = createLedger(store, { now })
 
   const reserve = reserverOf(book, holds, startsAt, now)
-  const settleStored = storedSettlerOf(store, book)
+  const settleStored = storedSettlerOf(store, book, startsAt)
   const settleHeld = settlerOf(book, write, startsAt, settleStored)
   const settleCold = coldSettlerOf(book, settleHeld, settleStored)
 
@@ -84,7 +83,7 @@ export function createSingleNodeLedger(
 function reserverOf(
   book: FundsBook,
   holds: OpenHolds,
-  startsAt: (nowMs: number) => PeriodStarts,
+  startsAt: PeriodClock,
   now: () => number,
 ): RecoverableLedger['reserve'] {
   const admit = (ask: HoldAsk, account: AccountEntry, key: KeyEntry | null): HoldResult => {
@@ -182,12 +181,7 @@ type SettleStored = (work: Work) => Promise<SettleResult>
 type SettleHeld = (work: Work, hold: OpenHold) => Promise<SettleResult>
 
 /** Settles a hold whose entries are current: the charge is decided here, in the same turn in which it is queued. */
-function settlerOf(
-  book: FundsBook,
-  write: Book,
-  startsAt: (nowMs: number) => PeriodStarts,
-  settleStored: SettleStored,
-): SettleHeld {
+function settlerOf(book: FundsBook, write: Book, startsAt: PeriodClock, settleStored: SettleStored): SettleHeld {
   return (work, hold) => {
     const { account, key, amountNano } = hold
     const { requestId, costNano, nowMs, flat, budgetIds } = work
@@ -248,7 +242,7 @@ function coldSettlerOf(book: FundsBook, settleHeld: SettleHeld, settleStored: Se
 }
 
 /** Settles by what the database says; the holds in memory are told to it, so that it never takes the money of others. */
-function storedSettlerOf(store: Store, book: FundsBook): SettleStored {
+function storedSettlerOf(store: Store, book: FundsBook, startsAt: PeriodClock): SettleStored {
   return ({ requestId, accountId, keyId, costNano, nowMs, flat: row, budgetIds }) => {
     const reservedNano = accountId === null ? 0n : book.heldOf(accountId)
     const settlement = {
@@ -260,7 +254,7 @@ function storedSettlerOf(store: Store, book: FundsBook): SettleStored {
       row,
       reservedNano,
       budgetIds,
-      ...periodStarts(nowMs),
+      ...startsAt(nowMs),
     }
     return store.execute('settle', settlement)
   }

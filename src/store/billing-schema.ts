@@ -86,14 +86,33 @@ export interface BudgetTable {
   held_nano: bigint
   spent_nano: bigint
   period_start_ms: number
+  /** The entry of the configuration file that it is of; null: it was set over the API. */
+  file_entry: string | null
+}
+
+/** The budgets of the configuration file that accounts made later get as well. */
+export interface FileBudgetTable {
+  /** A digest of what the entry is about. */
+  entry: string
+  /** Id or e-mail address; null: every account. */
+  account: string | null
+  scope: BudgetTable['scope']
+  target: string
+  max_nano: bigint
+  period: BudgetTable['period']
+  hard: number
+  starts_ms: number
 }
 
 /** Where an account's alerts go (R98). */
 export interface AlertSettingTable {
   account_id: string
-  /** JSON list of shares of a budget in percent. */
+  /** JSON list of shares of a budget in percent, or `null`. */
   thresholds: string
   balance_below_nano: bigint | null
+  /** Share of the account's spend in percent, and how many times the mean; 0: off. Null, as in every other member: as the operator has it. */
+  key_share_percent: number | null
+  spike_times: number | null
   webhook_url: string | null
   email: string | null
   /** Which of its secrets signs the webhook. */
@@ -111,6 +130,8 @@ export interface AlertTable {
   /** JSON, as it is sent. */
   payload: string
   created_ms: number
+  /** When somebody acknowledged it. */
+  read_ms: number | null
 }
 
 export interface AlertDeliveryTable {
@@ -124,6 +145,8 @@ export interface AlertDeliveryTable {
   next_ms: number
   error: string | null
   updated_ms: number
+  /** The account whose secret signs it. */
+  signer_id: string | null
 }
 
 /** A closed month of an account (R99). */

@@ -25,8 +25,9 @@ import {
   redeemVoucher,
   revokeVoucher,
 } from '#billing/commands.ts'
-import { claimDelivery, finishDelivery, putAlertSettings, raiseAlert } from '#billing/alert-commands.ts'
+import { claimDelivery, finishDelivery, putAlertSettings, raiseAlert, readAlerts } from '#billing/alert-commands.ts'
 import { changeBudget, createBudget, removeBudget } from '#billing/budget-commands.ts'
+import { putAccountFileBudgets, putFileBudgets } from '#billing/file-budget-commands.ts'
 import { closeStatement } from '#billing/statement-commands.ts'
 import {
   credit,
@@ -97,8 +98,11 @@ export const COMMANDS = {
   createBudget,
   changeBudget,
   removeBudget,
+  putFileBudgets,
+  putAccountFileBudgets,
   putAlertSettings,
   raiseAlert,
+  readAlerts,
   claimDelivery,
   finishDelivery,
   closeStatement,

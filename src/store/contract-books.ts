@@ -4,11 +4,12 @@ import { createKeys } from '#accounts/keys.ts'
 import type { Account, Accounts, ApiKey, Keys, NewKey } from '#accounts/types.ts'
 import { createLedger } from '#ledger/ledger.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
+import { createPeriodClock, type PeriodClock } from '#ledger/periods.ts'
 import type { HoldResult } from '#ledger/types.ts'
 import type { RequestRow } from '#observe/request-row.ts'
 import type { Store } from './store.ts'
 
-export type MakeLedger = (store: Store, options: { now: () => number }) => RecoverableLedger
+export type MakeLedger = (store: Store, options: { now: () => number; periods?: PeriodClock }) => RecoverableLedger
 
 export interface Harness {
   readonly engine: Store['engine']
@@ -39,22 +40,28 @@ export interface Books {
 }
 
 /** Opens books on an empty database, and closes them when the block ends. */
-export async function openBooks(harness: Harness): Promise<Books & AsyncDisposable> {
+export async function openBooks(harness: Harness, zone?: string): Promise<Books & AsyncDisposable> {
   const { store, again } = await harness.open()
-  return { ...booksOver(store, NOON_MS, harness.makeLedger), again, [Symbol.asyncDispose]: () => store.close() }
+  return { ...booksOver(store, NOON_MS, harness.makeLedger, zone), again, [Symbol.asyncDispose]: () => store.close() }
 }
 
-export function booksOver(store: Store, nowMs = NOON_MS, makeLedger: MakeLedger = createLedger): Omit<Books, 'again'> {
+export function booksOver(
+  store: Store,
+  nowMs = NOON_MS,
+  makeLedger: MakeLedger = createLedger,
+  zone?: string,
+): Omit<Books, 'again'> {
   const clock = { nowMs }
   const now = (): number => clock.nowMs
-  const ledger = makeLedger(store, { now })
+  const periods = createPeriodClock(zone)
+  const ledger = makeLedger(store, { now, periods })
   const { heldOf, heldOfKey } = ledger
   return {
     store,
     clock,
     ledger,
     accounts: createAccounts(store, { now, heldOf }),
-    keys: createKeys(store, CONTRACT_PEPPER, null, now, heldOfKey),
+    keys: createKeys(store, CONTRACT_PEPPER, null, now, heldOfKey, periods),
   }
 }
 

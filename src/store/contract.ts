@@ -6,6 +6,7 @@ import { accountContract } from './contract-accounts.ts'
 import { alertContract } from './contract-alerts.ts'
 import type { Harness } from './contract-books.ts'
 import { budgetContract } from './contract-budgets.ts'
+import { fileBudgetContract } from './contract-file-budgets.ts'
 import { growthContract } from './contract-growth.ts'
 import { idempotencyContract } from './contract-idempotency.ts'
 import { ledgerContract } from './contract-ledger.ts'
@@ -35,6 +36,7 @@ export function storeContract(harness: Harness): void {
   topupContract(harness)
   tierContract(harness)
   budgetContract(harness)
+  fileBudgetContract(harness)
   statementContract(harness)
   alertContract(harness)
   rollupContract(harness)

@@ -1,5 +1,6 @@
 import { ACCESS_MIGRATIONS } from './access-migrations.ts'
 import { billingMigrations } from './billing-migrations.ts'
+import { limitMigrations } from './limit-migrations.ts'
 import { SESSION_MIGRATIONS } from './session-tables.ts'
 import { recordMigrations } from './record-migrations.ts'
 import type { Engine } from './statement.ts'
@@ -278,4 +279,5 @@ export const MIGRATIONS: readonly Migration[] = [
   ...billingMigrations(table),
   ...SESSION_MIGRATIONS,
   ...ACCESS_MIGRATIONS,
+  ...limitMigrations(table),
 ]

@@ -24,6 +24,7 @@ export interface Database {
   readonly payment_events: billing.PaymentEventTable
   readonly auto_topups: billing.AutoTopupTable
   readonly budgets: billing.BudgetTable
+  readonly file_budgets: billing.FileBudgetTable
   readonly alert_settings: billing.AlertSettingTable
   readonly alerts: billing.AlertTable
   readonly alert_deliveries: billing.AlertDeliveryTable

@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { ATTEMPTS_MAX, CLAIM_MS, RETRY_PAUSES_MS } from '#billing/alert-delivery.ts'
 import { raiseBackendAlerts } from '#billing/backend-alerts.ts'
 import { createMailer } from '#outbound/mail.ts'
+import { periodStarts } from '#ledger/periods.ts'
 import { requestRow, startTestbed, type Testbed } from '#control-plane/testbed.ts'
 import { Outbound } from '#outbound/outbound.ts'
 
@@ -70,7 +71,7 @@ async function rigged(work: (rig: Rig) => Promise<void>): Promise<void> {
         const nano = cents * (USD / 100n)
         const ask = { requestId, accountId: account.id, keyId: null, wantNano: nano, floorNano: nano }
         // The testbed's ledger runs on the machine's clock; budgets are told of the test's.
-        const starts = { dayStartMs: dayOf(clock.nowMs), weekStartMs: 0, monthStartMs: 0 }
+        const starts = periodStarts(clock.nowMs)
         const held = { ...ask, nowMs: clock.nowMs, expiresMs: clock.nowMs + DAY_MS, ...starts }
         const result = await bed.store.execute('reserve', held)
         assert.ok(result.granted)
@@ -89,8 +90,6 @@ async function rigged(work: (rig: Rig) => Promise<void>): Promise<void> {
     hook.close()
   }
 }
-
-const dayOf = (ms: number): number => ms - (ms % DAY_MS)
 
 function checkSignature({ headers, body }: Receiver['got'][number], secret: string): void {
   const [, seconds, digest] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(headers['x-trivium-signature']!)!

@@ -1,0 +1,36 @@
+import type { Migration } from './migrations.ts'
+import type { Engine } from './statement.ts'
+
+type Table = (engine: Engine, head: string, columns: readonly string[]) => string
+
+const whole = (engine: Engine): string => (engine === 'sqlite' ? 'integer' : 'bigint')
+
+/** Budgets and alerts of the configuration file (R97, R98). */
+const fileTables = (engine: Engine, table: Table): readonly string[] => [
+  'alter table budgets add column file_entry text',
+  table(engine, 'file_budgets', [
+    'entry text primary key',
+    'account text',
+    'scope text not null',
+    'target text not null',
+    'max_nano bigint not null',
+    'period text',
+    'hard bigint not null',
+    'starts_ms bigint not null',
+  ]),
+  `alter table alert_settings add column key_share_percent ${whole(engine)}`,
+  `alter table alert_settings add column spike_times ${whole(engine)}`,
+  'alter table alert_deliveries add column signer_id text',
+]
+
+/** What of the alerts was seen. */
+const bell = (engine: Engine): readonly string[] => [
+  `alter table alerts add column read_ms ${whole(engine)}`,
+  'create index alerts_unread on alerts (account_id) where read_ms is null',
+]
+
+/** `table` writes a table in the engine's words. */
+export const limitMigrations = (table: Table): readonly Migration[] => [
+  { id: 60, name: 'budgets and alerts of the file', statements: (engine) => fileTables(engine, table) },
+  { id: 61, name: 'read alerts', statements: bell },
+]
