@@ -22,6 +22,7 @@ import type { ManagedRoute } from '#config/managed-routes.ts'
 import type { Settings } from '#config/types.ts'
 import { createRequestReads } from '#control-plane/request-reads.ts'
 import { CLIENT_ROUTES, registerControlPlane, ROUTES } from '#control-plane/routes.ts'
+import { Drains } from '#data-plane/drains.ts'
 import { UpstreamPools } from '#data-plane/7-call/pools.ts'
 import { SealStash } from '#data-plane/7-call/seal-stash.ts'
 import { createExplainer, type Explainer } from '#data-plane/explain/explain.ts'
@@ -156,7 +157,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const signUp = { store, accounts, pepper, baseUrl: root, grantBonus: billing.grantSignupBonus }
   const sessions = sessionsOver(signUp, options, settings, log)
   const clock = options.now ? { now: options.now } : {}
-  const deps = { ...shared, ...own, ...clock, sessions, ...routingOf(gateway, limits) }
+  const deps = { ...shared, ...own, ...clock, sessions, ...routingOf(gateway, limits, active) }
   registerControlPlane(app, deps, routesOf(options))
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
@@ -207,8 +208,9 @@ export function explainerOf(settings: Settings, simulatorUrl: string): Explainer
 const routesOf = ({ plane }: StartOptions) => (plane === 'gateway' ? CLIENT_ROUTES : ROUTES)
 
 /** What the control plane asks of the data plane, which it does not know. */
-const routingOf = (gateway: Gateway, { freeDay }: RateLimits) => ({
+const routingOf = (gateway: Gateway, { freeDay }: RateLimits, active: ActiveRequests) => ({
   freeDay,
+  traffic: () => ({ active: active.count, readOn: gateway.drains.running }),
   version: readVersion(),
   explainer: createExplainer(gateway),
   routing: () => gateway.settings.routing,
@@ -282,6 +284,7 @@ function openRoads(settings: () => Settings, lab: FaultLab, counts: SharedCounts
   return {
     breakGlass: new BreakGlass(counts, onUnspent),
     retryBudget: new RetryBudget(),
+    drains: new Drains(),
     speeds: new TargetSpeeds(),
     promptCaches: new PromptCaches(() => performance.now()),
     random: Math.random,

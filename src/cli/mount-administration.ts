@@ -73,6 +73,7 @@ export async function mountAdministration(
     sessions: null,
     settings,
     version: readVersion(),
+    traffic: () => ({ active: 0, readOn: 0 }),
     gatewayUrl: () => settings.gatewayUrl,
     // No command asks for it.
     freeDay: async () => ({ limit: null, used: 0, resetMs: Date.now() }),

@@ -134,6 +134,10 @@ export interface StreamReader extends EventOffsets {
   readonly responseId: string | null
   readonly toolCallsCount: number
   readonly contentBytes: number
+  /** `contentBytes` when the usage was reported last: what came since is not in it. -1 where it was not, or says nothing of what was generated. */
+  readonly reportedBytes: number
+  /** Some of the text, and how many of `contentBytes` it is: what the rest is counted by where nobody reports. */
+  readonly sample: { readonly length: number; text(): string }
   readonly failure: Failure | null
   /** Whether the answer is whole: an end of the stream before that is a failure, never a success. */
   readonly complete: boolean

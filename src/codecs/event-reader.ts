@@ -3,6 +3,8 @@ import type { ObjectScan } from '#wire/json-scan.ts'
 import type { EventFields } from '#wire/sse.ts'
 import type { EventRole, Failure, StreamReader } from './codec.ts'
 import { EventTemplate } from './event-template.ts'
+import { stringBytes } from './event-text.ts'
+import { TextSample } from './text-sample.ts'
 
 /** What every protocol's stream reader keeps: the facts found so far, and where the last event may be rewritten. */
 export abstract class EventReader implements StreamReader {
@@ -14,11 +16,13 @@ export abstract class EventReader implements StreamReader {
   responseId: string | null = null
   toolCallsCount = 0
   contentBytes = 0
+  reportedBytes = -1
   failure: Failure | null = null
   protected readonly fields: EventFields = { name: '', dataStart: -1, dataEnd: -1, dataText: null }
   protected isComplete = false
   private keptModelStart = -1
   private keptModelEnd = -1
+  readonly sample = new TextSample()
   private readonly template = new EventTemplate()
 
   get complete(): boolean {
@@ -33,6 +37,7 @@ export abstract class EventReader implements StreamReader {
     const textBytes = this.template.match(event)
     if (textBytes < 0) return false
     this.contentBytes += textBytes
+    if (this.sample.isOpen) this.sample.add(event, this.template.textEnd - textBytes, this.template.textEnd)
     this.modelStart = this.keptModelStart
     this.modelEnd = this.keptModelEnd
     this.usageOpen = -1
@@ -48,10 +53,16 @@ export abstract class EventReader implements StreamReader {
    */
   protected keep(event: Buffer, text: number, second = -1, third = -1): void {
     this.template.keep(event, text, second, third)
+    this.sampleString(event, text)
     this.keptModelStart = this.modelStart
     this.keptModelEnd = this.modelEnd
     // Behind a text of another length the name stands elsewhere.
     if (this.modelStart > this.template.firstHole) this.template.clear()
+  }
+
+  /** Keeps the string that starts at `at` for an estimate. */
+  protected sampleString(event: Buffer, at: number): void {
+    if (this.sample.isOpen && at >= 0) this.sample.add(event, at + 1, at + 1 + stringBytes(event, at))
   }
 
   /** Whether the data is an object. An event that is no JSON is the upstream's own: it passes unchanged and counts for nothing. */

@@ -17,6 +17,8 @@ export class EventTemplate {
   /** Start and end of each hole in `event`, ascending. A plain array: the fewer objects an event touches, the better. */
   private readonly holes = [0, 0, 0, 0, 0, 0]
   private holesCount = 0
+  /** Behind the text of the event that matched last. */
+  textEnd = -1
   private textStart = -1
 
   /**
@@ -55,7 +57,10 @@ export class EventTemplate {
       at += start - from
       const end = event[at - 1] === QUOTE ? plainTextEnd(event, at) : wholeNumberEnd(event, at)
       if (end < 0) return -1
-      if (start === this.textStart) textBytes = end - at
+      if (start === this.textStart) {
+        textBytes = end - at
+        this.textEnd = end
+      }
       at = end
       from = holes[hole + 1]!
     }

@@ -37,6 +37,8 @@ export interface ControlPlaneDeps {
   /** Pages of other origins; absent where no browser asks (the command line, tests). */
   readonly origins?: CrossOrigins
   readonly version: string
+  /** Requests under way, and those of them that are read on for clients that left. */
+  readonly traffic: () => { readonly active: number; readonly readOn: number }
   /** Hears of failures that are ours, with what their clients are not told. */
   readonly log?: FailureLog
   /** Tells what would become of a request; null where there is no data plane to ask (the command line). */

@@ -16,11 +16,13 @@ export async function readDiagnostics(call: Call<MasterActor>): Promise<Answer> 
     })
     return Object.fromEntries(known)
   }
+  const { active, readOn } = deps.traffic()
   return {
     body: {
       version: deps.version,
       accounting: deps.analytics !== null,
       models: models.size,
+      requests: { active, read_on: readOn },
       backends: backendObjects(call).map((backend) => ({ ...backend, measured: measuredOf(String(backend['id'])) })),
     },
   }

@@ -95,6 +95,7 @@ export async function startTestbed(
     sessions: null,
     settings,
     version: '0.0.0-test',
+    traffic: () => ({ active: 0, readOn: 0 }),
     gatewayUrl: () => settings.gatewayUrl,
     freeDay: async () => ({ limit: 50, used: 0, resetMs: Date.now() }),
     explainer: null,

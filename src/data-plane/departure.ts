@@ -1,8 +1,16 @@
 /** Tells when the client left before its answer was complete. */
 export class Departure {
   gone = false
+  /** Monotonic time of it. */
+  goneAt = 0
+  /** Whether an answer may be read on after it, for its usage (R77). Not where several attempts race. */
+  readonly mayDrain: boolean
   private isIgnored = false
   private listener: (() => void) | null = null
+
+  constructor(mayDrain = false) {
+    this.mayDrain = mayDrain
+  }
 
   /** Calls back once when the client leaves, at once when it already has. Replaces an earlier listener. */
   onGone(listener: (() => void) | null): void {
@@ -18,6 +26,7 @@ export class Departure {
   leave(): void {
     if (this.gone || this.isIgnored) return
     this.gone = true
+    this.goneAt = performance.now()
     this.listener?.()
   }
 }

@@ -13,6 +13,7 @@ import type { RateLimits } from '#limits/rate-limits.ts'
 import type { RequestFinder, RequestLog } from '#observe/request-row.ts'
 import type { Outbound } from '#outbound/outbound.ts'
 import type { ResponseState } from '#response-state/types.ts'
+import type { Drains } from './drains.ts'
 import type { UpstreamPools } from './7-call/pools.ts'
 import type { SealStash } from './7-call/seal-stash.ts'
 import type { Replays } from './replays.ts'
@@ -38,6 +39,7 @@ export interface Gateway {
   readonly responses: ResponseState
   readonly sealStash: SealStash
   readonly pools: UpstreamPools
+  readonly drains: Drains
   /** Which backends and credentials work at the moment. */
   readonly health: TargetHealth
   readonly retryBudget: RetryBudget

@@ -56,7 +56,7 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const tally = (seen.tally = meter(parsed, plan, answer, gateway.settings.billsEmpty))
     const drainMs = gateway.settings.routing.drainOnDisconnectMs
     const guard = guardOf(gateway, caller, exchange, plan, hold, parsed.surface)
-    await reply(exchange, parsed, plan, answer, tally, settle, drainMs, guard)
+    await reply(exchange, parsed, plan, answer, tally, settle, gateway.drains, drainMs, guard)
   } catch (thrown) {
     seen.error = asGatewayError(thrown)
     if (seen.error.code === 'internal_error')

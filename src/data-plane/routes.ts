@@ -67,7 +67,7 @@ export function registerGeminiPaths(app: FastifyInstance): void {
 
 /** Requests in flight, so that a shutdown can wait for them. */
 export class ActiveRequests {
-  private count = 0
+  count = 0
   private waiting: (() => void)[] = []
 
   begin(): void {

@@ -16,8 +16,9 @@ interface Wire {
   path(model: string, stream: boolean): string
   body(model: string, stream: boolean, maxTokens: number, prompt: string): Record<string, unknown>
   unary(model: string, tokens: Tokens): unknown
-  begin(model: string): string
-  delta(model: string): string
+  /** `input`: what it says of its prompt where it does so at once. */
+  begin(model: string, input?: number): string
+  delta(model: string, text?: string): string
   finish(model: string, tokens: Tokens): string
   /** What a client must have seen to hold the stream for complete. */
   readonly endMark: string
@@ -53,7 +54,7 @@ const openaiChat: Wire = {
     usage: chatUsage(tokens),
   }),
   begin: (model) => chatChunk(model, [{ index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null }]),
-  delta: (model) => chatChunk(model, [{ index: 0, delta: { content: WORD }, finish_reason: null }]),
+  delta: (model, text = WORD) => chatChunk(model, [{ index: 0, delta: { content: text }, finish_reason: null }]),
   finish: (model, tokens) =>
     chatChunk(model, [{ index: 0, delta: {}, finish_reason: 'stop' }]) +
     chatChunk(model, [], chatUsage(tokens)) +
@@ -76,7 +77,7 @@ const anthropicMessages: Wire = {
     stop_sequence: null,
     usage: messageUsage(tokens),
   }),
-  begin: (model) =>
+  begin: (model, input = 10) =>
     event({
       type: 'message_start',
       message: {
@@ -87,10 +88,10 @@ const anthropicMessages: Wire = {
         content: [],
         stop_reason: null,
         stop_sequence: null,
-        usage: { input_tokens: 10, output_tokens: 1 },
+        usage: { input_tokens: input, output_tokens: 1 },
       },
     }) + event({ type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } }),
-  delta: () => event({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: WORD } }),
+  delta: (_, text = WORD) => event({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text } }),
   finish: (_, tokens) =>
     event({ type: 'content_block_stop', index: 0 }) +
     event({
@@ -150,7 +151,8 @@ const openaiResponses: Wire = {
     ]
       .map(event)
       .join(''),
-  delta: () => event({ type: 'response.output_text.delta', sequence_number: 4, ...at, delta: WORD, logprobs: [] }),
+  delta: (_, text = WORD) =>
+    event({ type: 'response.output_text.delta', sequence_number: 4, ...at, delta: text, logprobs: [] }),
   finish: (model, tokens) =>
     [
       { type: 'response.output_text.done', sequence_number: 5, ...at, text: FINISHED, logprobs: [] },
@@ -194,7 +196,7 @@ const gemini: Wire = {
   }),
   unary: (model, tokens) => geminiChunk(model, FINISHED, tokens),
   begin: () => '',
-  delta: (model) => data(geminiChunk(model, WORD)),
+  delta: (model, text = WORD) => data(geminiChunk(model, text)),
   finish: (model, tokens) => data(geminiChunk(model, FINISHED, tokens)),
   endMark: '"finishReason"',
 }

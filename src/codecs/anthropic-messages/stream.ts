@@ -78,8 +78,10 @@ export class MessagesStreamReader extends EventReader {
 
   private readDelta(event: Buffer): void {
     const { scan } = this
-    if (scan.has(USAGE))
+    if (scan.has(USAGE)) {
       this.usage = readMessagesUsage(fieldsOf(readValue(event, scan.start[USAGE]!, scan.end[USAGE]!)), this.usage)
+      this.reportedBytes = this.contentBytes
+    }
     if (!scan.has(DELTA) || !isObject(event, scan.start[DELTA]!)) return
     STOP.scan(event, scan.start[DELTA]!, scan.end[DELTA]!)
     this.finishReason = stringAt(event, STOP.start[0]!) ?? this.finishReason

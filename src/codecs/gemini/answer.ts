@@ -105,13 +105,13 @@ export class GeminiStreamReader extends EventReader {
       this.modelEnd = scan.end[MODEL_VERSION]!
     }
     if (this.responseId === null && scan.has(RESPONSE_ID)) this.responseId = stringAt(event, scan.start[RESPONSE_ID]!)
-    if (scan.has(USAGE))
-      this.usage = readGeminiUsage(readValue(event, scan.start[USAGE]!, scan.end[USAGE]!)) ?? this.usage
+    const usage = scan.has(USAGE) ? readGeminiUsage(readValue(event, scan.start[USAGE]!, scan.end[USAGE]!)) : null
+    this.usage = usage ?? this.usage
     if (!scan.has(CANDIDATES)) {
       this.readBlock(event)
       return this.finishReason === null ? 'lifecycle' : 'content'
     }
-    const { finishes, callsCount, contentBytes } = candidatesOf(event, scan)
+    const { finishes, callsCount, contentBytes, textAt } = candidatesOf(event, scan)
     for (const { index, reason } of finishes) {
       this.begun.add(index)
       if (reason === null) continue
@@ -120,6 +120,8 @@ export class GeminiStreamReader extends EventReader {
     }
     this.toolCallsCount += callsCount
     this.contentBytes += contentBytes
+    this.sampleString(event, textAt)
+    if (usage) this.reportedBytes = this.contentBytes
     return contentBytes > 0 || this.finishReason !== null || callsCount > 0 ? 'content' : 'lifecycle'
   }
 

@@ -47,5 +47,5 @@ test('texts and calls are counted wherever they stand', () => {
   )
   assert.equal(contentBytes, 4 + 2 + 4)
   assert.equal(callsCount, 2)
-  assert.deepEqual(seen('null'), { finishes: [], callsCount: 0, contentBytes: 0 })
+  assert.deepEqual(seen('null'), { finishes: [], callsCount: 0, contentBytes: 0, textAt: -1 })
 })

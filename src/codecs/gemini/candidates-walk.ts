@@ -24,6 +24,8 @@ export interface CandidatesSeen {
   readonly callsCount: number
   /** Bytes of generated text. */
   readonly contentBytes: number
+  /** Where the first text of it stands; -1 where there is none. */
+  readonly textAt: number
 }
 
 const OTHER = 0
@@ -59,6 +61,7 @@ export function walkCandidates(bytes: Buffer, from: number, to: number): Candida
   const isList = isArray(bytes, from)
   let callsCount = 0
   let contentBytes = 0
+  let textAt = -1
   let depth = 0
   let index = 0
   let reason: string | null = null
@@ -77,14 +80,16 @@ export function walkCandidates(bytes: Buffer, from: number, to: number): Candida
       const end = stringEnd(bytes, at)
       const value = behindColon(bytes, end)
       const kind = value < 0 ? OTHER : kindOf(bytes, at, end)
-      if (kind === CONTENT && bytes[value] === QUOTE) contentBytes += stringEnd(bytes, value) - value - 2
-      else if (kind === CALL) callsCount++
+      if (kind === CONTENT && bytes[value] === QUOTE) {
+        contentBytes += stringEnd(bytes, value) - value - 2
+        if (textAt < 0) textAt = value
+      } else if (kind === CALL) callsCount++
       else if (kind === REASON && depth === 2) reason = reasonAt(bytes, value)
       else if (kind === INDEX && depth === 2) index = indexAt(bytes, value)
       at = (value < 0 ? end : value) - 1
     }
   }
-  return { finishes, callsCount, contentBytes }
+  return { finishes, callsCount, contentBytes, textAt }
 }
 
 /** Behind the closing quote. */

@@ -162,8 +162,9 @@ export class ChatStreamReader extends EventReader {
     if (this.responseId === null && scan.has(ID)) this.responseId = stringAt(event, scan.start[ID]!)
     const reportsUsage = this.readUsage(event)
     const hasChoices = scan.has(CHOICES) && scan.end[CHOICES]! - scan.start[CHOICES]! > 2
-    if (!hasChoices) return reportsUsage ? 'usage' : 'lifecycle'
-    return this.readChoices(event, reportsUsage)
+    const role = hasChoices ? this.readChoices(event, reportsUsage) : reportsUsage ? 'usage' : 'lifecycle'
+    if (reportsUsage) this.reportedBytes = this.contentBytes
+    return role
   }
 
   private readUsage(event: Buffer): boolean {

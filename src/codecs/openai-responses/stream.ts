@@ -77,6 +77,7 @@ export class ResponsesStreamReader extends EventReader {
     const answer = readResponsesAnswer(event, start, end)
     this.isComplete = true
     this.usage = answer.usage ?? this.usage
+    this.reportedBytes = this.contentBytes
     this.usageOpen = answer.usage ? (answer.usageOpen ?? -1) : -1
     this.finishReason = answer.finishReason
     // Some hosts send nothing but this event.

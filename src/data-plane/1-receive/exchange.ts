@@ -44,7 +44,7 @@ export function receive(
   const mark = url.indexOf('?')
   const path = mark < 0 ? url : url.slice(0, mark)
   const openRouter = path.startsWith('/api/')
-  const departure = new Departure()
+  const departure = new Departure(true)
   response.on('close', () => {
     if (!response.writableFinished) departure.leave()
   })

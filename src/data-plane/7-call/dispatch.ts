@@ -88,7 +88,7 @@ function send(
   const betas = cloud ? betasFor(route.backend.type, isTranslated, exchange.request.headers) : ''
   const body = cloud ? cloudBody(cloud, protocol, operation, sending.body, betas) : sending.body
   const running = new Attempt(reader, limitsOf(gateway, target, sending), protocol === 'anthropic-messages')
-  exchange.departure.onGone(() => running.abort())
+  exchange.departure.onGone(() => giveUp(gateway, exchange, running))
   const { origin, path } = request
   const { aws } = access
   const headers = aws ? [...request.headers, ...awsHeaders(aws, request, body)] : request.headers
@@ -99,6 +99,14 @@ function send(
   gateway.pools.for(origin, connectMs).dispatch(call, running)
   if (route.backend.access) void forgetRefused(running, route.backend, access)
   return running.outcome
+}
+
+/** The client left before there was an answer: its upstream is told at once, or has the rest of the time to give one (R77). */
+function giveUp({ settings, drains }: Gateway, { departure }: Exchange, running: Attempt): void {
+  const drainMs = departure.mayDrain ? settings.routing.drainOnDisconnectMs : 0
+  const drain = drains.begin(drainMs, () => running.abort())
+  if (drain) void running.outcome.then(() => drain.end())
+  else running.abort()
 }
 
 /** A token that was taken back before its time is not used again. */

@@ -8,6 +8,7 @@ import type { StreamAnswer, WholeAnswer } from '#data-plane/7-call/answer.ts'
 import { type Asked, backendOf, modelOf, parsedOf, PRICE, routeOf, selectionOf } from '#data-plane/testbed.ts'
 import type { Price } from '#catalog/types.ts'
 import type { Usage } from '#ir/usage.ts'
+import { COUNTS_MAX } from './count-delivered.ts'
 import { BYTES_PER_TOKEN, meter } from './meter.ts'
 
 const USAGE: Usage = {
@@ -128,12 +129,46 @@ test('a stream that broke off is booked for what was delivered', () => {
   const usage = streamTally([START, DELTA]).final()
   assert.deepEqual([usage?.input, usage?.output, usage?.source], [40, 11, 'estimated'])
   const late = streamTally([START, DELTA, { ...END, usage: { output_tokens: 80 } }]).final()
-  assert.deepEqual([late?.output, late?.source], [80, 'estimated'])
+  assert.deepEqual([late?.output, late?.source], [80, 'upstream'], 'the report is of all that was delivered')
+  const after = streamTally([START, DELTA, { ...END, usage: { output_tokens: 80 } }, DELTA]).final()
+  assert.deepEqual([after?.output, after?.source], [80, 'estimated'], 'what came behind it is in no report')
+  const call = { type: 'content_block_start', content_block: { type: 'tool_use' } }
+  assert.deepEqual([streamTally([START, call]).final()?.output], [1], 'a call is an answer, though it has no text yet')
 })
 
 test('a stream that broke off before any content is not booked', () => {
   assert.equal(streamTally([START]).final(), null)
   assert.equal(streamTally([]).final(), null)
+})
+
+test('M3: what was delivered is counted by its text, and the prompt where nobody told it', async () => {
+  const said = (text: string) => ({ type: 'content_block_delta', delta: { text } })
+  const tally = streamTally([START, said('word '), said('word '), said('\n"word"')])
+  assert.equal(tally.final()?.output, 5, 'by its bytes')
+  await tally.count()
+  assert.deepEqual([tally.final()?.input, tally.final()?.output], [40, 6])
+  const { usage: _, ...message } = START.message
+  const untold = streamTally([{ ...START, message }, said('word')])
+  await untold.count()
+  assert.equal(untold.final()?.output, 1)
+  assert.equal(streamTally([START]).count(), null)
+  assert.equal(streamTally([START, DELTA, END, STOP]).count(), null)
+})
+
+test('M3: a long answer is counted by its beginning', async () => {
+  const delta = { type: 'content_block_delta', delta: { text: ' word' } }
+  const tally = streamTally([START, ...Array.from({ length: 3000 }, () => delta)])
+  await tally.count()
+  const output = tally.final()!.output!
+  assert.ok(Math.abs(output / 3090 - 1) < 0.02, String(output))
+})
+
+test('M3: more counts than the bound are not waited for', async () => {
+  const tallies = Array.from({ length: COUNTS_MAX + 1 }, () => streamTally([START, DELTA]))
+  await Promise.all(tallies.map((tally) => tally.count()))
+  const outputs = tallies.map((tally) => tally.final()?.output)
+  assert.equal(outputs.at(-1), 11, 'by its bytes')
+  assert.ok(outputs.slice(0, -1).every((output) => output !== 11))
 })
 
 test('a whole stream without a report is estimated', () => {

@@ -1,14 +1,19 @@
 import { NO_USAGE, type Usage } from '#ir/usage.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
+import type { StreamReader } from '#codecs/codec.ts'
 import type { Answer } from '#data-plane/7-call/answer.ts'
 import { type Cost, costOf, reportedCost } from '#ledger/cost.ts'
 import type { Price } from '#catalog/types.ts'
+import { type Counted, countDelivered } from './count-delivered.ts'
 import { isInsured, type Said, unpaid } from './insurance.ts'
 import type { Tally } from './tally.ts'
 
 /** Bytes of text per token where nobody counted: the field's rule of thumb for English prose and JSON. */
 export const BYTES_PER_TOKEN = 4
+
+/** Hardly any text has more bytes per token. */
+const TOKEN_BYTES_MAX = 6
 
 /** Measures an answer; `billsEmpty` switches the insurance of empty ones off. Pure; the estimate is the only place where a count is made up, and it says so. */
 export function meter(parsed: Parsed, plan: Plan, answer: Answer, billsEmpty = false): Tally {
@@ -49,17 +54,23 @@ function meterOne(parsed: Parsed, plan: Plan, answer: Answer, billsEmpty: boolea
       finishReason: () => facts.finishReason,
       responseId: () => facts.responseId,
       toolCallsCount: () => facts.toolCallsCount,
+      count: () => null,
     }
   }
   const { reader } = answer
+  let counted: Counted | null = null
   return {
     price,
     costOf,
     reported: () => reader.usage,
     final: () => {
-      if (reader.complete && reader.usage) return reader.usage
-      if (!reader.complete && reader.contentBytes === 0) return null
-      return estimate(parsed, plan, reader.usage, reader.contentBytes)
+      if (reader.usage && (reader.complete || tellsAll(reader))) return reader.usage
+      if (!reader.complete && saysNothing(reader)) return null
+      return estimate(parsed, plan, reader.usage, reader.contentBytes, counted)
+    },
+    count: () => {
+      if ((reader.usage && (reader.complete || tellsAll(reader))) || saysNothing(reader)) return null
+      return countDelivered(parsed, answer.target, reader).then((found) => void (counted = found))
     },
     finishReason: () => reader.finishReason,
     responseId: () => reader.responseId,
@@ -78,11 +89,32 @@ function pricing(price: Price | null, insured: Said | null): (usage: Usage) => C
   }
 }
 
-/** Tokens from bytes. A partial report (a Messages stream names its prompt first) is kept where it says more. */
-function estimate(parsed: Parsed, plan: Plan, partial: Usage | null, contentBytes: number): Usage {
+const saysNothing = ({ contentBytes, toolCallsCount }: StreamReader): boolean =>
+  contentBytes === 0 && toolCallsCount === 0
+
+/**
+ * Whether the last report is of all that was delivered, though the stream has not ended: then it is the bill of an upstream that
+ * stops here. A count that stands still while the text goes on is none.
+ */
+function tellsAll({ usage, contentBytes, reportedBytes, finishReason }: StreamReader): boolean {
+  if (contentBytes === 0 || reportedBytes !== contentBytes || !usage?.output || usage.input === null) return false
+  return finishReason !== null || contentBytes <= usage.output * TOKEN_BYTES_MAX
+}
+
+/**
+ * Tokens as they were counted here, else from bytes. A partial report (a Messages stream names its prompt first) is kept
+ * where it says more.
+ */
+function estimate(
+  parsed: Parsed,
+  plan: Plan,
+  partial: Usage | null,
+  contentBytes: number,
+  counted: Counted | null = null,
+): Usage {
   const promptMax = plan.bound?.inputTokensMax ?? Number.MAX_SAFE_INTEGER
-  const prompt = Math.max(1, Math.min(promptMax, Math.ceil(parsed.body.length / BYTES_PER_TOKEN)))
-  const output = Math.max(partial?.output ?? 0, Math.ceil(contentBytes / BYTES_PER_TOKEN))
+  const prompt = Math.max(1, Math.min(promptMax, counted?.input ?? Math.ceil(parsed.body.length / BYTES_PER_TOKEN)))
+  const output = Math.max(partial?.output ?? 0, counted?.output ?? Math.ceil(contentBytes / BYTES_PER_TOKEN))
   return {
     input: partial?.input ?? prompt,
     cacheRead: partial?.cacheRead ?? null,

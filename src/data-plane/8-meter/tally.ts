@@ -12,6 +12,8 @@ export interface Tally {
   final(): Usage | null
   /** The price of a usage; null without a price. Asked for the same usage again it answers at once. */
   costOf(usage: Usage): Cost | null
+  /** Counts what was delivered, for `final`, where the upstream did not report it (M3); null: there is nothing to count. Never fails. */
+  count(): Promise<void> | null
   finishReason(): string | null
   responseId(): string | null
   toolCallsCount(): number

@@ -3,6 +3,7 @@ import type { Failure } from '#codecs/codec.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
+import type { Drains } from '#data-plane/drains.ts'
 import type { HoldGuard } from '#data-plane/6-reserve/hold-guard.ts'
 import type { Answer, WholeAnswer } from '#data-plane/7-call/answer.ts'
 import type { Tally } from '#data-plane/8-meter/tally.ts'
@@ -28,11 +29,12 @@ export function reply(
   answer: Answer,
   tally: Tally,
   settle: Settle,
+  drains: Drains,
   drainMs: number,
   guard: HoldGuard | null,
 ): Promise<void> {
   if (answer.kind === 'whole') return replyWhole(exchange, parsed, plan, answer, tally, settle)
-  return new StreamReply(exchange, parsed, plan, answer, tally, settle, drainMs, guard).run()
+  return new StreamReply(exchange, parsed, plan, answer, tally, settle, drains, drainMs, guard).run()
 }
 
 async function replyWhole(
@@ -46,7 +48,7 @@ async function replyWhole(
   // Before the settlement: writing the answer brings to light what it loses, and the row is to say so.
   const body = rewriteWhole(exchange, parsed, answer, tally)
   const saved = answer.save?.()
-  await settle('complete')
+  await settle(exchange.departure.gone ? 'client_cancelled' : 'complete')
   if (saved) await saved
   const { response } = exchange
   if (exchange.departure.gone) return

@@ -6,6 +6,7 @@ import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
 import type { HoldGuard } from '#data-plane/6-reserve/hold-guard.ts'
 import type { EventSink, StreamAnswer, StreamEnding } from '#data-plane/7-call/answer.ts'
+import type { Drain, Drains } from '#data-plane/drains.ts'
 import { StreamBrokenError, withoutHost } from '#data-plane/failures.ts'
 import type { Tally } from '#data-plane/8-meter/tally.ts'
 import { applyEdits, type Edit } from '#wire/splice.ts'
@@ -32,6 +33,7 @@ export class StreamReply implements EventSink {
   private readonly answer: StreamAnswer
   private readonly tally: Tally
   private readonly settle: Settle
+  private readonly drains: Drains
   private readonly drainMs: number
   private readonly guard: HoldGuard | null
   private readonly publicName: Buffer
@@ -47,7 +49,7 @@ export class StreamReply implements EventSink {
   private lingering: NodeJS.Timeout | undefined
   private isFinishing = false
   /** Set while the upstream is read on for a client that has left. */
-  private draining: NodeJS.Timeout | undefined
+  private draining: Drain | null = null
   private accept!: () => void
   private reject!: (error: unknown) => void
 
@@ -58,9 +60,11 @@ export class StreamReply implements EventSink {
     answer: StreamAnswer,
     tally: Tally,
     settle: Settle,
+    drains: Drains,
     drainMs: number,
     guard: HoldGuard | null,
   ) {
+    this.drains = drains
     this.drainMs = drainMs
     this.guard = guard
     this.exchange = exchange
@@ -97,8 +101,10 @@ export class StreamReply implements EventSink {
       this.answer.events.abort()
       this.finish('client_cancelled', [])
     }
-    if (this.drainMs <= 0 || this.isFinishing) return giveUp()
-    this.draining = setTimeout(giveUp, this.drainMs)
+    if (this.isFinishing) return giveUp()
+    const { goneAt } = this.exchange.departure
+    this.draining = this.drains.begin(this.drainMs - (performance.now() - goneAt), giveUp)
+    if (!this.draining) return giveUp()
     // Nobody reads any more: what waited for a slow client would wait for ever.
     this.answer.events.resume()
   }
@@ -255,10 +261,12 @@ export class StreamReply implements EventSink {
     if (this.isFinishing) return
     this.isFinishing = true
     clearTimeout(this.lingering)
-    clearTimeout(this.draining)
+    this.draining?.end()
     const saved = outcome === 'complete' ? this.answer.save?.() : undefined
     // What went wrong upstream after the client left is nobody's error.
-    const settled = this.draining ? this.settle('client_cancelled') : this.settle(outcome, breach)
+    const settle = () => (this.draining ? this.settle('client_cancelled') : this.settle(outcome, breach))
+    const counting = outcome === 'complete' && !this.draining ? null : this.tally.count()
+    const settled = counting ? counting.then(settle) : settle()
     const done = saved ? Promise.all([settled, saved]) : settled
     done.then(
       () => {
