@@ -1,11 +1,11 @@
 import type { Caller } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
-import type { Exchange } from '#data-plane/1-receive/exchange.ts'
-import { authenticateAnew } from '#data-plane/2-authenticate/authenticate.ts'
-import type { Parsed } from '#data-plane/3-parse/parse.ts'
-import type { Gateway } from '#data-plane/gateway.ts'
-import { resolve } from './resolve.ts'
-import type { Selection } from './selection.ts'
+import type { Exchange } from './1-receive/exchange.ts'
+import { authenticateAnew } from './2-authenticate/authenticate.ts'
+import type { Parsed } from './3-parse/parse.ts'
+import type { Gateway } from './gateway.ts'
+import { resolve } from './4-resolve/resolve.ts'
+import type { Selection } from './4-resolve/selection.ts'
 
 /**
  * Resolves, and does so once more when the account's tier is too low: a top-up at another node may have raised it since the key
