@@ -108,7 +108,15 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
     const stored = await readManagedRoutes(store)
     const load = (managedRoutes: readonly ManagedRoute[]) => loadConfig({ ...options, managedRoutes })
     const whole = stored.routes.length > 0 ? load(stored.routes) : loaded
-    return await openPlanes(options, { loaded: whole, load, log, simulator, store, stored, now: options.now })
+    return await openPlanes(clocked(options, store), {
+      loaded: whole,
+      load,
+      log,
+      simulator,
+      store,
+      stored,
+      now: options.now,
+    })
   } catch (error) {
     await simulator?.close()
     await store.close()
@@ -134,7 +142,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const gateway: Gateway = Object.assign(new LiveSettings(current), {
     ...shared,
     ledger,
-    idempotency: createIdempotency(store),
+    idempotency: createIdempotency(store, options.now),
     replays: new Replays(),
     requestLog,
     limits,
@@ -186,6 +194,11 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
       await store.close()
     },
   }
+}
+
+/** Nodes that share a database count and expire by its time, whatever their own clocks say (M14, M17). */
+function clocked(options: StartOptions, { clock }: Store): StartOptions {
+  return clock === null || options.now ? options : { ...options, now: clock.now }
 }
 
 /** Explains by the configuration alone: nothing runs, so that nothing is known of any backend's health. */
@@ -243,7 +256,7 @@ async function openAccounts(options: StartOptions, store: Store, pepper: string,
   const keyRing = createKeyRing(store, pepper, settings.billingMode === 'off' ? { billing: 'off' } : {})
   const ledger = await openBooks(store, settings, log, options.now)
   const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf, ...(options.now && { now: options.now }) })
-  const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey)
+  const keys = createKeys(store, pepper, keyRing, store.clock?.now, ledger.heldOfKey)
   const billing = openBilling(store, pepper, settings, log, options.now)
   return { keyRing, ledger, accounts, keys, billing }
 }

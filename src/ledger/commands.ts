@@ -182,6 +182,18 @@ export const releaseExpired: Command<
   repeatable: true,
 }
 
+/** Renews the leases of requests that live; those that ended meanwhile have none any more. */
+export const renewHolds: Command<
+  { requestIds: readonly string[]; accountIds: readonly string[]; expiresMs: number },
+  void
+> = {
+  *work({ requestIds, expiresMs: expires }) {
+    yield requestIds.map((request) => step(sql.renewHold, { request, expires }))
+  },
+  accounts: ({ accountIds }) => accountIds,
+  repeatable: true,
+}
+
 /** Any change of a balance that is no usage. Gives the entry's number and the balance after it. */
 export const credit: Command<EntryArgs, { seq: number; balanceNano: bigint }> = {
   work: (args) => postEntry(args),

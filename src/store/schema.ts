@@ -240,6 +240,8 @@ export interface IdempotencyKeyTable {
   body_digest: string
   request_id: string
   expires_ms: number
+  /** Since when its request is under way; 0: it has failed. */
+  claimed_ms: number
 }
 
 export interface MigrationTable {

@@ -59,6 +59,7 @@ class VirtualStore {
       bookAll: (encoded) => push(encoded),
       onCommand,
       onRead: () => {},
+      clock: null,
       pending: 0,
       close: async () => {},
     }
