@@ -69,6 +69,7 @@ export function createLedger(
         nowMs,
         ...periodStarts(nowMs),
         row: flatten(row),
+        scopes: { system: row.system, groupId: row.group_id, modelId: row.model_id },
       })
     },
 
