@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Store } from '#store/store.ts'
 import type { AccountEntry, FundsBook, KeyEntry } from './funds-book.ts'
 import type { PeriodSums } from './periods.ts'
+import { checkPostings, type TrialLine, trialBalance } from './trial-balance.ts'
 
 /** Entries of the book that are compared at once, so that a check does not fill the queue. */
 const COMPARED_AT_ONCE_MAX = 100
@@ -14,6 +15,7 @@ export interface Verification {
   readonly accounts: number
   readonly entries: number
   readonly openHolds: number
+  readonly trialBalance: readonly TrialLine[]
   /** One sentence per broken invariant; empty when the books are right. */
   readonly problems: readonly string[]
 }
@@ -61,10 +63,13 @@ export async function verify({ read }: Store, nowMs: number): Promise<Verificati
   }
   problems.push(...(await misplaced(read)), ...(await brokenChains(read)), ...(await unexplained(read)))
   problems.push(...(await wrongBudgets(read)), ...(await forgotten(read, nowMs - LEASE_GRACE_MS)))
+  const lines = await trialBalance(read)
+  problems.push(...(await checkPostings(read, lines)), ...(await uncharged(read)))
   return {
     accounts: booked.length,
     entries: booked.reduce((sum, row) => sum + row.entries, 0),
     openHolds: held.reduce((sum, row) => sum + row.open, 0),
+    trialBalance: lines,
     problems,
   }
 }
@@ -99,6 +104,21 @@ async function unexplained(read: Store['read']): Promise<string[]> {
   return rows.map(
     (row) => `${row.request_id}: charged ${-row.amount_nano}, and its row says ${row.charged_cost_nano ?? 'nothing'}.`,
   )
+}
+
+/** What a row says was charged stands in the ledger. */
+async function uncharged(read: Store['read']): Promise<string[]> {
+  const rows = await read
+    .selectFrom('requests as r')
+    .leftJoin('ledger_entries as e', (join) =>
+      join.onRef('e.request_id', '=', 'r.request_id').on('e.type', '=', 'usage'),
+    )
+    .select(['r.request_id', 'r.charged_cost_nano'])
+    .where('r.charged_cost_nano', '>', 0n)
+    .where('e.seq', 'is', null)
+    .limit(UNEXPLAINED_TOLD_MAX)
+    .execute()
+  return rows.map((row) => `${row.request_id}: its row says ${row.charged_cost_nano}, and nothing was charged.`)
 }
 
 /** What a budget holds is the sum of the holds that name it. */

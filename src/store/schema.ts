@@ -12,6 +12,7 @@ export interface Database {
   readonly key_usage: KeyUsageTable
   readonly holds: HoldTable
   readonly ledger_entries: LedgerEntryTable
+  readonly ledger_postings: LedgerPostingView
   readonly requests: RequestTable
   readonly settings: SettingTable
   readonly key_codes: KeyCodeTable
@@ -128,6 +129,17 @@ export interface LedgerEntryTable {
   created_ms: number
   /** What a credit was paid by; unique. */
   payment_ref: string | null
+}
+
+/** The two halves of each entry, which sum to zero (B1). */
+export interface LedgerPostingView {
+  readonly seq: number
+  readonly type: LedgerEntryTable['type']
+  readonly account_id: string
+  /** `customer:acc_1`, or one of ours: `revenue:usage`, `cash:stripe`, `promotions`, `adjustments` and so on. */
+  readonly account: string
+  readonly amount_nano: bigint
+  readonly created_ms: number
 }
 
 /** What is filtered, sorted or summed has a column; the rest of the row (R101) is JSON in `detail`. */

@@ -86,7 +86,7 @@ export class World {
     for (let at = 0; at < operations; at++) await this.step()
     // A reservation that waited for the disk is granted only now.
     await this.settleDown()
-    for (const id of [...this.open.keys()]) this.void(id)
+    for (const id of this.open.keys()) this.void(id)
     await this.settleDown()
     await this.expire()
     await this.settleDown()
