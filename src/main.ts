@@ -112,7 +112,15 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
     const stored = await readManagedRoutes(store)
     const load = (managedRoutes: readonly ManagedRoute[]) => loadConfig({ ...options, managedRoutes })
     const whole = stored.routes.length > 0 ? load(stored.routes) : loaded
-    return await openPlanes(options, { loaded: whole, load, log, simulator, store, stored, now: options.now })
+    return await openPlanes(clocked(options, store), {
+      loaded: whole,
+      load,
+      log,
+      simulator,
+      store,
+      stored,
+      now: options.now,
+    })
   } catch (error) {
     await simulator?.close()
     await store.close()
@@ -138,7 +146,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const gateway: Gateway = Object.assign(new LiveSettings(current), {
     ...shared,
     ledger,
-    idempotency: createIdempotency(store),
+    idempotency: createIdempotency(store, options.now),
     replays: new Replays(),
     requestLog,
     limits,
@@ -190,6 +198,11 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
       await store.close()
     },
   }
+}
+
+/** Nodes that share a database count and expire by its time, whatever their own clocks say (M14, M17). */
+function clocked(options: StartOptions, { clock }: Store): StartOptions {
+  return clock === null || options.now ? options : { ...options, now: clock.now }
 }
 
 /** Explains by the configuration alone: nothing runs, so that nothing is known of any backend's health. */
@@ -258,7 +271,7 @@ async function openAccounts(
   const ledger = await openBooks(store, settings, log, options.now, periods)
   const clock = options.now ? { now: options.now } : {}
   const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf, tiers, ...clock })
-  const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey, periods)
+  const keys = createKeys(store, pepper, keyRing, store.clock?.now, ledger.heldOfKey, periods)
   const billing = openBilling(store, pepper, current, periods, log, { ...clock, onPurchase: keyRing.forgetAccount })
   await followBudgets(billing, settings, onReload, log)
   return { keyRing, ledger, accounts, keys, billing }

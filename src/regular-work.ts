@@ -7,7 +7,7 @@ import type { CatalogSource } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { probeRegularly } from '#data-plane/probes.ts'
-import type { RecoverableLedger } from '#ledger/ledger.ts'
+import { RECOVERY_INTERVAL_MS, type RecoverableLedger } from '#ledger/ledger.ts'
 import { sweepRegularly } from '#response-state/sweep.ts'
 import type { ResponseState } from '#response-state/types.ts'
 import type { SealArchive } from '#seal-state/types.ts'
@@ -15,8 +15,6 @@ import type { Store } from '#store/store.ts'
 
 /** What runs beside the requests: part of the composition root. */
 
-/** How often a gateway on a shared database looks for holds that a dead node left behind. */
-const RECOVERY_INTERVAL_MS = 60_000
 /** How often a catalog that was swapped is looked for. */
 const PRICES_INTERVAL_MS = 5_000
 

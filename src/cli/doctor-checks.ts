@@ -2,6 +2,7 @@ import { buildCatalog } from '#catalog/catalog.ts'
 import { ConfigError, loadConfig, type LoadedConfig } from '#config/load.ts'
 import type { Settings } from '#config/types.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
+import type { TrialLine } from '#ledger/trial-balance.ts'
 import { findPreset } from '#providers/presets.ts'
 import { openStore, type Store } from '#store/store.ts'
 import { ANY_SIMULATOR_URL } from './catalog.ts'
@@ -16,6 +17,8 @@ export interface Finding {
   readonly status: string
   readonly detail: string
   readonly problems: readonly string[]
+  /** Of the ledger: what each account has been debited and credited. */
+  readonly trialBalance?: readonly TrialLine[]
 }
 
 const fine = (detail: string, status = 'ok'): Finding => ({ failed: false, status, detail, problems: [] })
@@ -81,10 +84,12 @@ export async function checkStore(settings: Settings): Promise<{ database: Findin
   // What a killed gateway left in its journal belongs to the books.
   const ledger = openLedger(store, { journalFolder: settings.dataDir })
   try {
-    await ledger.recover()
-    const { accounts, entries, openHolds, problems } = await ledger.verify()
-    const detail = `${accounts} accounts, ${entries} entries, ${openHolds} open holds`
-    return { database: fine(store.engine), ledger: problems.length > 0 ? bad(detail, problems) : fine(detail) }
+    const released = await ledger.recover()
+    const { accounts, entries, openHolds, problems, trialBalance } = await ledger.verify()
+    const ended = released === 0 ? '' : `, ${released} released that were past their lease`
+    const detail = `${accounts} accounts, ${entries} entries, ${openHolds} open holds${ended}`
+    const found = problems.length > 0 ? bad(detail, problems) : fine(detail)
+    return { database: fine(store.engine), ledger: { ...found, trialBalance } }
   } finally {
     await ledger.close()
     await store.close()

@@ -1,6 +1,8 @@
+import { formatUsd } from '#base/money.ts'
+import type { TrialLine } from '#ledger/trial-balance.ts'
 import { checkBackends, checkCatalog, checkConfig, checkDataDir, checkStore, type Finding } from './doctor-checks.ts'
 import { checkProviders } from './doctor-providers.ts'
-import { json } from './output.ts'
+import { json, table } from './output.ts'
 import type { Run } from './program.ts'
 
 /**
@@ -22,15 +24,26 @@ export async function runDoctor(run: Run, options: Record<string, unknown> = {})
   const failed = Object.entries(findings).filter(([, finding]) => finding.failed)
   const ok = failed.length === 0
   if (run.json) run.out(json({ ok, ...Object.fromEntries(Object.entries(findings).map(strip)) }))
-  else printForPeople(run, findings)
+  else {
+    printForPeople(run, findings)
+    if (onlyLedger) printTrialBalance(run, findings['ledger']?.trialBalance ?? [])
+  }
   if (!ok) run.error(`trivium: doctor found problems in ${failed.map(([name]) => name).join(', ')}.`)
   return ok ? 0 : 1
 }
 
-const strip = ([name, { status, detail, problems }]: [string, Finding]): [string, unknown] => [
+const strip = ([name, { status, detail, problems, trialBalance }]: [string, Finding]): [string, unknown] => [
   name,
-  { status, detail, problems },
+  { status, detail, problems, ...(trialBalance && { trial_balance: trialBalance.map(amountsOf) }) },
 ]
+
+/** Amounts as decimals: debit, credit, and what the account has of the latter beyond the former. */
+const amountsOf = ({ account, debitNano, creditNano }: TrialLine) => ({
+  account,
+  debit: formatUsd(debitNano),
+  credit: formatUsd(creditNano),
+  balance: formatUsd(creditNano - debitNano),
+})
 
 function printForPeople(run: Run, findings: Readonly<Record<string, Finding>>): void {
   const width = Math.max(...Object.keys(findings).map((name) => name.length))
@@ -39,4 +52,10 @@ function printForPeople(run: Run, findings: Readonly<Record<string, Finding>>): 
     run.out(`${mark}  ${name.padEnd(width)}  ${finding.detail}`)
     for (const problem of finding.problems) run.out(`${' '.repeat(width + 8)}- ${problem}`)
   }
+}
+
+function printTrialBalance(run: Run, lines: readonly TrialLine[]): void {
+  if (lines.length === 0) return
+  const rows = lines.map(amountsOf).map(({ account, debit, credit, balance }) => [account, debit, credit, balance])
+  run.out(`\n${table(['account', 'debit', 'credit', 'balance'], rows)}`)
 }

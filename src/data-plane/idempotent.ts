@@ -40,7 +40,13 @@ export async function claimKey(
     // It ended without an answer: the next one in line is run.
     if (gateway.replays.get(id) === known) break
   }
-  const leading = gateway.replays.begin(id, bodyDigest, exchange.id)
+  const release = (): void => {
+    const mine = { accountId, keyDigest, requestId: exchange.id }
+    gateway.idempotency
+      .release(mine)
+      .catch((err: unknown) => gateway.log.error({ err }, 'an idempotency key stays taken'))
+  }
+  const leading = gateway.replays.begin(id, bodyDigest, exchange.id, release)
   try {
     const claim = await gateway.idempotency.claim({ accountId, keyDigest, bodyDigest, requestId: exchange.id })
     if (claim.kind === 'claimed') {

@@ -31,15 +31,17 @@ export class Replays {
     return this.entries.get(id)
   }
 
-  /** Announces a request that begins; whoever repeats it waits for the end. */
-  begin(id: string, bodyDigest: string, requestId: string): Leading {
+  /** Announces a request that begins; whoever repeats it waits for the end. `onFailed` is called before they go on. */
+  begin(id: string, bodyDigest: string, requestId: string, onFailed: () => void = () => {}): Leading {
     const { promise, resolve } = Promise.withResolvers<Kept | null>()
     const entry = { bodyDigest, requestId, answer: promise, bytes: 0 }
     this.entries.set(id, entry)
     const end = (kept: Kept | null): void => {
-      resolve(kept)
       // What failed may be tried again.
-      if (kept === null || kept.status >= 400) {
+      const isFailed = kept === null || kept.status >= 400
+      if (isFailed) onFailed()
+      resolve(kept)
+      if (isFailed) {
         if (this.entries.get(id) === entry) this.entries.delete(id)
         return
       }

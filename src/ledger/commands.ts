@@ -32,6 +32,8 @@ export interface SettleArgs extends Pick<PeriodStarts, 'dayStartMs' | 'weekStart
   readonly reservedNano?: bigint
   /** The budgets it counts against where its hold was in memory, as a hold stores them. */
   readonly budgetIds?: string | null
+  /** What budgets may be about, for a settlement that finds its hold released: its lease was over. */
+  readonly scopes?: Pick<HoldAsk, 'system' | 'groupId' | 'modelId'>
 }
 
 export interface EntryArgs {
@@ -137,7 +139,8 @@ export const settle: Command<SettleArgs, SettleResult> = {
       const { dayStartMs: day, weekStartMs: week, monthStartMs: month } = args
       steps.push(step(sql.spendOnKey, { key: keyId, held: heldNano, charged: chargedNano, day, week, month }))
     }
-    for (const budget of idsOf(hold ? hold.budget_ids : args.budgetIds)) {
+    const budgets = hold ? idsOf(hold.budget_ids) : yield* budgetsWithoutHold(args, accountId)
+    for (const budget of budgets) {
       const { dayStartMs: day, weekStartMs: week, monthStartMs: month } = args
       steps.push(step(spendOnBudget, { budget, held: heldNano, charged: chargedNano, day, week, month }))
     }
@@ -177,6 +180,18 @@ export const releaseExpired: Command<
       released++
     }
     return released
+  },
+  accounts: ({ accountIds }) => accountIds,
+  repeatable: true,
+}
+
+/** Renews the leases of requests that live; those that ended meanwhile have none any more. */
+export const renewHolds: Command<
+  { requestIds: readonly string[]; accountIds: readonly string[]; expiresMs: number },
+  void
+> = {
+  *work({ requestIds, expiresMs: expires }) {
+    yield requestIds.map((request) => step(sql.renewHold, { request, expires }))
   },
   accounts: ({ accountIds }) => accountIds,
   repeatable: true,
@@ -306,6 +321,15 @@ function* bookedBefore(request: string): Work<SettleResult | undefined> {
   const { entry_nano: entry, row_id: row, absorbed_nano: absorbed } = rows[0]!
   if (entry === null && row === null) return undefined
   return { booked: false, chargedNano: -(entry ?? 0n), absorbedNano: absorbed ?? 0n }
+}
+
+function* budgetsWithoutHold(
+  { budgetIds, scopes, keyId, nowMs }: SettleArgs,
+  account: string,
+): Work<readonly string[]> {
+  if (scopes === undefined) return idsOf(budgetIds)
+  const { rows } = yield* run(findBudgets, { account })
+  return budgetsOf(rows.map(budgetFundsOf), { keyId, ...scopes }, nowMs).map(({ id }) => id)
 }
 
 const idsOf = (text: string | null | undefined): readonly string[] => (text ? text.split(',') : [])

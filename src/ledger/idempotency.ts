@@ -5,6 +5,11 @@ import type { Store } from '#store/store.ts'
 
 /** How long a key means the same request. */
 export const IDEMPOTENCY_TTL_MS = 24 * 3_600_000
+/**
+ * Between its claim and its hold nothing in a shared database shows that a request lives: for so long it is taken to. A free
+ * request has no hold, so that it may run again at another node after this time.
+ */
+export const CLAIM_GRACE_MS = 10_000
 /** Expired keys that a claim clears away. */
 export const EXPIRED_KEYS_PER_CLAIM_MAX = 20
 
@@ -30,19 +35,30 @@ export type Claim =
 export interface Idempotency {
   /** Throws store_unavailable. */
   claim(args: ClaimArgs): Promise<Claim>
+  /** The request has failed: whoever comes next runs at once. */
+  release(args: Omit<ClaimArgs, 'bodyDigest'>): Promise<void>
 }
 
-export const createIdempotency = (store: Store, now: () => number = Date.now): Idempotency => ({
-  claim(args) {
-    const nowMs = now()
-    return store.execute('claimIdempotencyKey', { ...args, nowMs, expiresMs: nowMs + IDEMPOTENCY_TTL_MS })
-  },
-})
+export function createIdempotency(store: Store, now: () => number = store.clock?.now ?? Date.now): Idempotency {
+  // What this process runs it knows without the database, and on one node there is no other process.
+  const isShared = store.book === null
+  return {
+    claim(args) {
+      const nowMs = now()
+      const aliveSinceMs = isShared ? nowMs - CLAIM_GRACE_MS : nowMs
+      const expiresMs = nowMs + IDEMPOTENCY_TTL_MS
+      return store.execute('claimIdempotencyKey', { ...args, nowMs, aliveSinceMs, expiresMs })
+    },
+    async release(args) {
+      if (isShared) await store.execute('releaseIdempotencyKey', args)
+    },
+  }
+}
 
 const findKey = statement<'account' | 'key' | 'now'>()((db, param) =>
   db
     .selectFrom('idempotency_keys')
-    .select(['body_digest', 'request_id'])
+    .select(['body_digest', 'request_id', 'claimed_ms'])
     .where('account_id', '=', param('account'))
     .where('key_digest', '=', param('key'))
     .where('expires_ms', '>', param('now')),
@@ -71,14 +87,25 @@ const putKey = statement<keyof IdempotencyKeyTable>()((db, param) =>
       body_digest: param('body_digest'),
       request_id: param('request_id'),
       expires_ms: param('expires_ms'),
+      claimed_ms: param('claimed_ms'),
     })
     .onConflict((conflict) =>
       conflict.columns(['account_id', 'key_digest']).doUpdateSet({
         body_digest: param('body_digest'),
         request_id: param('request_id'),
         expires_ms: param('expires_ms'),
+        claimed_ms: param('claimed_ms'),
       }),
     ),
+)
+
+const clearClaim = statement<'account' | 'key' | 'request'>()((db, param) =>
+  db
+    .updateTable('idempotency_keys')
+    .set({ claimed_ms: 0 })
+    .where('account_id', '=', param('account'))
+    .where('key_digest', '=', param('key'))
+    .where('request_id', '=', param('request')),
 )
 
 const deleteExpired = statement<'account' | 'now'>()((db, param) =>
@@ -96,8 +123,11 @@ const deleteExpired = statement<'account' | 'now'>()((db, param) =>
 )
 
 /** Takes a key for a request, or tells what the request that has it has come to. */
-export const claimIdempotencyKey: Command<ClaimArgs & { nowMs: number; expiresMs: number }, Claim> = {
-  *work({ accountId: account, keyDigest, bodyDigest, requestId, nowMs: now, expiresMs }) {
+export const claimIdempotencyKey: Command<
+  ClaimArgs & { nowMs: number; aliveSinceMs: number; expiresMs: number },
+  Claim
+> = {
+  *work({ accountId: account, keyDigest, bodyDigest, requestId, nowMs: now, aliveSinceMs, expiresMs }) {
     yield* run(deleteExpired, { account, now })
     const { rows } = yield* run(findKey, { account, key: keyDigest, now })
     const known = rows[0]
@@ -106,7 +136,11 @@ export const claimIdempotencyKey: Command<ClaimArgs & { nowMs: number; expiresMs
       const { rows: outcomes } = yield* run(findOutcome, { request: known.request_id })
       const { seq, status, held_until_ms: heldUntilMs } = outcomes[0]!
       if (seq !== null || status === 'ok') return { kind: 'answered', requestId: known.request_id }
-      if (heldUntilMs !== null && heldUntilMs > now) return { kind: 'running', requestId: known.request_id }
+      const isHeld = heldUntilMs !== null && heldUntilMs > now
+      const isBeginning = status === null && known.claimed_ms > aliveSinceMs
+      // A second run of this very command after a lost connection finds its own claim.
+      if ((isHeld || isBeginning) && known.request_id !== requestId)
+        return { kind: 'running', requestId: known.request_id }
     }
     yield* run(putKey, {
       account_id: account,
@@ -114,8 +148,17 @@ export const claimIdempotencyKey: Command<ClaimArgs & { nowMs: number; expiresMs
       body_digest: bodyDigest,
       request_id: requestId,
       expires_ms: expiresMs,
+      claimed_ms: now,
     })
     return { kind: 'claimed' }
+  },
+  accounts: ({ accountId }) => [accountId],
+  repeatable: true,
+}
+
+export const releaseIdempotencyKey: Command<Omit<ClaimArgs, 'bodyDigest'>, void> = {
+  *work({ accountId: account, keyDigest: key, requestId: request }) {
+    yield* run(clearClaim, { account, key, request })
   },
   accounts: ({ accountId }) => [accountId],
   repeatable: true,

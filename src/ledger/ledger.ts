@@ -2,18 +2,22 @@ import { AMOUNT_NANO_MAX, flatten } from '#store/request-columns.ts'
 import type { Store } from '#store/store.ts'
 import { createPeriodClock, type PeriodClock } from './periods.ts'
 import type { HoldAsk, HoldResult, Ledger, Settlement, SettleResult } from './types.ts'
+import { createLeases } from './leases.ts'
 import { verify } from './verify.ts'
 import type { Verification } from './verify.ts'
 
 /** R94: the reservation of a crashed process ends after 15 minutes. */
 export const HOLD_TTL_MS = 15 * 60_000
+/** How often a ledger on a shared database is to `recover`: leases of living requests are renewed then, and ended ones released. */
+export const RECOVERY_INTERVAL_MS = 60_000
 /** Holds that one recovery command releases; more are released by further commands, so live requests get their turn. */
 export const RECOVERY_BATCH_MAX = 200
 
 export interface RecoverableLedger extends Ledger {
   /**
    * Voids the holds of dead processes and gives how many. SQLite belongs to one process, so before its first reserve every
-   * hold is a dead one's; PostgreSQL is shared, so only expired holds are.
+   * hold is a dead one's; PostgreSQL is shared, so only expired holds are, by the database's clock and no node's own, and
+   * those of this process are renewed first.
    */
   recover(): Promise<number>
   /** Checks the invariants of the books (R90): `trivium doctor` and tests. */
@@ -25,13 +29,17 @@ export interface RecoverableLedger extends Ledger {
   close(): Promise<void>
 }
 
-/** The ledger over a store. `now` gives milliseconds since the epoch, `periods` the days of budgets and limits (default: UTC). */
+/**
+ * The ledger over a store. `now` gives milliseconds since the epoch (default: the time of a shared database, else of this machine),
+ * `periods` the days of budgets and limits (default: UTC).
+ */
 export function createLedger(
   store: Store,
   options: { holdTtlMs?: number; now?: () => number; periods?: PeriodClock } = {},
 ): RecoverableLedger {
-  const { holdTtlMs = HOLD_TTL_MS, now = Date.now, periods = createPeriodClock() } = options
+  const { holdTtlMs = HOLD_TTL_MS, now = store.clock?.now ?? Date.now, periods = createPeriodClock() } = options
   let fresh = store.engine === 'sqlite'
+  const leases = createLeases(store, holdTtlMs)
 
   const argsOf = ({ requestId, accountId, keyId, wantNano, floorNano, system, groupId, modelId }: HoldAsk) => {
     const nowMs = now()
@@ -44,16 +52,17 @@ export function createLedger(
     reserve(ask: HoldAsk): Promise<HoldResult> {
       checkAsk(ask)
       fresh = false
-      return store.execute('reserve', argsOf(ask))
+      return leases.keep(ask, store.execute('reserve', argsOf(ask)), now())
     },
 
     extend(ask: HoldAsk): Promise<HoldResult> {
       checkAsk(ask)
-      return store.execute('extendHold', argsOf(ask))
+      return leases.keep(ask, store.execute('extendHold', argsOf(ask)), now())
     },
 
     settle({ requestId, costNano, row }: Settlement): Promise<SettleResult> {
       if (costNano < 0n) throw new RangeError('A cost is never negative.')
+      leases.drop(requestId)
       const nowMs = now()
       return store.execute('settle', {
         requestId,
@@ -63,14 +72,18 @@ export function createLedger(
         nowMs,
         ...periods(nowMs),
         row: flatten(row),
+        scopes: { system: row.system, groupId: row.group_id, modelId: row.model_id },
       })
     },
 
     async void(requestId, row) {
+      leases.drop(requestId)
       await store.execute('void', { requestId, accountId: row.account_id, row: flatten(row) })
     },
 
     async recover() {
+      await store.clock?.sync()
+      await leases.renew(now())
       const beforeMs = fresh ? Number.MAX_SAFE_INTEGER : now()
       let released = 0
       for (;;) {
@@ -90,7 +103,7 @@ export function createLedger(
       }
     },
 
-    verify: () => verify(store),
+    verify: () => verify(store, now()),
     heldOf: () => 0n,
     heldOfKey: () => 0n,
     close: async () => {},

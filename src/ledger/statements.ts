@@ -61,6 +61,14 @@ export const growHold = statement<'request' | 'amount' | 'expires'>()((db, param
     .where('request_id', '=', param('request')),
 )
 
+export const renewHold = statement<'request' | 'expires'>()((db, param) =>
+  db
+    .updateTable('holds')
+    .set({ expires_ms: param('expires') })
+    .where('request_id', '=', param('request'))
+    .where('expires_ms', '<', param('expires')),
+)
+
 export const findHold = statement<'request'>()((db, param) =>
   db.selectFrom('holds').select(['budget_ids']).where('request_id', '=', param('request')),
 )

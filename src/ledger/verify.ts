@@ -2,9 +2,12 @@ import { sql } from 'kysely'
 import type { Store } from '#store/store.ts'
 import type { AccountEntry, FundsBook, KeyEntry } from './funds-book.ts'
 import type { PeriodSums } from './periods.ts'
+import { checkPostings, type TrialLine, trialBalance } from './trial-balance.ts'
 
 /** Entries of the book that are compared at once, so that a check does not fill the queue. */
 const COMPARED_AT_ONCE_MAX = 100
+/** A lease that ended is released by whoever recovers next; longer than this after its end it is forgotten. */
+export const LEASE_GRACE_MS = 120_000
 /** Charges that are told one by one; more are of the same kind. */
 const UNEXPLAINED_TOLD_MAX = 100
 
@@ -12,6 +15,7 @@ export interface Verification {
   readonly accounts: number
   readonly entries: number
   readonly openHolds: number
+  readonly trialBalance: readonly TrialLine[]
   /** One sentence per broken invariant; empty when the books are right. */
   readonly problems: readonly string[]
 }
@@ -19,8 +23,8 @@ export interface Verification {
 /** Sums may be wider than 64 bits only in a corrupt database; then the cast fails, which is a finding as well. */
 const sumOf = (column: string) => sql<bigint>`cast(coalesce(sum(${sql.ref(column)}), 0) as bigint)`
 
-/** Checks the invariants of what is stored (R90). */
-export async function verify({ read }: Store): Promise<Verification> {
+/** Checks the invariants of what is stored (R90). `nowMs` is the time that leases are counted by. */
+export async function verify({ read }: Store, nowMs: number): Promise<Verification> {
   const booked = await read
     .selectFrom('accounts as a')
     .leftJoin('ledger_entries as e', 'e.account_id', 'a.id')
@@ -58,10 +62,14 @@ export async function verify({ read }: Store): Promise<Verification> {
     if (row.held_nano !== row.sum_nano) problems.push(`${row.key_id}: held ${row.held_nano}, holds ${row.sum_nano}.`)
   }
   problems.push(...(await misplaced(read)), ...(await brokenChains(read)), ...(await unexplained(read)))
+  problems.push(...(await wrongBudgets(read)), ...(await forgotten(read, nowMs - LEASE_GRACE_MS)))
+  const lines = await trialBalance(read)
+  problems.push(...(await checkPostings(read, lines)), ...(await uncharged(read)))
   return {
     accounts: booked.length,
     entries: booked.reduce((sum, row) => sum + row.entries, 0),
     openHolds: held.reduce((sum, row) => sum + row.open, 0),
+    trialBalance: lines,
     problems,
   }
 }
@@ -96,6 +104,48 @@ async function unexplained(read: Store['read']): Promise<string[]> {
   return rows.map(
     (row) => `${row.request_id}: charged ${-row.amount_nano}, and its row says ${row.charged_cost_nano ?? 'nothing'}.`,
   )
+}
+
+/** What a row says was charged stands in the ledger. */
+async function uncharged(read: Store['read']): Promise<string[]> {
+  const rows = await read
+    .selectFrom('requests as r')
+    .leftJoin('ledger_entries as e', (join) =>
+      join.onRef('e.request_id', '=', 'r.request_id').on('e.type', '=', 'usage'),
+    )
+    .select(['r.request_id', 'r.charged_cost_nano'])
+    .where('r.charged_cost_nano', '>', 0n)
+    .where('e.seq', 'is', null)
+    .limit(UNEXPLAINED_TOLD_MAX)
+    .execute()
+  return rows.map((row) => `${row.request_id}: its row says ${row.charged_cost_nano}, and nothing was charged.`)
+}
+
+/** What a budget holds is the sum of the holds that name it. */
+async function wrongBudgets(read: Store['read']): Promise<string[]> {
+  const rows = await read
+    .selectFrom('budgets as b')
+    .leftJoin('holds as h', (join) =>
+      join
+        .onRef('h.account_id', '=', 'b.account_id')
+        .on(sql<boolean>`',' || h.budget_ids || ',' like '%,' || b.id || ',%'`),
+    )
+    .select(['b.id', 'b.held_nano', sumOf('h.amount_nano').as('sum_nano')])
+    .groupBy(['b.id', 'b.held_nano'])
+    .execute()
+  return rows
+    .filter((row) => row.held_nano !== row.sum_nano)
+    .map((row) => `${row.id}: held ${row.held_nano}, holds ${row.sum_nano}.`)
+}
+
+async function forgotten(read: Store['read'], beforeMs: number): Promise<string[]> {
+  const rows = await read
+    .selectFrom('holds')
+    .select('request_id')
+    .where('expires_ms', '<', beforeMs)
+    .limit(UNEXPLAINED_TOLD_MAX)
+    .execute()
+  return rows.map(({ request_id: id }) => `${id}: held past its lease.`)
 }
 
 async function misplaced(read: Store['read']): Promise<string[]> {

@@ -35,11 +35,12 @@ import {
   readAccountFunds,
   readKeyFunds,
   releaseExpired,
+  renewHolds,
   reserve,
   settle,
   voidHold,
 } from '#ledger/commands.ts'
-import { claimIdempotencyKey } from '#ledger/idempotency.ts'
+import { claimIdempotencyKey, releaseIdempotencyKey } from '#ledger/idempotency.ts'
 import { openBookings } from '#ledger/bookings.ts'
 import { savePrices } from '#analytics/price-book.ts'
 import { pruneRollups } from '#analytics/prune.ts'
@@ -60,8 +61,10 @@ export const COMMANDS = {
   settle,
   void: voidHold,
   releaseExpired,
+  renewHolds,
   credit,
   claimIdempotencyKey,
+  releaseIdempotencyKey,
   readAccountFunds,
   readKeyFunds,
   appendRows,

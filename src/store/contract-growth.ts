@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Account, ApiKey } from '#accounts/types.ts'
+import { createBudgets } from '#billing/budgets.ts'
+import type { HoldResult } from '#ledger/types.ts'
 import { ask, newAccount, newKey, openBooks, sampleRow } from './contract-books.ts'
 import type { Books, Harness } from './contract-books.ts'
 
@@ -43,6 +45,8 @@ export function growthContract(harness: Harness): void {
     assert.deepEqual((await books.ledger.verify()).problems, [])
   })
 
+  budgetGrowthContract(harness)
+
   test('M2: what has no hold any more does not grow', async () => {
     await using books = await openBooks(harness)
     const account = await newAccount(books, 100n)
@@ -76,5 +80,93 @@ export function growthContract(harness: Harness): void {
     const { problems } = await books.ledger.verify()
     assert.equal(problems.length, harness.storesHolds ? 1 : problems.length)
     assert.ok(problems.some((problem) => /from entry \d+ on the balance is not the sum/.test(problem)))
+  })
+}
+
+const WISH = { target: '', period: null, hard: true, setBy: 'operator', startsMs: null } as const
+const AMPLE = 1_000_000n
+
+/** Books with one account, a hard budget of it and what is left of that, as a hold that asks for too much is told. */
+async function withBudget(harness: Harness, maxNano: bigint) {
+  const books = await openBooks(harness)
+  const account = await newAccount(books, AMPLE)
+  const budgets = createBudgets(books.store, () => books.clock.nowMs)
+  const { id } = await budgets.create({ ...WISH, accountId: account.id, scope: 'account', maxNano })
+  let probes = 0
+  const left = async (): Promise<bigint> => {
+    const told: HoldResult = await ask(books, `req_probe_${++probes}`, { account }, AMPLE)
+    assert.ok(!told.granted && told.refusal === 'budget_exceeded')
+    return told.availableNano
+  }
+  return { books, account, budgets, id, left }
+}
+
+function budgetGrowthContract(harness: Harness): void {
+  test('M2, R97: a hold that grows past a hard budget is refused and names it; what grew is held, then spent or set free', async () => {
+    const { books, account, budgets, left } = await withBudget(harness, 100n)
+    await using _ = books
+    await budgets.create({ ...WISH, accountId: account.id, scope: 'model', target: 'm1', maxNano: 40n })
+    const one = { requestId: 'req_1', accountId: account.id, keyId: null, modelId: 'm1' }
+    await books.ledger.reserve({ ...one, wantNano: 10n, floorNano: 10n })
+    await ask(books, 'req_2', { account }, 10n)
+    assert.equal((await extend(books, 'req_2', account, null, 25n)).granted, true)
+    // The extension names no model: it counts against what its hold does.
+    assert.equal((await extend(books, 'req_1', account, null, 30n)).granted, true)
+    assert.equal(await left(), 25n)
+    const ofModel = { scope: 'model', target: 'm1', resetMs: null }
+    const overModel = { granted: false, refusal: 'budget_exceeded', availableNano: 0n, budget: ofModel }
+    assert.deepEqual(await extend(books, 'req_1', account, null, 1n), overModel)
+    const ofAccount = { scope: 'account', target: '', resetMs: null }
+    const overAccount = { granted: false, refusal: 'budget_exceeded', availableNano: 25n, budget: ofAccount }
+    assert.deepEqual(await extend(books, 'req_2', account, null, 26n), overAccount)
+    assert.equal(await left(), 25n)
+    assert.deepEqual((await books.ledger.verify()).problems, [])
+    const row = sampleRow({ request_id: 'req_1', account_id: account.id })
+    assert.equal((await books.ledger.settle({ requestId: 'req_1', costNano: 33n, row })).chargedNano, 33n)
+    assert.equal(await left(), 32n)
+    await books.ledger.void('req_2', sampleRow({ request_id: 'req_2', account_id: account.id }))
+    assert.equal(await left(), 67n)
+    const spent = (await budgets.list(account.id)).map(({ scope, spentNano }) => [scope, spentNano])
+    assert.deepEqual(
+      new Map(spent as [string, bigint][]),
+      new Map([
+        ['account', 33n],
+        ['model', 33n],
+      ]),
+    )
+    assert.deepEqual((await books.ledger.verify()).problems, [])
+  })
+
+  test('M2, M14: 50 holds that grow at once do not pass a budget, also while it is lowered', async () => {
+    const { books, account, budgets, id, left } = await withBudget(harness, 200n)
+    await using _ = books
+    const names = Array.from({ length: 50 }, (_, at) => `req_${at}`)
+    for (const name of names) await ask(books, name, { account }, 2n)
+    const results = await Promise.all(names.map((name) => extend(books, name, account, null, 20n)))
+    assert.equal(results.filter(({ granted }) => granted).length, 5)
+    assert.equal(await left(), 0n)
+    const [lowered, ...late] = await Promise.all([
+      budgets.change(account.id, id, { maxNano: 150n }, 'operator'),
+      ...names.map((name) => extend(books, name, account, null, 1n)),
+    ])
+    assert.ok(lowered)
+    assert.ok(late.every((result) => !result.granted))
+    for (const name of names) await books.ledger.void(name, sampleRow({ request_id: name, account_id: account.id }))
+    assert.equal(await left(), 150n)
+    assert.deepEqual((await books.ledger.verify()).problems, [])
+  })
+
+  test('M2, R97: a budget that was made while a stream runs counts from the next request', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, AMPLE)
+    await ask(books, 'req_1', { account }, 10n)
+    const budgets = createBudgets(books.store, () => books.clock.nowMs)
+    await budgets.create({ ...WISH, accountId: account.id, scope: 'account', maxNano: 1n })
+    assert.equal((await extend(books, 'req_1', account, null, 10n)).granted, true)
+    assert.equal((await ask(books, 'req_2', { account }, 2n)).granted, false)
+    const row = sampleRow({ request_id: 'req_1', account_id: account.id })
+    await books.ledger.settle({ requestId: 'req_1', costNano: 20n, row })
+    assert.equal((await budgets.list(account.id))[0]!.spentNano, 0n)
+    assert.deepEqual((await books.ledger.verify()).problems, [])
   })
 }

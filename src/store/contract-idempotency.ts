@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createIdempotency, IDEMPOTENCY_TTL_MS } from '#ledger/idempotency.ts'
+import { CLAIM_GRACE_MS, createIdempotency, IDEMPOTENCY_TTL_MS } from '#ledger/idempotency.ts'
 import { ask, newAccount, openBooks, sampleRow } from './contract-books.ts'
 import type { Harness } from './contract-books.ts'
 
@@ -12,6 +12,7 @@ export function idempotencyContract(harness: Harness): void {
     const [one, two] = [await newAccount(books, 100n), await newAccount(books, 100n)]
     const claim = (requestId: string, account = one, bodyDigest = 'body') =>
       keys.claim({ accountId: account.id, keyDigest: 'key', bodyDigest, requestId })
+    assert.deepEqual(await claim('req_1'), { kind: 'claimed' })
     assert.deepEqual(await claim('req_1'), { kind: 'claimed' })
     assert.deepEqual(await claim('req_2', one, 'other'), { kind: 'mismatch' })
     assert.deepEqual(await claim('req_3', two, 'other'), { kind: 'claimed' })
@@ -36,5 +37,22 @@ export function idempotencyContract(harness: Harness): void {
     const failed = { status: 'upstream_error', status_code: 502 } as const
     await books.ledger.void('req_1', sampleRow({ request_id: 'req_1', account_id: account.id, ...failed }))
     assert.deepEqual(await claim('req_2'), { kind: 'claimed' })
+  })
+
+  test('M5: a request that was claimed and holds nothing yet lives at another node, until it is told to have failed', async () => {
+    await using books = await openBooks(harness)
+    const keys = createIdempotency(books.store, () => books.clock.nowMs)
+    const account = await newAccount(books, 100n)
+    const key = { accountId: account.id, keyDigest: 'key' }
+    const claim = async (requestId: string) => (await keys.claim({ ...key, bodyDigest: 'body', requestId })).kind
+    // The one process that owns its database knows by itself what it runs.
+    const other = books.store.book === null ? 'running' : 'claimed'
+    assert.deepEqual([await claim('req_1'), await claim('req_2')], ['claimed', other])
+    await keys.release({ ...key, requestId: 'req_stranger' })
+    assert.equal(await claim('req_3'), other)
+    for (const requestId of ['req_1', 'req_2', 'req_3']) await keys.release({ ...key, requestId })
+    assert.equal(await claim('req_4'), 'claimed')
+    books.clock.nowMs += CLAIM_GRACE_MS
+    assert.equal(await claim('req_5'), 'claimed')
   })
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Account, ApiKey } from '#accounts/types.ts'
-import { HOLD_TTL_MS, RECOVERY_BATCH_MAX } from '#ledger/ledger.ts'
+import { HOLD_TTL_MS, RECOVERY_BATCH_MAX, RECOVERY_INTERVAL_MS } from '#ledger/ledger.ts'
 import type { SettleResult } from '#ledger/types.ts'
+import { LEASE_GRACE_MS } from '#ledger/verify.ts'
 import { ask, booksOver, newAccount, newKey, NOON_MS, ONE_CENT, openBooks, sampleRow } from './contract-books.ts'
 import type { Books, Harness } from './contract-books.ts'
 import { findRequest } from './reads.ts'
@@ -319,14 +320,43 @@ function recoveryContract(harness: Harness): void {
     }
   })
 
+  test('M17: a request that lives longer than its lease keeps its hold, as long as its process lives', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, 100n)
+    await ask(books, 'req_1', { account }, 60n)
+    const dead = booksOver(books.store, NOON_MS)
+    await ask(dead, 'req_dead', { account }, 10n)
+    for (let minute = 1; minute <= 60; minute++) {
+      books.clock.nowMs = NOON_MS + minute * RECOVERY_INTERVAL_MS
+      assert.equal(await books.ledger.recover(), minute === HOLD_TTL_MS / RECOVERY_INTERVAL_MS + 1 ? 1 : 0)
+    }
+    assert.deepEqual(await states(books, account), { balanceNano: 100n, heldNano: 60n })
+    await settle(books, 'req_1', { account }, 60n)
+    books.clock.nowMs += 2 * HOLD_TTL_MS
+    assert.equal(await books.ledger.recover(), 0)
+    await verified(books)
+  })
+
+  test('B1: verify names a hold that is past its lease', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, 100n)
+    await ask(books, 'req_1', { account }, 60n)
+    books.clock.nowMs = NOON_MS + HOLD_TTL_MS + LEASE_GRACE_MS
+    await verified(books)
+    books.clock.nowMs++
+    assert.deepEqual((await books.ledger.verify()).problems, ['req_1: held past its lease.'])
+  })
+
   test('a hold that lives is not released, and one that was released still settles', async () => {
     await using books = await openBooks(harness)
     const account = await newAccount(books, 100n)
     await ask(books, 'req_1', { account }, 60n)
-    books.clock.nowMs = NOON_MS + HOLD_TTL_MS
-    assert.equal(await books.ledger.recover(), 0)
-    books.clock.nowMs++
-    assert.equal(await books.ledger.recover(), 1)
+    // Its own process would renew it; another one takes it for a dead one's.
+    const other = booksOver(books.store, NOON_MS + HOLD_TTL_MS)
+    await ask(other, 'req_free', { account }, 0n)
+    assert.equal(await other.ledger.recover(), 0)
+    other.clock.nowMs++
+    assert.equal(await other.ledger.recover(), 1)
     assert.equal((await settle(books, 'req_1', { account }, 60n)).chargedNano, 60n)
     assert.equal((await settle(books, 'req_1', { account }, 60n)).booked, false)
     await verified(books)

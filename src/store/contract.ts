@@ -11,6 +11,7 @@ import { growthContract } from './contract-growth.ts'
 import { idempotencyContract } from './contract-idempotency.ts'
 import { ledgerContract } from './contract-ledger.ts'
 import { limitContract } from './contract-limits.ts'
+import { postingContract } from './contract-postings.ts'
 import { responseContract } from './contract-responses.ts'
 import { rowContract } from './contract-rows.ts'
 import { rollupContract } from './contract-rollups.ts'
@@ -25,6 +26,7 @@ import { topupContract } from './contract-topup.ts'
 export function storeContract(harness: Harness): void {
   ledgerContract(harness)
   growthContract(harness)
+  postingContract(harness)
   idempotencyContract(harness)
   accountContract(harness)
   rowContract(harness)

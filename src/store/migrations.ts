@@ -1,6 +1,7 @@
 import { ACCESS_MIGRATIONS } from './access-migrations.ts'
 import { billingMigrations } from './billing-migrations.ts'
 import { limitMigrations } from './limit-migrations.ts'
+import { MONEY_MIGRATIONS } from './money-migrations.ts'
 import { SESSION_MIGRATIONS } from './session-tables.ts'
 import { recordMigrations } from './record-migrations.ts'
 import type { Engine } from './statement.ts'
@@ -278,6 +279,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ...recordMigrations({ table, keyedTable }),
   ...billingMigrations(table),
   ...SESSION_MIGRATIONS,
+  ...MONEY_MIGRATIONS,
   ...ACCESS_MIGRATIONS,
   ...limitMigrations(table),
 ]

@@ -167,6 +167,29 @@ describe('postgres', { skip }, () => {
     await Promise.all([first.close(), second.close()])
   })
 
+  for (const hours of [1, -1]) {
+    test(`M17: a node whose wall clock is off by ${hours} h ends no lease early and starts no period over`, async (t) => {
+      const url = await newUrl()
+      const stores = await Promise.all([openUrl(url), openUrl(url)])
+      try {
+        const account = await newAccount(booksOver(stores[0]!), 1_000n)
+        const [right, wrong] = stores.map((store) => openLedger(store))
+        const wish = { accountId: account.id, keyId: null, wantNano: 1n, floorNano: 1n }
+        assert.equal((await right!.reserve({ requestId: 'req_1', ...wish })).granted, true)
+        const real = Date.now
+        t.mock.method(Date, 'now', () => real() + hours * 3_600_000)
+        assert.equal((await wrong!.reserve({ requestId: 'req_2', ...wish })).granted, true)
+        assert.equal(await wrong!.recover(), 0)
+        const holds = await stores[0]!.read.selectFrom('holds').select('expires_ms').execute()
+        const [one, two] = holds.map(({ expires_ms: ms }) => ms)
+        assert.ok(Math.abs(one! - two!) < 10_000, `${one} ${two}`)
+        assert.ok(Math.abs(stores[1]!.clock!.now() - real()) < 10_000)
+      } finally {
+        await Promise.all(stores.map((store) => store.close()))
+      }
+    })
+  }
+
   test('several nodes that start at once migrate once', async () => {
     const url = await newUrl()
     await Promise.all([1, 2, 3].map(() => migratePostgres(url, MIGRATIONS)))

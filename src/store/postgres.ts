@@ -4,6 +4,7 @@ import { createAnnouncer } from './announcer.ts'
 import { bind } from './bind.ts'
 import { commandOf } from './commands.ts'
 import type { CommandCall } from './commands.ts'
+import { createDatabaseClock } from './database-clock.ts'
 import { createReader } from './dialect.ts'
 import { failureOf, storeUnavailable } from './failure.ts'
 import { migrate, MIGRATIONS } from './migrations.ts'
@@ -35,9 +36,12 @@ export async function openPostgres(url: string): Promise<Store> {
   // An idle connection that breaks is replaced at the next read; without a listener it would end the process.
   pool.on('error', () => {})
   const writer = createWriter(url)
+  const read = createReader('postgres', (sql, values) => readRows(pool, sql, values))
+  const clock = createDatabaseClock(read)
   try {
     await migratePostgres(url, MIGRATIONS)
     await writer.session()
+    await clock.sync()
   } catch (cause) {
     await Promise.allSettled([pool.end(), writer.end()])
     throw new Error(`The PostgreSQL database cannot be used. ${cause instanceof Error ? cause.message : cause}`, {
@@ -57,7 +61,7 @@ export async function openPostgres(url: string): Promise<Store> {
   let closing: Promise<void> | undefined
   return {
     engine: 'postgres',
-    read: createReader('postgres', (sql, values) => readRows(pool, sql, values)),
+    read,
     execute(name, args) {
       announce({ name, args })
       return commands.push({ name, args }) as Promise<never>
@@ -66,6 +70,7 @@ export async function openPostgres(url: string): Promise<Store> {
     bookAll: null,
     // Nothing is written behind: whoever was answered finds it in the database.
     onRead() {},
+    clock,
     onCommand,
     get pending() {
       return commands.length

@@ -12,6 +12,7 @@ export interface Database {
   readonly key_usage: KeyUsageTable
   readonly holds: HoldTable
   readonly ledger_entries: LedgerEntryTable
+  readonly ledger_postings: LedgerPostingView
   readonly requests: RequestTable
   readonly settings: SettingTable
   readonly key_codes: KeyCodeTable
@@ -135,6 +136,17 @@ export interface LedgerEntryTable {
   payment_ref: string | null
 }
 
+/** The two halves of each entry, which sum to zero (B1). */
+export interface LedgerPostingView {
+  readonly seq: number
+  readonly type: LedgerEntryTable['type']
+  readonly account_id: string
+  /** `customer:acc_1`, or one of ours: `revenue:usage`, `cash:stripe`, `promotions`, `adjustments` and so on. */
+  readonly account: string
+  readonly amount_nano: bigint
+  readonly created_ms: number
+}
+
 /** What is filtered, sorted or summed has a column; the rest of the row (R101) is JSON in `detail`. */
 export interface RequestTable {
   request_id: string
@@ -245,6 +257,8 @@ export interface IdempotencyKeyTable {
   body_digest: string
   request_id: string
   expires_ms: number
+  /** Since when its request is under way; 0: it has failed. */
+  claimed_ms: number
 }
 
 export interface MigrationTable {

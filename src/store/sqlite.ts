@@ -53,6 +53,7 @@ function storeOver(writer: WorkerThread, reader: WorkerThread, release: () => vo
     bookAll: (encoded) => commands.push(encoded) as Promise<true | readonly boolean[]>,
     onCommand,
     onRead: (gate) => void gates.push(gate),
+    clock: null,
     get pending() {
       return commands.length
     },

@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { CommandListener } from './announcer.ts'
 import type { Booking } from './booking.ts'
 import type { ArgsOf, ResultOf } from './command.ts'
+import type { DatabaseClock } from './database-clock.ts'
 import type { CommandName, Commands } from './commands.ts'
 import type { Database } from './schema.ts'
 import type { Engine } from './statement.ts'
@@ -27,6 +28,8 @@ export interface Store {
   onCommand(listener: CommandListener): void
   /** Asked before every read: what it waits for is seen by the read. Null: nothing to wait for. */
   onRead(gate: () => Promise<void> | null): void
+  /** The time that all nodes agree on. Null where one process owns the database: its own clock will do. */
+  readonly clock: DatabaseClock | null
   /** Commands that wait for the writer or are under way. */
   readonly pending: number
   /** Finishes what was accepted, then releases the database. */

@@ -1,25 +1,28 @@
 /**
  * A ledger on a virtual disk, with a virtual clock and messages that arrive when the seed says so (M10). The ledger, its commands and
- * SQLite are the real ones; what is played are the writer's queue, the way of its replies, the time, and the death of the process.
+ * SQLite are the real ones; what is played are the writers' queues, the way of their replies, the time, and the death of processes.
+ * `shared` is what several nodes on one database do: two of them, whose writes and replies overtake each other.
  */
 import assert from 'node:assert/strict'
+import { createKeys } from '#accounts/keys.ts'
+import { createBudgets } from '#billing/budgets.ts'
 import { createLedger, type RecoverableLedger } from '#ledger/ledger.ts'
 import { createSingleNodeLedger } from '#ledger/single-node-ledger.ts'
 import type { SettleResult } from '#ledger/types.ts'
-import { createAnnouncer } from '#store/announcer.ts'
 import { WRITER_PARTS } from '#store/commands.ts'
 import { NOON_MS, sampleRow } from '#store/contract-books.ts'
-import { createReader } from '#store/dialect.ts'
-import { errorOf } from '#store/failure.ts'
 import { MIGRATIONS } from '#store/migrations.ts'
-import type { Reply } from '#store/queue.ts'
-import { openSqliteEngine, type Call, type SqliteEngine } from '#store/sqlite-engine.ts'
-import type { Store } from '#store/store.ts'
+import { openSqliteEngine, type SqliteEngine } from '#store/sqlite-engine.ts'
+import { VirtualStore } from './virtual-store.ts'
 
-export type Kind = 'sql' | 'single-node'
+export type Kind = 'shared' | 'single-node'
 
 const EXPIRY_MS = 16 * 60_000
 const CREDIT_NANO = 300n
+const KEY_LIMIT_NANO = 5_000n
+const BUDGET_NANO = 8_000n
+const SYSTEM_BUDGET_NANO = 3_000n
+const SYSTEM = 'crm'
 
 export function openDisk(): SqliteEngine {
   const disk = openSqliteEngine(':memory:', WRITER_PARTS)
@@ -27,92 +30,42 @@ export function openDisk(): SqliteEngine {
   return disk
 }
 
-interface Job {
-  readonly call: Call
-  readonly resolve: (value: unknown) => void
-  readonly reject: (error: unknown) => void
-}
-
-/** A store whose writer works and answers only when told. What it has executed is on the disk; the rest dies with it. */
-class VirtualStore {
-  readonly store: Store
-  private readonly disk: SqliteEngine
-  private jobs: Job[] = []
-  private replies: (() => void)[] = []
-  private isDead = false
-
-  constructor(disk: SqliteEngine) {
-    this.disk = disk
-    const { announce, onCommand } = createAnnouncer()
-    const push = (call: Call): Promise<never> =>
-      new Promise((resolve, reject) => {
-        if (!this.isDead) this.jobs.push({ call, resolve: resolve as (value: unknown) => void, reject })
-      })
-    this.store = {
-      engine: 'sqlite',
-      read: createReader('sqlite', async (sql, values) => disk.query(sql, values)),
-      execute(name, args) {
-        announce({ name, args })
-        return push({ name, args })
-      },
-      book: (booking) => push(booking),
-      bookAll: (encoded) => push(encoded),
-      onCommand,
-      onRead: () => {},
-      pending: 0,
-      close: async () => {},
-    }
-  }
-
-  get isIdle(): boolean {
-    return this.jobs.length === 0 && this.replies.length === 0
-  }
-
-  /** Executes the first `count` jobs as one transaction; their replies are on their way. */
-  run(count: number): void {
-    const batch = this.jobs.splice(0, count)
-    if (batch.length === 0) return
-    const replies = this.disk.runBatch(batch.map(({ call }) => call))
-    for (const [at, job] of batch.entries()) this.replies.push(() => answer(job, replies[at]!))
-  }
-
-  deliver(count: number): void {
-    for (const reply of this.replies.splice(0, count)) reply()
-  }
-
-  crash(): void {
-    this.isDead = true
-    this.jobs = []
-    this.replies = []
-  }
-}
-
-function answer({ resolve, reject }: Job, reply: Reply): void {
-  if (reply === true) resolve(true)
-  else if ('failure' in reply) reject(errorOf(reply.failure))
-  else resolve(reply.value)
-}
-
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 interface Entry {
+  readonly seq: number
   readonly type: string
   readonly request_id: string | null
   readonly amount_nano: bigint
   readonly balance_after_nano: bigint
 }
 
-/** One history of one account. Everything that happens follows from the seed. */
+interface Node {
+  readonly virtual: VirtualStore
+  readonly ledger: RecoverableLedger
+}
+
+/** What one request of the history has. */
+interface Open {
+  readonly node: Node
+  readonly keyId: string | null
+}
+
+/** One history of one account, its key and its budgets. Everything that happens follows from the seed. */
 export class World {
   private readonly disk: SqliteEngine
   private readonly kind: Kind
   private readonly accountId: string
   private readonly random: (below: number) => number
-  private virtual!: VirtualStore
-  private ledger!: RecoverableLedger
+  private readonly nodes: Node[]
+  private keyId = ''
   private nowMs = NOON_MS
   private requests = 0
-  private readonly open = new Set<string>()
+  private readonly open = new Map<string, Open>()
+  /** Everything that was set aside for a request, as far as it was told. */
+  private readonly heldNano = new Map<string, bigint>()
+  private readonly keyOf = new Map<string, string | null>()
+  private readonly systemOf = new Map<string, string | null>()
   /** Told to the ledger, not yet answered. */
   private readonly ending = new Set<string>()
   private readonly settled = new Map<string, SettleResult>()
@@ -125,40 +78,51 @@ export class World {
     this.kind = kind
     this.accountId = `acc_${kind}_${seed}`
     this.random = randomFrom(seed)
-    this.start()
+    this.nodes = kind === 'shared' ? [this.start(), this.start()] : [this.start()]
   }
 
   async play(operations: number): Promise<void> {
-    const { accountId: id, nowMs } = this
-    const money = { creditLimitNano: null, creditNano: CREDIT_NANO, tierAssigned: false, actor: 'test', nowMs }
-    void this.virtual.store.execute('createAccount', {
-      id,
-      email: `${id}@example.org`,
-      mode: 'prepaid',
-      tier: '',
-      ...money,
-    })
-    await this.settleDown()
+    await this.begin()
     for (let at = 0; at < operations; at++) await this.step()
     // A reservation that waited for the disk is granted only now.
     await this.settleDown()
-    for (const id of this.open) this.void(id)
+    for (const id of this.open.keys()) this.void(id)
     await this.settleDown()
-    if (this.kind === 'sql') await this.expire()
+    await this.expire()
     await this.settleDown()
     this.check()
     this.checkEnd()
   }
 
   async verify(): Promise<readonly string[]> {
-    return (await this.through(this.ledger.verify())).problems
+    return (await this.through(this.nodes[0]!.ledger.verify())).problems
   }
 
-  private start(): void {
-    this.virtual = new VirtualStore(this.disk)
+  private async begin(): Promise<void> {
+    const { accountId, nowMs } = this
+    const { store } = this.nodes[0]!.virtual
+    const money = { creditLimitNano: null, creditNano: CREDIT_NANO, tierAssigned: false, actor: 'test', nowMs }
+    const email = `${accountId}@example.org`
+    void store.execute('createAccount', { id: accountId, email, mode: 'prepaid', tier: '', ...money })
+    await this.settleDown()
+    const keys = createKeys(store, 'pepper of the simulation', null, () => this.nowMs)
+    const wish = { name: 'test', accountId, limitNano: KEY_LIMIT_NANO }
+    this.keyId = (await this.through(keys.create(wish))).key.id
+    const budgets = createBudgets(store, () => this.nowMs)
+    const hard = { accountId, period: null, hard: true, setBy: 'operator', startsMs: null } as const
+    await this.through(budgets.create({ ...hard, scope: 'account', target: '', maxNano: BUDGET_NANO }))
+    await this.through(budgets.create({ ...hard, scope: 'system', target: SYSTEM, maxNano: SYSTEM_BUDGET_NANO }))
+  }
+
+  private start(): Node {
+    const virtual = new VirtualStore(this.disk, this.kind === 'shared', this.random)
     const now = (): number => this.nowMs
-    const { store } = this.virtual
-    this.ledger = this.kind === 'sql' ? createLedger(store, { now }) : createSingleNodeLedger(store, { now })
+    const make = this.kind === 'shared' ? createLedger : createSingleNodeLedger
+    return { virtual, ledger: make(virtual.store, { now }) }
+  }
+
+  private anyNode(): Node {
+    return this.nodes[this.random(this.nodes.length)]!
   }
 
   private async step(): Promise<void> {
@@ -172,8 +136,8 @@ export class World {
     else if (dice < 71) this.credit()
     else if (dice < 73) await this.expire()
     else if (dice < 75) await this.crash()
-    else if (dice < 88) this.virtual.run(1 + this.random(4))
-    else this.virtual.deliver(1 + this.random(4))
+    else if (dice < 88) this.anyNode().virtual.run(1 + this.random(4))
+    else this.anyNode().virtual.deliver(1 + this.random(4))
     await turn()
     this.check()
   }
@@ -182,11 +146,18 @@ export class World {
     const id = `req_${this.accountId}_${++this.requests}`
     const wantNano = BigInt(this.random(80))
     const floorNano = this.random(2) === 0 ? wantNano : wantNano / 2n
-    const { virtual } = this
+    const keyId = this.random(2) === 0 ? this.keyId : null
+    const system = this.random(3) === 0 ? SYSTEM : null
+    const node = this.anyNode()
+    const { accountId } = this
+    this.keyOf.set(id, keyId)
+    this.systemOf.set(id, system)
     this.watch(
-      async () => this.ledger.reserve({ requestId: id, accountId: this.accountId, keyId: null, wantNano, floorNano }),
+      async () => node.ledger.reserve({ requestId: id, accountId, keyId, system, wantNano, floorNano }),
       (result) => {
-        if (result.granted && virtual === this.virtual) this.open.add(id)
+        if (!result.granted) return
+        this.heldNano.set(id, result.amountNano)
+        if (this.nodes.includes(node)) this.open.set(id, { node, keyId })
       },
     )
   }
@@ -194,19 +165,26 @@ export class World {
   private extend(): void {
     const requestId = this.pick(this.open)
     if (requestId === undefined) return
+    const { node, keyId } = this.open.get(requestId)!
     const nano = BigInt(this.random(40))
     const { accountId } = this
-    this.watch(async () => this.ledger.extend({ requestId, accountId, keyId: null, wantNano: nano, floorNano: nano }))
+    this.watch(
+      async () => node.ledger.extend({ requestId, accountId, keyId, wantNano: nano, floorNano: nano }),
+      (result) => {
+        if (result.granted) this.heldNano.set(requestId, this.heldNano.get(requestId)! + result.amountNano)
+      },
+    )
   }
 
   private settle(): void {
     const id = this.pick(this.open)
     if (id === undefined) return
+    const { node } = this.open.get(id)!
     this.open.delete(id)
     this.ending.add(id)
     const costNano = BigInt(this.random(120))
     this.watch(
-      () => this.ledger.settle({ requestId: id, costNano, row: this.row(id) }),
+      () => node.ledger.settle({ requestId: id, costNano, row: this.row(id) }),
       (result) => {
         assert.ok(result.booked, `${id} was booked before`)
         assert.equal(result.chargedNano + result.absorbedNano, costNano)
@@ -217,19 +195,25 @@ export class World {
 
   private void(id: string | undefined): void {
     if (id === undefined) return
+    const { node } = this.open.get(id)!
     this.open.delete(id)
     this.watch(
-      () => this.ledger.void(id, this.row(id)),
+      () => node.ledger.void(id, this.row(id)),
       () => this.voided.add(id),
     )
   }
 
-  /** Whoever ended does not end again, whatever is asked for. */
+  /** Whoever ended does not end again, whatever is asked for and wherever. */
   private repeat(): void {
     const id = this.pick(this.random(2) === 0 ? this.settled : this.voided)
     if (id === undefined) return
+    const { ledger } = this.anyNode()
+    if (this.random(3) === 0) {
+      this.watch(() => ledger.void(id, this.row(id)))
+      return
+    }
     this.watch(
-      () => this.ledger.settle({ requestId: id, costNano: 7n, row: this.row(id) }),
+      () => ledger.settle({ requestId: id, costNano: 7n, row: this.row(id) }),
       (result) => {
         assert.equal(result.booked, false)
         assert.equal(result.chargedNano, this.settled.get(id)?.chargedNano ?? 0n)
@@ -248,20 +232,23 @@ export class World {
     )[this.random(3)]!
     const { accountId, nowMs } = this
     const entry = { accountId, type, amountNano: BigInt(amount), note: null, actor: 'test', nowMs }
-    this.watch(() => this.virtual.store.execute('credit', entry))
+    const { store } = this.anyNode().virtual
+    this.watch(() => store.execute('credit', entry))
   }
 
+  /** Time passes while only one node looks after its leases: those of the others are over. On one node a hold lives as long as its process. */
   private async expire(): Promise<void> {
-    // On one node a hold lives as long as its process.
     this.nowMs += EXPIRY_MS
-    await this.through(this.ledger.recover())
+    await this.through(this.anyNode().ledger.recover())
   }
 
   private async crash(): Promise<void> {
-    this.virtual.crash()
-    this.open.clear()
-    this.start()
-    await this.through(this.ledger.recover())
+    const at = this.random(this.nodes.length)
+    const dead = this.nodes[at]!
+    dead.virtual.crash()
+    for (const [id, { node }] of this.open) if (node === dead) this.open.delete(id)
+    this.nodes[at] = this.start()
+    await this.through(this.nodes[at].ledger.recover())
   }
 
   /** Waits for something that waits for the writer. */
@@ -275,10 +262,12 @@ export class World {
   /** Executes and delivers everything. */
   private async settleDown(): Promise<void> {
     for (let quiet = 0; quiet < 3;) {
-      this.virtual.run(100)
-      this.virtual.deliver(100)
+      for (const { virtual } of this.nodes) {
+        virtual.run(100)
+        virtual.deliver(100)
+      }
       await turn()
-      quiet = this.virtual.isIdle ? quiet + 1 : 0
+      quiet = this.nodes.every(({ virtual }) => virtual.isIdle) ? quiet + 1 : 0
     }
   }
 
@@ -291,10 +280,8 @@ export class World {
   /** The prefix of the ledger that is on the disk is right at every moment. */
   private check(): void {
     assert.deepEqual(this.failures, [])
-    const found = this.read()
-    for (let at = this.entries.length; at < found.length; at++) {
-      const entry = found[at]!
-      const before = found[at - 1]?.balance_after_nano ?? 0n
+    for (const entry of this.read(this.entries.at(-1)?.seq ?? 0)) {
+      const before = this.entries.at(-1)?.balance_after_nano ?? 0n
       assert.equal(entry.balance_after_nano, before + entry.amount_nano, 'the balance is the sum of the entries')
       if (entry.type === 'usage' && entry.amount_nano !== 0n)
         assert.ok(entry.amount_nano < 0n && entry.balance_after_nano >= 0n, 'a charge never overdraws')
@@ -307,7 +294,7 @@ export class World {
   }
 
   private checkEnd(): void {
-    assert.deepEqual(this.read(), this.entries, 'no entry has changed since it was first seen')
+    assert.deepEqual(this.read(0), this.entries, 'no entry has changed since it was first seen')
     const usage = this.entries.filter(({ type }) => type === 'usage')
     const charged = new Map(usage.map((entry) => [entry.request_id!, -entry.amount_nano]))
     assert.equal(charged.size, usage.length, 'no request is booked twice')
@@ -316,13 +303,43 @@ export class World {
     for (const id of charged.keys()) assert.ok(this.ending.has(id), `${id} was charged without an end`)
     const holds = this.disk.query('select request_id from holds where account_id = ?', [this.accountId])
     assert.deepEqual(holds, [], 'no hold is left')
-    assert.equal(this.ledger.heldOf(this.accountId), 0n, 'nothing is held in memory')
+    for (const { ledger } of this.nodes) assert.equal(ledger.heldOf(this.accountId), 0n, 'nothing is held in memory')
+    this.checkScopes(charged)
   }
 
-  private read(): Entry[] {
-    const sql =
-      'select type, request_id, amount_nano, balance_after_nano from ledger_entries where account_id = ? order by seq'
-    return this.disk.query(sql, [this.accountId]) as Entry[]
+  /** Key and budgets have counted what was charged, and no more of it than they allow and what went beyond holds. */
+  private checkScopes(charged: ReadonlyMap<string, bigint>): void {
+    let [ofKey, ofSystem, beyond] = [0n, 0n, 0n]
+    for (const [id, nano] of charged) {
+      if (this.keyOf.get(id) !== null) ofKey += nano
+      if (this.systemOf.get(id) !== null) ofSystem += nano
+      const held = this.heldNano.get(id) ?? 0n
+      if (nano > held) beyond += nano - held
+    }
+    const read = (sql: string, id: string) => this.disk.query(sql, [id])
+    const keySql = 'select held_nano, total_nano from key_usage where key_id = ?'
+    assert.deepEqual(read(keySql, this.keyId), [{ held_nano: 0n, total_nano: ofKey }], 'the key counts what it paid')
+    assert.ok(ofKey <= KEY_LIMIT_NANO + beyond, 'the limit of the key')
+    const budgetSql = 'select held_nano, spent_nano, max_nano from budgets where account_id = ?'
+    const budgets = read(budgetSql, this.accountId) as { held_nano: bigint; spent_nano: bigint; max_nano: bigint }[]
+    assert.equal(budgets.length, 2)
+    for (const { held_nano, spent_nano, max_nano } of budgets) {
+      assert.equal(held_nano, 0n)
+      assert.ok(spent_nano <= max_nano + beyond, 'the budget')
+    }
+    const all = [...charged.values()].reduce((sum, nano) => sum + nano, 0n)
+    const counted = new Map(budgets.map(({ max_nano, spent_nano }) => [max_nano, spent_nano]))
+    const paid = new Map([
+      [BUDGET_NANO, all],
+      [SYSTEM_BUDGET_NANO, ofSystem],
+    ])
+    assert.deepEqual(counted, paid, 'each budget counts what is its own')
+  }
+
+  private read(afterSeq: number): Entry[] {
+    const sql = `select seq, type, request_id, amount_nano, balance_after_nano from ledger_entries
+      where account_id = ? and seq > ? order by seq`
+    return this.disk.query(sql, [this.accountId, afterSeq]) as Entry[]
   }
 
   private pick(from: Pick<Set<string>, 'size' | 'keys'>): string | undefined {
@@ -331,7 +348,8 @@ export class World {
   }
 
   private row(id: string) {
-    return sampleRow({ request_id: id, account_id: this.accountId })
+    const [key_id, system] = [this.keyOf.get(id) ?? null, this.systemOf.get(id) ?? null]
+    return sampleRow({ request_id: id, account_id: this.accountId, key_id, system })
   }
 }
 

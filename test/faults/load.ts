@@ -12,9 +12,13 @@ const TICK_MS = 10
 /** More are not sent: a client of a dead gateway waits too. */
 const IN_FLIGHT_MAX = 300
 const CONNECTIONS_MAX = 100
-const AGAIN_MS = 25
+const AGAIN_MS = 50
 /** One in so many requests has an idempotency key. */
 const KEYED_EVERY = 10
+/** Clients that insist at a time. */
+const KEYED_MAX = 50
+/** A client that insists gives up this long after the load has ended. */
+const PATIENCE_MS = 30_000
 
 const FORGED = {
   'x-request-id': 'req_forged',
@@ -52,6 +56,8 @@ export class Load {
   private readonly startedMs = performance.now()
   private readonly open = new Set<Promise<void>>()
   private sent = 0
+  private keyed = 0
+  private stoppedMs = Number.POSITIVE_INFINITY
 
   constructor(options: LoadOptions) {
     this.options = options
@@ -61,6 +67,7 @@ export class Load {
   /** Sends nothing new, and waits until every client has what it wanted. */
   async stop(): Promise<void> {
     clearInterval(this.timer)
+    this.stoppedMs = performance.now()
     await Promise.all(this.open)
     this.agent.destroy()
   }
@@ -69,7 +76,8 @@ export class Load {
     const due = Math.floor(((performance.now() - this.startedMs) / 1000) * this.options.rate)
     for (; this.sent < due; this.sent++) {
       if (this.open.size >= IN_FLIGHT_MAX) continue
-      const work = this.sent % KEYED_EVERY === 0 ? this.insist(`key-${this.sent}`) : this.askOnce()
+      const insists = this.sent % KEYED_EVERY === 0 && this.keyed < KEYED_MAX
+      const work = insists ? this.insist(`key-${this.sent}`) : this.askOnce()
       this.open.add(work)
       void work.finally(() => this.open.delete(work))
     }
@@ -101,13 +109,19 @@ export class Load {
   private async insist(mark: string): Promise<void> {
     const wish = this.wish()
     const headers = { ...FORGED, 'x-request-id': mark, 'idempotency-key': mark }
+    this.keyed++
     for (;;) {
       const { status, complete, text } = await this.ask(wish, headers)
       if ((status === 200 && complete) || text.includes('idempotency_answered')) break
       if (status >= 400 && status < 500 && status !== 409) this.oddities.push(`${status} ${text}`)
+      if (performance.now() - this.stoppedMs > PATIENCE_MS) {
+        this.oddities.push(`${mark} has no answer: ${status} ${text}`)
+        break
+      }
       this.retries++
       await wait(AGAIN_MS)
     }
+    this.keyed--
     this.answered.add(mark)
   }
 }
