@@ -38,6 +38,7 @@ import {
   settle,
   voidHold,
 } from '#ledger/commands.ts'
+import { creditUntil, expireCredits } from '#ledger/expiring-credits.ts'
 import { claimIdempotencyKey } from '#ledger/idempotency.ts'
 import { openBookings } from '#ledger/bookings.ts'
 import { savePrices } from '#analytics/price-book.ts'
@@ -60,6 +61,8 @@ export const COMMANDS = {
   void: voidHold,
   releaseExpired,
   credit,
+  creditUntil,
+  expireCredits,
   claimIdempotencyKey,
   readAccountFunds,
   readKeyFunds,

@@ -6,6 +6,7 @@ import { accountContract } from './contract-accounts.ts'
 import { alertContract } from './contract-alerts.ts'
 import type { Harness } from './contract-books.ts'
 import { budgetContract } from './contract-budgets.ts'
+import { expiryContract } from './contract-expiry.ts'
 import { growthContract } from './contract-growth.ts'
 import { idempotencyContract } from './contract-idempotency.ts'
 import { ledgerContract } from './contract-ledger.ts'
@@ -24,6 +25,7 @@ import { topupContract } from './contract-topup.ts'
 export function storeContract(harness: Harness): void {
   ledgerContract(harness)
   growthContract(harness)
+  expiryContract(harness)
   idempotencyContract(harness)
   accountContract(harness)
   rowContract(harness)

@@ -24,7 +24,7 @@ const EXEMPT: Readonly<Record<string, string>> = {
 let gateway: TestGateway
 let closeStripe: () => unknown
 let operations: Operation[]
-let manager: string
+let administration: string
 let hash: string
 let admin: Browser
 
@@ -47,10 +47,10 @@ const TRIALS: Readonly<Record<string, Trial>> = {
   'POST /api/v1/auth/keys/code': async () => ({
     path: '/api/v1/auth/keys/code',
     body: { code_challenge: 'plain-challenge' },
-    key: manager,
+    key: administration,
   }),
   'POST /api/v1/auth/keys': async () => {
-    const { json } = await gateway.ask('/api/v1/auth/keys/code', { key: manager, body: { code_challenge: 'abc' } })
+    const { json } = await gateway.ask('/api/v1/auth/keys/code', { key: administration, body: { code_challenge: 'abc' } })
     return { path: '/api/v1/auth/keys', body: { code: json.data.id, code_verifier: 'abc' } }
   },
   'POST /v1/me/vouchers': async () => ({
@@ -102,7 +102,7 @@ before(async () => {
   const env = { STRIPE_SECRET_KEY: 'sk_test', STRIPE_WEBHOOK_SECRET: 'whsec_test', STRIPE_API_URL: stripe.url }
   gateway = await startTestGateway({ env })
   operations = (await operationsOf(gateway)).filter(({ method }) => method !== 'GET' && method !== 'OPTIONS')
-  manager = (await made('POST', '/api/v1/keys', { name: 'm', account_id: gateway.accountId, kind: 'management' })).key
+  administration = (await made('POST', '/api/v1/keys', { name: 'm', account_id: gateway.accountId, kind: 'management' })).key
   hash = await key()
   admin = browserAt(gateway.url)
   await admin.auth('/sign-up/email', person('admin@example.com'))
@@ -134,7 +134,7 @@ test('R17: every operation that writes leaves a row that names who, what and who
     if (own) assert.match(entry.actor, /^key_/, name)
     else if (path !== '/api/v1/auth/keys') assert.equal(entry.actor, 'master', name)
     const text = JSON.stringify(entry)
-    const secrets = [gateway.key, manager, gateway.masterKey, told.json?.key, told.json?.webhook_secret]
+    const secrets = [gateway.key, administration, gateway.masterKey, told.json?.key, told.json?.webhook_secret]
     secrets.push(...(Array.isArray(told.json?.data) ? told.json.data.map((one: Json) => one.code) : [told.json?.code]))
     if (body && 'code' in body) secrets.push(body.code)
     for (const secret of secrets) if (secret) assert.ok(!text.includes(secret), `${name}: ${secret}`)

@@ -12,14 +12,14 @@ const isFull = process.env['TRIVIUM_FAULTS'] === 'full'
 
 let gateway: TestGateway
 let canary: Canary
-let manager: string
+let administration: string
 let browser: Browser
 
 before(async () => {
   canary = await startCanary()
   gateway = await startTestGateway()
   const body = { name: 'm', account_id: gateway.accountId, kind: 'management' }
-  manager = (await gateway.admin('POST', '/api/v1/keys', body)).key
+  administration = (await gateway.admin('POST', '/api/v1/keys', body)).key
   browser = browserAt(gateway.url)
   await browser.auth('/sign-up/email', person('admin@example.com'))
 })
@@ -71,7 +71,7 @@ const inputs: Input[] = [
   {
     name: 'the webhook of alerts',
     refuses: true,
-    send: (url) => asked('/api/v1/alert-settings', { webhook_url: url }, manager, 'PATCH'),
+    send: (url) => asked('/api/v1/alert-settings', { webhook_url: url }, administration, 'PATCH'),
   },
   {
     name: 'a remote server of tools',
@@ -102,7 +102,7 @@ const inputs: Input[] = [
   {
     name: 'the callback of a code',
     refuses: false,
-    send: (url) => asked('/api/v1/auth/keys/code', { callback_url: url }, manager),
+    send: (url) => asked('/api/v1/auth/keys/code', { callback_url: url }, administration),
   },
   {
     name: "a user's picture and an organisation's logo",
