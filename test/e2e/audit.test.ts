@@ -50,7 +50,10 @@ const TRIALS: Readonly<Record<string, Trial>> = {
     key: administration,
   }),
   'POST /api/v1/auth/keys': async () => {
-    const { json } = await gateway.ask('/api/v1/auth/keys/code', { key: administration, body: { code_challenge: 'abc' } })
+    const { json } = await gateway.ask('/api/v1/auth/keys/code', {
+      key: administration,
+      body: { code_challenge: 'abc' },
+    })
     return { path: '/api/v1/auth/keys', body: { code: json.data.id, code_verifier: 'abc' } }
   },
   'POST /v1/me/vouchers': async () => ({
@@ -102,7 +105,9 @@ before(async () => {
   const env = { STRIPE_SECRET_KEY: 'sk_test', STRIPE_WEBHOOK_SECRET: 'whsec_test', STRIPE_API_URL: stripe.url }
   gateway = await startTestGateway({ env })
   operations = (await operationsOf(gateway)).filter(({ method }) => method !== 'GET' && method !== 'OPTIONS')
-  administration = (await made('POST', '/api/v1/keys', { name: 'm', account_id: gateway.accountId, kind: 'management' })).key
+  administration = (
+    await made('POST', '/api/v1/keys', { name: 'm', account_id: gateway.accountId, kind: 'management' })
+  ).key
   hash = await key()
   admin = browserAt(gateway.url)
   await admin.auth('/sign-up/email', person('admin@example.com'))
