@@ -7,6 +7,7 @@ import type { CatalogSource } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { probeRegularly } from '#data-plane/probes.ts'
+import { createExpiry, EXPIRY_INTERVAL_MS } from '#ledger/expiry.ts'
 import { RECOVERY_INTERVAL_MS, type RecoverableLedger } from '#ledger/ledger.ts'
 import { sweepRegularly } from '#response-state/sweep.ts'
 import type { ResponseState } from '#response-state/types.ts'
@@ -51,6 +52,8 @@ export function workRegularly(
   const stopKeeping = keepPricesRegularly(store, catalog, log)
   const stopResponses = sweepRegularly(responses, (err) => log.error({ err }, 'old responses could not be deleted'))
   const stopSeals = sweepRegularly(seals, (err) => log.error({ err }, 'old seals could not be deleted'))
+  const onLate = (err: unknown): void => log.error({ err }, 'credits that have ended could not be taken')
+  const stopExpiry = sweepRegularly(createExpiry(store), onLate, EXPIRY_INTERVAL_MS)
   const stopProbes = probeRegularly(gateway)
   const stopFolding = rollups?.runRegularly((err) => log.error({ err }, 'requests could not be added up'))
   const stopRows = sweepRegularly(createRetention(store, retentionDays), (err) =>
@@ -60,6 +63,7 @@ export function workRegularly(
   return async () => {
     clearInterval(recovery)
     stopProbes()
+    stopExpiry()
     stopResponses()
     stopSeals()
     stopRows()

@@ -1,5 +1,6 @@
 import { GatewayError } from '#base/errors.ts'
 import { id as newId } from '#base/ids.ts'
+import type { EntryType } from '#ledger/types.ts'
 import { checkLimit, checkNumberCursor } from '#store/reads.ts'
 import { AMOUNT_NANO_MAX } from '#store/request-columns.ts'
 import type { AccountTable, LedgerEntryTable } from '#store/schema.ts'
@@ -113,7 +114,8 @@ async function postCredit(
   input: Parameters<Accounts['credit']>[1],
   nowMs: number,
 ): Promise<LedgerEntry> {
-  const { amountNano, type = 'topup', note = null, actor } = input
+  const { amountNano, type = 'topup', note = null, actor, expiresMs } = input
+  if (type === 'expiry') throw invalid('type', 'Credits expire by themselves.')
   if (type === 'usage') throw invalid('type', 'Usage is booked by requests only.')
   checkAmount(amountNano, 'amount')
   if (amountNano === 0n) throw invalid('amount', 'The amount must not be zero.')
@@ -124,7 +126,11 @@ async function postCredit(
     throw invalid('note', `A note has at most ${NOTE_LENGTH_MAX} characters.`)
   }
   const entry = { accountId, type, amountNano, note, actor }
-  const { seq, balanceNano } = await store.execute('credit', { ...entry, nowMs })
+  if (expiresMs !== undefined) checkExpiry(type, expiresMs, nowMs)
+  const { seq, balanceNano } =
+    expiresMs === undefined
+      ? await store.execute('credit', { ...entry, nowMs })
+      : await store.execute('creditUntil', { ...entry, id: newId('crd'), expiresMs, nowMs })
   return {
     ...entry,
     id: entryId(seq),
@@ -133,6 +139,11 @@ async function postCredit(
     createdMs: nowMs,
     paymentRef: null,
   }
+}
+
+function checkExpiry(type: EntryType, expiresMs: number, nowMs: number): void {
+  if (type !== 'topup' && type !== 'grant') throw invalid('expires_at', 'Only a topup or a grant expires.')
+  if (expiresMs <= nowMs) throw invalid('expires_at', 'A credit must expire in the future.')
 }
 
 /** The operator's own account and the one of single-user mode: postpaid without a limit. Idempotent. */

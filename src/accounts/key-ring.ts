@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { GatewayError } from '#base/errors.ts'
 import type { BillingMode } from '#ledger/types.ts'
 import type { Store } from '#store/store.ts'
@@ -13,6 +14,11 @@ const REFRESH_AFTER_MS = 2_500
 /** Keys kept warm; the one read longest ago goes first. About a kilobyte each. */
 export const KEYS_WARM_MAX = 10_000
 
+/**
+ * How long it takes to learn that a key is unknown, revoked or replaced: longer than the store takes to look, so that nobody
+ * learns by the clock which of them it is (S12).
+ */
+const REFUSAL_MS = 2
 /** Longer texts are no keys of ours and not worth a digest. */
 const KEY_CHARACTERS_MAX = 256
 
@@ -58,11 +64,24 @@ export function createKeyRing(
     return tracked
   }
 
+  const read = async (digest: string, nowMs: number): Promise<Caller> => {
+    const even = wait(REFUSAL_MS)
+    const found = await load(digest, nowMs)
+    if (found) return judge(found, nowMs)
+    await even
+    throw unknownKey()
+  }
+
   return {
     find(presented, nowMs) {
       if (presented.length > KEY_CHARACTERS_MAX) throw unknownKey()
       const digest = keyDigest(pepper, presented)
-      const known = warm.get(digest)
+      let known = warm.get(digest)
+      // A secret that was replaced is a stranger from then on, also by the time that its refusal takes (S12).
+      if (known && known.untilMs !== null && known.untilMs <= nowMs) {
+        warm.delete(digest)
+        known = undefined
+      }
       // A warm key was checked when it was read; only strangers pay for their checksum.
       if (!known && !keyChecksumHolds(presented)) throw unknownKey()
       const ageMs = known ? nowMs - known.loadedMs : Infinity
@@ -71,16 +90,9 @@ export function createKeyRing(
         if (ageMs >= REFRESH_AFTER_MS) load(digest, nowMs).catch(() => {})
         return judge(known, nowMs)
       }
-      return load(digest, nowMs).then((found) => {
-        if (!found) throw unknownKey()
-        return judge(found, nowMs)
-      })
+      return read(digest, nowMs)
     },
-    async findFresh(presented, nowMs) {
-      const found = await load(keyDigest(pepper, presented), nowMs)
-      if (!found) throw unknownKey()
-      return judge(found, nowMs)
-    },
+    findFresh: (presented, nowMs) => read(keyDigest(pepper, presented), nowMs),
     forget(keyId) {
       changes++
       loading.clear()
@@ -97,8 +109,7 @@ export function createKeyRing(
 
 const unknownKey = (): GatewayError => new GatewayError('invalid_api_key', 'The API key is not valid.')
 
-function judge({ caller, untilMs }: Warm, nowMs: number): Caller {
-  if (untilMs !== null && untilMs <= nowMs) throw unknownKey()
+function judge({ caller }: Warm, nowMs: number): Caller {
   const { key, account } = caller
   if (key.disabled) throw new GatewayError('key_disabled', 'This API key is disabled.')
   if (key.expiresMs !== null && key.expiresMs <= nowMs) {
@@ -120,7 +131,9 @@ async function readKey(
     .innerJoin('accounts as a', 'a.id', 'k.account_id')
     .selectAll('k')
     .select(['a.email', 'a.mode', 'a.status', 'a.tier', 'a.tier_assigned', 'a.purchased_nano'])
-    .where((where) => where.or([where('k.hash', '=', digest), where('k.previous_hash', '=', digest)]))
+    .where(({ eb, or, and }) =>
+      or([eb('k.hash', '=', digest), and([eb('k.previous_hash', '=', digest), eb('k.previous_until_ms', '>', nowMs)])]),
+    )
     .where('k.removed_ms', 'is', null)
     .executeTakeFirst()
   if (!row) return undefined

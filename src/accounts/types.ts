@@ -140,7 +140,8 @@ export interface Accounts {
   list(page: { limit: number; cursor?: string }): Promise<Page<Account>>
   credit(
     accountId: string,
-    input: { amountNano: NanoUsd; type?: EntryType; note?: string; actor: string },
+    /** `expiresMs` of a topup or a grant: what is left of it then leaves the balance. */
+    input: { amountNano: NanoUsd; type?: EntryType; note?: string; actor: string; expiresMs?: number },
   ): Promise<LedgerEntry>
   setStatus(accountId: string, status: Account['status']): Promise<Account>
   /** Null: the one that its purchases reach. */

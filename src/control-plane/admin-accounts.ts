@@ -3,7 +3,8 @@ import type { Account, LedgerEntry } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
 import { formatUsd, type NanoUsd } from '#base/money.ts'
 import type { Answer, Call, MasterActor } from './call.ts'
-import { queryInteger, usdAmount, usdLimit, validate } from './validate.ts'
+import { isoOrNull } from './key-object.ts'
+import { isoTime, queryInteger, usdAmount, usdLimit, validate } from './validate.ts'
 
 /** How the ledger names who acted: the master key, or the administrator who is signed in. */
 const actorOf = ({ session }: MasterActor): string => session?.email ?? 'master'
@@ -29,6 +30,7 @@ export const CREDIT = z.object({
   amount: usdAmount.refine((amount) => amount !== 0n, 'must not be zero'),
   type: z.enum(['topup', 'grant', 'adjustment', 'refund']).optional(),
   note: z.string().max(NOTE_LENGTH_MAX).optional(),
+  expires_at: isoTime.nullable().optional(),
 })
 
 export const ACCOUNT_CHANGE = z
@@ -77,7 +79,7 @@ export async function readAccount(call: Call<MasterActor>): Promise<Answer> {
 
 /** `POST /api/admin/accounts/{id}/credits` -> 201 with the ledger entry. */
 export async function creditAccount(call: Call<MasterActor>): Promise<Answer> {
-  const { amount, type, note } = validate(CREDIT, call.body ?? {})
+  const { amount, type, note, expires_at: expiresMs } = validate(CREDIT, call.body ?? {})
   if (amount < 0n && type !== 'adjustment') {
     throw new GatewayError('invalid_parameter', "Invalid value for 'amount': only an adjustment may take money away.", {
       param: 'amount',
@@ -89,8 +91,12 @@ export async function creditAccount(call: Call<MasterActor>): Promise<Answer> {
     actor: actorOf(call.actor),
     ...(type === undefined ? {} : { type }),
     ...(note === undefined ? {} : { note }),
+    ...(expiresMs == null ? {} : { expiresMs }),
   })
-  return { status: 201, body: entryObject(entry) }
+  return {
+    status: 201,
+    body: { ...entryObject(entry), ...(expiresMs != null && { expires_at: isoOrNull(expiresMs) }) },
+  }
 }
 
 /** Suspends, reactivates or moves to another tier; in force on the next request of every key of the account (R19). */

@@ -28,6 +28,9 @@ export async function createRoute(call: Call<MasterActor>): Promise<Answer> {
   return { status: 201, body: route }
 }
 
+/** One of them, as the audit log shows what was. Throws not_found. */
+export const readRoute = (call: Call<MasterActor>): Answer => ({ body: existing(call, routesOf(call)) })
+
 /** `PATCH /api/admin/routes/{id}`: the members that are named; null takes one away. */
 export async function changeRoute(call: Call<MasterActor>): Promise<Answer> {
   const routes = routesOf(call)

@@ -31,7 +31,13 @@ const AUTO_TOPUP = z.object({
 /** `POST /api/admin/vouchers` -> 201; the only answer with the codes. */
 export async function createVouchers(call: Call<MasterActor>): Promise<Answer> {
   const { amount, count, note, expires_at: expiresMs } = validate(NEW_VOUCHERS, call.body ?? {})
-  const wish = { amountNano: amount, count, note: note ?? null, expiresMs: expiresMs ?? null, actor: 'master' }
+  const wish = {
+    amountNano: amount,
+    count,
+    note: note ?? null,
+    expiresMs: expiresMs ?? null,
+    actor: call.actor.session?.email ?? 'master',
+  }
   const made = await call.deps.billing.vouchers.create(wish)
   return { status: 201, body: { data: made.map(({ voucher, code }) => ({ ...voucherObject(voucher), code })) } }
 }

@@ -46,6 +46,14 @@ export async function listBudgets(call: OwnerCall): Promise<Answer> {
   return { body: { data: budgets.map(budgetObject) } }
 }
 
+/** One of them, as the audit log shows what was. Throws not_found. */
+export async function readBudget(call: OwnerCall): Promise<Answer> {
+  const budgets = await call.deps.billing.budgets.list(await ownAccount(call))
+  const found = budgets.find(({ id }) => id === call.params['id'])
+  if (!found) throw new GatewayError('not_found', 'There is no such budget.')
+  return { body: budgetObject(found) }
+}
+
 export async function changeBudget(call: OwnerCall): Promise<Answer> {
   const accountId = await ownAccount(call)
   const { max_usd: maxNano, hard } = validate(CHANGE, call.body ?? {})

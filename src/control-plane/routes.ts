@@ -13,14 +13,24 @@ import {
   readAccount,
 } from './admin-accounts.ts'
 import { listBackends } from './admin-backends.ts'
-import { changeRoute, createRoute, listRoutes, removeRoute } from './admin-routes.ts'
+import { changeRoute, createRoute, listRoutes, readRoute, removeRoute } from './admin-routes.ts'
 import type { Actor, Answer, ControlPlaneDeps, Handler } from './call.ts'
 import * as alerts from './alerts.ts'
 import * as billing from './billing.ts'
-import { changeBudget, createBudget, listBudgets, removeBudget } from './budgets.ts'
+import { changeBudget, createBudget, listBudgets, readBudget, removeBudget } from './budgets.ts'
 import { readActivity } from './activity.ts'
 import { listAudit } from './audit.ts'
-import { accountSubject, audited, creditSubject, keySubject } from './audited.ts'
+import {
+  accountSubject,
+  audited,
+  codeSubject,
+  creditSubject,
+  exchangedSubject,
+  keySubject,
+  listSubject,
+  settingSubject,
+  thingSubject,
+} from './audited.ts'
 import { allowCatalogOrigins, readCatalog } from './catalog.ts'
 import { readDiagnostics } from './diagnostics.ts'
 import { explainRoute, resolveModel } from './explain.ts'
@@ -182,27 +192,46 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/api/audit', 'management', listAudit),
 
   // Keys that a user allows an application (OpenRouter's PKCE flow).
-  route('POST', '/api/v1/auth/keys/code', 'management', createAuthCode, { body: NEW_CODE }),
-  route('POST', '/api/v1/auth/keys', 'public', exchangeAuthCode, { body: CODE_EXCHANGE }),
+  route('POST', '/api/v1/auth/keys/code', 'management', audited('code.create', codeSubject, createAuthCode), {
+    body: NEW_CODE,
+  }),
+  route('POST', '/api/v1/auth/keys', 'public', audited('code.exchange', exchangedSubject, exchangeAuthCode), {
+    body: CODE_EXCHANGE,
+  }),
 
   // Paying in (R95).
   route('GET', '/v1/me/topup', 'any-key', billing.readTopupWays),
-  route('POST', '/v1/me/vouchers', 'any-key', billing.redeemVoucher),
-  route('POST', '/v1/me/checkout', 'any-key', billing.openCheckout),
+  route('POST', '/v1/me/vouchers', 'any-key', audited('voucher.redeem', thingSubject(), billing.redeemVoucher)),
+  route('POST', '/v1/me/checkout', 'any-key', audited('order.create', thingSubject(), billing.openCheckout)),
   route('GET', '/v1/me/orders', 'any-key', billing.listOrders),
   route('GET', '/v1/me/orders/:id', 'any-key', billing.readOrder),
   route('GET', '/v1/me/auto-topup', 'any-key', billing.readAutoTopup),
-  route('PATCH', '/api/v1/auto-topup', 'management', billing.changeAutoTopup),
+  route(
+    'PATCH',
+    '/api/v1/auto-topup',
+    'management',
+    audited('auto_topup.update', settingSubject(), billing.changeAutoTopup),
+  ),
   route('POST', '/api/v1/credits/coinbase', 'any-key-or-master', billing.refuseCoinbase),
-  route('POST', '/api/admin/vouchers', 'master', billing.createVouchers),
+  route('POST', '/api/admin/vouchers', 'master', audited('voucher.create', listSubject, billing.createVouchers)),
   route('GET', '/api/admin/vouchers', 'master', billing.listVouchers),
-  route('DELETE', '/api/admin/vouchers/:id', 'master', billing.revokeVoucher),
+  route(
+    'DELETE',
+    '/api/admin/vouchers/:id',
+    'master',
+    audited('voucher.delete', thingSubject(), billing.revokeVoucher),
+  ),
 
   // Budgets of an account (R97).
-  route('POST', '/api/v1/budgets', 'management', createBudget),
+  route('POST', '/api/v1/budgets', 'management', audited('budget.create', thingSubject(), createBudget)),
   route('GET', '/api/v1/budgets', 'management', listBudgets),
-  route('PATCH', '/api/v1/budgets/:id', 'management', changeBudget),
-  route('DELETE', '/api/v1/budgets/:id', 'management', removeBudget),
+  route('PATCH', '/api/v1/budgets/:id', 'management', audited('budget.update', thingSubject(readBudget), changeBudget)),
+  route(
+    'DELETE',
+    '/api/v1/budgets/:id',
+    'management',
+    audited('budget.delete', thingSubject(readBudget), removeBudget),
+  ),
 
   // Statements (R99).
   route('GET', '/api/billing/statements', 'any-key-or-master', listStatements),
@@ -211,7 +240,12 @@ export const ROUTES: readonly AnyRoute[] = [
   // Alerts (R98).
   route('GET', '/v1/me/alerts', 'any-key', alerts.listAlerts),
   route('GET', '/api/v1/alert-settings', 'management', alerts.readAlertSettings),
-  route('PATCH', '/api/v1/alert-settings', 'management', alerts.changeAlertSettings),
+  route(
+    'PATCH',
+    '/api/v1/alert-settings',
+    'management',
+    audited('alert_settings.update', settingSubject(alerts.readAlertSettings), alerts.changeAlertSettings),
+  ),
   route('GET', '/api/alerts', 'any-key-or-master', alerts.readBell, { query: alerts.BELL_QUERY }),
   route('POST', '/api/alerts/acknowledge', 'management', alerts.acknowledgeAlerts),
   route('POST', '/api/alerts/:id/acknowledge', 'management', alerts.acknowledgeAlerts),
@@ -238,9 +272,9 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/v1/diagnostics', 'master', readDiagnostics),
   route('GET', '/api/admin/backends', 'master', listBackends),
   route('GET', '/api/admin/routes', 'master', listRoutes),
-  route('POST', '/api/admin/routes', 'master', createRoute),
-  route('PATCH', '/api/admin/routes/:id', 'master', changeRoute),
-  route('DELETE', '/api/admin/routes/:id', 'master', removeRoute),
+  route('POST', '/api/admin/routes', 'master', audited('route.create', thingSubject(), createRoute)),
+  route('PATCH', '/api/admin/routes/:id', 'master', audited('route.update', thingSubject(readRoute), changeRoute)),
+  route('DELETE', '/api/admin/routes/:id', 'master', audited('route.delete', thingSubject(readRoute), removeRoute)),
 ]
 
 const FOR_OPERATORS: ReadonlySet<Guard> = new Set<Guard>(['master', 'management'])

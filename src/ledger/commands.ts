@@ -237,7 +237,8 @@ export const readKeyFunds: Command<
 
 export function* postEntry(args: EntryArgs): Work<{ seq: number; balanceNano: bigint }> {
   // What a provider pays back was not bought in the end; a refund of ours to the customer is no purchase either way.
-  const counts = args.type === 'topup' || args.type === 'grant' || (args.type === 'refund' && args.amountNano < 0n)
+  const isGivenBack = args.type === 'expiry' || (args.type === 'refund' && args.amountNano < 0n)
+  const counts = args.type === 'topup' || args.type === 'grant' || isGivenBack
   const credited = counts ? args.amountNano : 0n
   const { rows: balances } = yield* run(sql.creditAccount, {
     account: args.accountId,

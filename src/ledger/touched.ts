@@ -22,6 +22,8 @@ const ofRequest = (args: { readonly accountId: string | null; readonly keyId: st
 /** The funds that each command touches; null: none. A new command does not compile before it is listed here. */
 const TOUCHES: { readonly [N in keyof Commands]: ((args: ArgsOf<Commands[N]>) => Touched) | null } = {
   credit: ofAccountId,
+  creditUntil: ofAccountId,
+  expireCredits: ofAccountId,
   redeemVoucher: ofAccountId,
   grantOnce: ofAccountId,
   applyPayment: ofAccountId,

@@ -1,6 +1,7 @@
 import { kyselyAdapter } from '@better-auth/kysely-adapter'
 import { passkey } from '@better-auth/passkey'
 import { type BetterAuthOptions, betterAuth } from 'better-auth'
+import { APIError, createAuthMiddleware } from 'better-auth/api'
 import { genericOAuth, organization, twoFactor } from 'better-auth/plugins'
 import type { Kysely } from 'kysely'
 import { hashingTokens } from './hashed-tokens.ts'
@@ -68,6 +69,7 @@ export function createAuth(parts: AuthParts) {
     },
     ...TABLES,
     ...passwordsOf(settings, sendMail),
+    hooks: { before: refuseBroughtTokens },
     databaseHooks: { session: { create: { after: ({ userId }) => parts.admit(userId) } } },
     plugins: [
       organization({
@@ -88,6 +90,15 @@ export function createAuth(parts: AuthParts) {
     ],
   })
 }
+
+/**
+ * Who signs in at a provider comes back from there. A token that a client brings was asked for by nobody: a copy of one
+ * would sign in as often as it is sent (S24).
+ */
+const refuseBroughtTokens = createAuthMiddleware(async ({ body }) => {
+  const isBrought = typeof body === 'object' && body !== null && 'idToken' in body
+  if (isBrought) throw new APIError('BAD_REQUEST', { message: 'Sign in at the provider; tokens are not taken.' })
+})
 
 const isRefusal = (cause: unknown): boolean => {
   const status = (cause as { statusCode?: unknown } | null)?.statusCode

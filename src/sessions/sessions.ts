@@ -6,6 +6,7 @@ import type { BillingMode } from '#ledger/types.ts'
 import { createMailer, type SendMail } from '#outbound/mail.ts'
 import type { Store } from '#store/store.ts'
 import { Attempts, isAttempt } from './attempts.ts'
+import { evenAnswer, inBackground } from './even-answers.ts'
 import type { Auth } from './auth.ts'
 import { isDigest } from './hashed-tokens.ts'
 import type { SessionDatabase } from './session-database.ts'
@@ -50,8 +51,11 @@ export function createSessions(parts: SessionParts): Sessions {
     async answer(request) {
       const path = request.url.split('?', 1)[0]!
       if (isAttempt(request.method, path)) attempts.count(namesOf(request), now())
-      const { auth } = await open()
-      return answerOf(await auth.handler(await requestOf(request, openedFor)))
+      const { auth, mails } = await open()
+      const even = mails ? evenAnswer(path) : null
+      const response = await auth.handler(await requestOf(request, openedFor))
+      await even
+      return answerOf(response)
     },
     maySignIn: ({ cookie }) => typeof cookie === 'string' && COOKIE.test(cookie),
     isOwnOrigin: (origin) => origin !== undefined && trustedOrigins(parts.baseUrl()).includes(origin),
@@ -70,6 +74,8 @@ export function createSessions(parts: SessionParts): Sessions {
 
 interface Opened {
   readonly auth: Auth
+  /** Whether addresses are proved by mail; then nothing else tells who has one here. */
+  readonly mails: boolean
   readonly db: Kysely<SessionDatabase>
 }
 
@@ -81,18 +87,21 @@ async function openAuth(parts: SessionParts, baseUrl: string): Promise<Opened> {
   ])
   const { store, settings, pepper, log } = parts
   const db = createSessionDatabase(store)
+  const mailer = parts.sendMail ?? createMailer(settings.smtpUrl, settings.mailFrom)
+  const onUnsent = (cause: unknown): void =>
+    log(`a mail could not be sent: ${cause instanceof Error ? cause.message : ''}`)
   const auth = createAuth({
     db,
     settings,
     secret: settings.sessionSecret ?? createHmac('sha256', pepper).update('sessions').digest('base64url'),
     baseUrl,
     trustedOrigins: trustedOrigins(baseUrl),
-    sendMail: parts.sendMail ?? createMailer(settings.smtpUrl, settings.mailFrom),
+    sendMail: mailer && inBackground(mailer, onUnsent),
     admit: (userId) => admit(parts, db, userId),
     founded: (organizationId) => openOrganizationAccount(parts, db, organizationId),
     log,
   })
-  return { auth, db }
+  return { auth, db, mails: mailer !== null }
 }
 
 /**

@@ -20,4 +20,23 @@ export const ACCESS_MIGRATIONS: readonly Migration[] = [
       ]
     },
   },
+  {
+    id: 56,
+    name: 'credits that expire',
+    statements: (engine) => {
+      const integer = engine === 'sqlite' ? 'integer' : 'bigint'
+      return [
+        `create table expiring_credits (
+          id text primary key,
+          account_id text not null references accounts (id),
+          amount_nano ${integer} not null check (amount_nano > 0),
+          spent_nano ${integer} not null check (spent_nano >= 0 and spent_nano <= amount_nano),
+          mark_nano ${integer} not null,
+          expires_ms ${integer} not null,
+          closed_ms ${integer})${engine === 'sqlite' ? ' strict' : ''}`,
+        'create index expiring_credits_due on expiring_credits (expires_ms) where closed_ms is null',
+        'create index expiring_credits_account on expiring_credits (account_id) where closed_ms is null',
+      ]
+    },
+  },
 ]

@@ -40,6 +40,7 @@ import {
   settle,
   voidHold,
 } from '#ledger/commands.ts'
+import { creditUntil, expireCredits } from '#ledger/expiring-credits.ts'
 import { claimIdempotencyKey, releaseIdempotencyKey } from '#ledger/idempotency.ts'
 import { openBookings } from '#ledger/bookings.ts'
 import { savePrices } from '#analytics/price-book.ts'
@@ -63,6 +64,8 @@ export const COMMANDS = {
   releaseExpired,
   renewHolds,
   credit,
+  creditUntil,
+  expireCredits,
   claimIdempotencyKey,
   releaseIdempotencyKey,
   readAccountFunds,

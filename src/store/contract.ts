@@ -7,6 +7,7 @@ import { alertContract } from './contract-alerts.ts'
 import type { Harness } from './contract-books.ts'
 import { budgetContract } from './contract-budgets.ts'
 import { fileBudgetContract } from './contract-file-budgets.ts'
+import { expiryContract } from './contract-expiry.ts'
 import { growthContract } from './contract-growth.ts'
 import { idempotencyContract } from './contract-idempotency.ts'
 import { ledgerContract } from './contract-ledger.ts'
@@ -27,6 +28,7 @@ export function storeContract(harness: Harness): void {
   ledgerContract(harness)
   growthContract(harness)
   postingContract(harness)
+  expiryContract(harness)
   idempotencyContract(harness)
   accountContract(harness)
   rowContract(harness)

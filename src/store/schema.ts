@@ -36,6 +36,7 @@ export interface Database {
   readonly rollup_cursor: RollupCursorTable
   readonly audit_entries: AuditEntryTable
   readonly prices: PriceTable
+  readonly expiring_credits: ExpiringCreditTable
 }
 
 export interface AccountTable {
@@ -58,6 +59,19 @@ export interface AccountTable {
   used_nano: bigint
   credit_limit_nano: bigint | null
   created_ms: number
+}
+
+/** A credit that ends (R90). */
+export interface ExpiringCreditTable {
+  id: string
+  account_id: string
+  amount_nano: bigint
+  /** What requests have used of it, as far as that is worked out. */
+  spent_nano: bigint
+  /** The account's `used_nano` up to which it is; the same for all open ones of an account. */
+  mark_nano: bigint
+  expires_ms: number
+  closed_ms: number | null
 }
 
 /** Counts of limits over time that several nodes share; empty with SQLite. */

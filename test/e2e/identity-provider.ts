@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { createHash, createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
@@ -10,8 +10,12 @@ export interface IdentityProvider extends AsyncDisposable {
   /** Of the next ID tokens, over the right ones. */
   claims: Record<string, unknown>
   header: Record<string, unknown>
-  /** Null: unsigned. Undefined: the published key. */
+  /** Null: unsigned. Undefined: the published key. A secret: an HMAC, as if the published key were one. */
   signer: KeyObject | null | undefined
+  /** The published key, as a text that everybody knows. */
+  readonly publicText: string
+  /** An ID token as the next sign-in would get it, outside of any. */
+  mint(): string
   /** What a browser does at the authorization address: it comes back with a code. */
   authorize(address: string): string
 }
@@ -50,6 +54,8 @@ export async function startIdentityProvider(): Promise<IdentityProvider> {
     claims: {},
     header: {},
     signer: undefined,
+    publicText: publicKey.export({ type: 'spki', format: 'pem' }) as string,
+    mint: () => token(provider, null, provider.signer === undefined ? privateKey : provider.signer),
     authorize(address) {
       const { searchParams } = new URL(address)
       const code = `code-${grants.size}-${Math.random()}`
@@ -89,5 +95,8 @@ function token(provider: IdentityProvider, nonce: string | null, key: KeyObject 
   }
   const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
   const text = `${part({ alg: 'RS256', kid: 'one', typ: 'JWT', ...provider.header })}.${part(claims)}`
-  return `${text}.${key === null ? '' : sign('sha256', Buffer.from(text), key).toString('base64url')}`
+  if (key === null) return `${text}.`
+  const signature =
+    key.type === 'secret' ? createHmac('sha256', key).update(text).digest() : sign('sha256', Buffer.from(text), key)
+  return `${text}.${signature.toString('base64url')}`
 }

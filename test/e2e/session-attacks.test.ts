@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { request } from 'node:http'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
@@ -43,6 +44,49 @@ describe('attacks on sessions', () => {
     assert.equal(right.status, 429)
     nowMs += ATTEMPT_WINDOW_MS
     assert.equal((await browserAt(gateway.url).auth('/sign-in/email', person('ada@example.com'))).status, 200)
+  })
+
+  test('S25: ten tries a minute for one person, from however many addresses and in whatever spelling', async () => {
+    const from = (localAddress: string, email: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const sent = request(`${gateway.url}/api/auth/sign-in/email`, {
+          method: 'POST',
+          localAddress,
+          headers: { 'content-type': 'application/json', origin: gateway.url },
+        })
+        sent.on('response', (response) => {
+          response.resume().on('end', () => resolve(response.statusCode!))
+        })
+        sent.on('error', reject)
+        sent.end(JSON.stringify({ email, password: 'wrong password' }))
+      })
+    const spellings = ['ada@example.com', 'ADA@example.com', 'Ada@Example.COM']
+    const tries: number[] = []
+    for (let at = 0; at < 2 * ATTEMPTS_MAX; at++) {
+      tries.push(await from(`127.0.1.${at + 1}`, spellings[at % spellings.length]!))
+    }
+    assert.deepEqual(tries, [...Array<number>(ATTEMPTS_MAX).fill(401), ...Array<number>(ATTEMPTS_MAX).fill(429)])
+    // Others sign in meanwhile.
+    assert.equal(await from('127.0.2.1', 'bob@example.com'), 401)
+  })
+
+  test('S25: a hash is told by no answer, and opens nothing in place of its password', async () => {
+    const [hash] = /scrypt\$32768\$8\$3\$[\w-]+\$[\w-]+/.exec(dumpOf(gateway.running.dataDir))!
+    const stolen = await browserAt(gateway.url).auth('/sign-in/email', { email: 'ada@example.com', password: hash })
+    assert.equal(stolen.status, 401)
+    for (const path of [
+      '/api/session',
+      '/v1/me',
+      '/api/auth/get-session',
+      '/api/auth/list-sessions',
+      '/api/auth/list-accounts',
+      '/api/auth/passkey/list-user-passkeys',
+      '/api/auth/organization/list',
+    ]) {
+      const { status, text } = await ada.ask('GET', path)
+      assert.equal(status, 200, `${path}: ${text}`)
+      assert.doesNotMatch(text, /scrypt|"password"/, path)
+    }
   })
 
   test('S24: a changed, cut, unsigned or foreign cookie opens nothing', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync } from 'node:crypto'
+import { createSecretKey, generateKeyPairSync } from 'node:crypto'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { ATTEMPT_WINDOW_MS } from '#sessions/attempts.ts'
 import { type Browser, browserAt, type Page } from './browser.ts'
@@ -54,6 +54,11 @@ describe('R22: signing in at an identity provider of the configuration', () => {
     const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
     const spoils: readonly [string, Partial<IdentityProvider>][] = [
       ['alg none', { header: { alg: 'none' }, signer: null }],
+      ['alg None', { header: { alg: 'None' }, signer: null }],
+      [
+        'the published key as a secret',
+        { header: { alg: 'HS256' }, signer: createSecretKey(Buffer.from(idp.publicText)) },
+      ],
       ['another key', { signer: stranger }],
       ['another kid', { header: { kid: '../../etc/passwd' }, signer: stranger }],
       [
@@ -85,6 +90,29 @@ describe('R22: signing in at an identity provider of the configuration', () => {
     const replayed = browserAt(gateway.url)
     await replayed.ask('GET', back)
     assert.equal((await replayed.ask('GET', '/api/session')).status, 401)
+  })
+
+  test('S24: a token that was not asked for signs nobody in, be it forged, copied or real', async () => {
+    await signIn()
+    const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+    const spoils: readonly Partial<IdentityProvider>[] = [
+      {},
+      { header: { alg: 'none' }, signer: null },
+      { header: { alg: 'HS256' }, signer: createSecretKey(Buffer.from(idp.publicText)) },
+      { signer: stranger },
+    ]
+    for (const spoil of spoils) {
+      nowMs += ATTEMPT_WINDOW_MS
+      Object.assign(idp, { claims: {}, header: {}, signer: undefined }, spoil)
+      const token = idp.mint()
+      for (const path of ['/sign-in/social', '/link-social']) {
+        for (const idToken of [{ token }, { token, nonce: 'x' }, { token, accessToken: 'at' }]) {
+          const browser = browserAt(gateway.url)
+          await browser.auth(path, { provider: 'corp', idToken })
+          assert.equal((await browser.ask('GET', '/api/session')).status, 401, `${path} ${JSON.stringify(spoil)}`)
+        }
+      }
+    }
   })
 
   test('S23: the way back never leads to a stranger', async () => {
