@@ -21,6 +21,7 @@ const insertAccount = statement<'id' | 'email' | 'mode' | 'tier' | 'limit' | 'no
       credited_nano: 0n,
       used_nano: 0n,
       credit_limit_nano: param('limit'),
+      charge_ppm: 1_000_000,
       created_ms: param('now'),
     })
     .onConflict((conflict) => conflict.doNothing()),
@@ -37,6 +38,13 @@ const updateTier = statement<'id' | 'tier'>()((db, param) =>
   db
     .updateTable('accounts')
     .set({ tier: param('tier') })
+    .where('id', '=', param('id')),
+)
+
+const updateChargeFactor = statement<'id' | 'factor'>()((db, param) =>
+  db
+    .updateTable('accounts')
+    .set({ charge_ppm: param('factor') })
     .where('id', '=', param('id')),
 )
 
@@ -179,6 +187,16 @@ export const setAccountStatus: Command<{ id: string; status: AccountTable['statu
 export const setAccountTier: Command<{ id: string; tier: string }, boolean> = {
   *work({ id, tier }) {
     const { changes } = yield* run(updateTier, { id, tier })
+    return changes > 0
+  },
+  accounts: ({ id }) => [id],
+  repeatable: true,
+}
+
+/** False when there is no such account. */
+export const setChargeFactor: Command<{ id: string; factorPpm: number }, boolean> = {
+  *work({ id, factorPpm: factor }) {
+    const { changes } = yield* run(updateChargeFactor, { id, factor })
     return changes > 0
   },
   accounts: ({ id }) => [id],

@@ -107,13 +107,14 @@ async function readKey(
     .selectFrom('api_keys as k')
     .innerJoin('accounts as a', 'a.id', 'k.account_id')
     .selectAll('k')
-    .select(['a.email', 'a.mode', 'a.status', 'a.tier'])
+    .select(['a.email', 'a.mode', 'a.status', 'a.tier', 'a.charge_ppm'])
     .where((where) => where.or([where('k.hash', '=', digest), where('k.previous_hash', '=', digest)]))
     .where('k.removed_ms', 'is', null)
     .executeTakeFirst()
   if (!row) return undefined
   const { email, mode, status, tier } = row
-  const account = { id: row.account_id, email, mode, status, tier }
+  const chargeFactor = BigInt(row.charge_ppm)
+  const account = { id: row.account_id, email, mode, status, tier, chargeFactor }
   const untilMs = row.hash === digest ? null : row.previous_until_ms
   return { caller: { account, key: keyOf(row), billing: billing === 'off' ? 'off' : mode }, loadedMs: nowMs, untilMs }
 }

@@ -17,6 +17,8 @@ export interface Account {
   readonly heldNano: NanoUsd
   /** Postpaid only: how far below zero the balance may go; null is no limit. */
   readonly creditLimitNano: NanoUsd | null
+  /** What it pays of every charge, in parts per million (R93). */
+  readonly chargeFactor: bigint
   readonly createdMs: number
 }
 
@@ -79,7 +81,10 @@ export interface ApiKey {
 
 /** Who is calling: the outcome of step 2. */
 export interface Caller {
-  readonly account: Pick<Account, 'id' | 'email' | 'mode' | 'status' | 'tier'>
+  readonly account: Pick<Account, 'id' | 'email' | 'mode' | 'status' | 'tier'> & {
+    /** Absent: 1. */
+    readonly chargeFactor?: bigint
+  }
   /** Null in local mode (`--disable-auth`). */
   readonly key: ApiKey | null
   readonly billing: BillingMode
@@ -132,6 +137,8 @@ export interface Accounts {
   ): Promise<LedgerEntry>
   setStatus(accountId: string, status: Account['status']): Promise<Account>
   setTier(accountId: string, tier: string): Promise<Account>
+  /** From the next request on; at most FACTOR_PPM_MAX. */
+  setChargeFactor(accountId: string, factorPpm: bigint): Promise<Account>
   /** Newest first; `cursor` continues behind the last entry of the page before. */
   entries(query: { accountId?: string; limit: number; cursor?: string }): Promise<Page<LedgerEntry>>
   /** Sum of all topups and grants, and of all usage as a positive number (`GET /api/v1/credits`). */

@@ -42,6 +42,7 @@ const TOUCHES: { readonly [N in keyof Commands]: ((args: ArgsOf<Commands[N]>) =>
   claimIdempotencyKey: null,
   createAccount: null,
   setAccountTier: null,
+  setChargeFactor: null,
   createKey: null,
   rotateKey: null,
   saveKeyCode: null,

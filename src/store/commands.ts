@@ -9,6 +9,7 @@ import {
   rotateKey,
   setAccountStatus,
   setAccountTier,
+  setChargeFactor,
   updateKey,
 } from '#accounts/commands.ts'
 import { saveKeyCode, takeKeyCode } from '#accounts/key-codes.ts'
@@ -68,6 +69,7 @@ export const COMMANDS = {
   createAccount,
   setAccountStatus,
   setAccountTier,
+  setChargeFactor,
   createKey,
   updateKey,
   removeKey,
