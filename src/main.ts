@@ -57,7 +57,7 @@ import { storeAt } from '#store/location.ts'
 import { openStore, type Store, type StoreOptions } from '#store/store.ts'
 import { createFirstKey, masterKeyOf } from './first-start.ts'
 import { readManagedRoutes } from './managed-routes.ts'
-import { billRegularly, followBudgets, openBilling } from './open-billing.ts'
+import { billRegularly, followBudgets, openBilling, type Watched } from './open-billing.ts'
 import { autoSynced, workRegularly } from './regular-work.ts'
 import { createAnthropicServer, createServer, listen, urlOf } from './server.ts'
 import { usesSimulator, watchCatalog, type WatchOptions } from './watched-catalog.ts'
@@ -70,6 +70,8 @@ export interface StartOptions {
   readonly cwd: string
   /** Milliseconds, for limits over time, budgets and the pauses of backends; default: the machine's clocks. */
   readonly now?: () => number
+  /** How often alerts are looked at; default: 15 seconds. */
+  readonly alertIntervalMs?: number
   /** One plane alone, where several processes share a database; default: both. */
   readonly plane?: 'gateway' | 'portal'
   /** Where everything is kept; default: what the configuration says. */
@@ -174,7 +176,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const followed = () => autoSynced(current(), catalog)
   const kept = { responses, seals, rollups, catalog, retentionDays: () => current().logRetentionDays }
   const stopRegularWork = workRegularly(store, ledger, kept, followed, gateway)
-  const stopBilling = billRegularly(billing, log, () => healthOf(catalog, health))
+  const stopBilling = billRegularly(billing, log, watchedBy(current, catalog, health, limits), options.alertIntervalMs)
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()
   return {
@@ -251,10 +253,26 @@ function foundBy(loaded: LoadedConfig, catalog: Catalog, simulator: Simulator | 
   }
 }
 
-/** What is known of every backend, for the operator's alerts. */
-function healthOf({ current }: CatalogSource, health: TargetHealth) {
-  return [...current.backends.values()].map((backend) => ({ id: backend.id, ...health.describe(backend) }))
-}
+/** What the operator's alerts look at. */
+const watchedBy = (
+  settings: () => Settings,
+  catalog: CatalogSource,
+  health: TargetHealth,
+  limits: RateLimits,
+): Watched => ({
+  settings,
+  backends: () =>
+    [...catalog.current.backends.values()].map((backend) => ({
+      id: backend.id,
+      openings: health.openingsOf(backend),
+      ...health.describe(backend),
+    })),
+  prepaidBackends: () =>
+    [...catalog.current.backends.values()].filter(
+      ({ type, enabled, part }) => type === 'openrouter' && enabled && !part,
+    ),
+  freeRefusals: () => limits.freeRefusals(),
+})
 
 /** Accounts, their keys, and their money. */
 async function openAccounts(

@@ -1,14 +1,22 @@
 import type { Logger } from 'pino'
 import { OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
 import { type Billing, type BillingOptions, createBilling } from '#billing/billing.ts'
-import { type BackendTrouble, raiseBackendAlerts } from '#billing/backend-alerts.ts'
+import {
+  type BackendTrouble,
+  type FreeRefusals,
+  raiseBackendAlerts,
+  raiseCreditAlerts,
+  raiseFreeTierAlerts,
+} from '#billing/backend-alerts.ts'
 import { createStripeProvider } from '#billing/stripe.ts'
 import type { PaymentProvider } from '#billing/types.ts'
+import type { Backend } from '#catalog/types.ts'
 import { signupBonusOf } from '#config/features.ts'
 import type { Settings } from '#config/types.ts'
 import type { PeriodClock } from '#ledger/periods.ts'
 import { createMailer, type SendMail } from '#outbound/mail.ts'
 import { Outbound } from '#outbound/outbound.ts'
+import { fetchCredits } from '#providers/fetch-credits.ts'
 import type { Store } from '#store/store.ts'
 
 /** Top-ups and what belongs to them, as the settings say: part of the composition root. */
@@ -73,23 +81,63 @@ const CHARGE_INTERVAL_MS = 30_000
 /** Alerts come within a minute of the settlement they are about (R98). */
 const ALERT_INTERVAL_MS = 15_000
 
+/** How often upstreams are asked what is left of the operator's credit. */
+const CREDITS_INTERVAL_MS = 60_000
+
+/** What the operator is told of. */
+export interface Watched {
+  settings(): Settings
+  backends(): readonly BackendTrouble[]
+  /** Those that sell in advance and tell what is left. */
+  prepaidBackends(): readonly Backend[]
+  freeRefusals(): readonly FreeRefusals[]
+}
+
 /** Starts what billing does beside the requests, and gives its end. */
-export function billRegularly(billing: Billing, log: Logger, backends: () => readonly BackendTrouble[]): () => void {
+export function billRegularly(
+  billing: Billing,
+  log: Logger,
+  watched: Watched,
+  alertIntervalMs = ALERT_INTERVAL_MS,
+): () => void {
   const { autoTopups, alerts, fileBudgets } = billing
   const every = (ms: number, what: string, work: () => Promise<unknown>): NodeJS.Timeout =>
     setInterval(() => work().catch((err: unknown) => log.error({ err }, what)), ms).unref()
+  const openings = new Map<string, number>()
   const timers = [
-    every(ALERT_INTERVAL_MS, 'alerts could not be raised', async () => {
+    every(alertIntervalMs, 'alerts could not be raised', async () => {
       await fileBudgets.retry()
       await alerts.evaluate()
-      await raiseBackendAlerts(alerts, backends(), Date.now())
+      await raiseBackendAlerts(alerts, watched.backends(), Date.now(), openings)
+      await raiseFreeTierAlerts(alerts, watched.freeRefusals(), watched.settings().alerts.freeTierRefusals)
       await alerts.deliver()
     }),
+    every(CREDITS_INTERVAL_MS, 'the credit at an upstream could not be looked at', () =>
+      lookAtCredits(alerts, watched, log),
+    ),
   ]
   if (autoTopups) {
     timers.push(every(CHARGE_INTERVAL_MS, 'balances could not be filled up', () => autoTopups.chargeDue()))
   }
   return () => {
     for (const timer of timers) clearInterval(timer)
+  }
+}
+
+/** Only where the operator names an amount. A backend that does not tell is a line of the log, and no alert. */
+async function lookAtCredits(alerts: Billing['alerts'], { settings, prepaidBackends }: Watched, log: Logger) {
+  const below = settings().alerts.upstreamCreditsBelowNano
+  if (below === null) return
+  for (const backend of prepaidBackends()) {
+    try {
+      const credits = await fetchCredits(backend)
+      await raiseCreditAlerts(
+        alerts,
+        credits.map((credit) => ({ ...credit, backend: backend.id })),
+        below,
+      )
+    } catch (thrown) {
+      log.warn({ backend: backend.id, reason: (thrown as Error).message }, 'its credit is not known')
+    }
   }
 }

@@ -1,4 +1,5 @@
 import { GatewayError } from '#base/errors.ts'
+import { FACTOR_PPM_MAX } from '#base/factors.ts'
 import { id as newId } from '#base/ids.ts'
 import type { EntryType } from '#ledger/types.ts'
 import { checkLimit, checkNumberCursor } from '#store/reads.ts'
@@ -78,6 +79,11 @@ export function createAccounts(
     async setTier(id, tier) {
       const assigned = tier !== null
       await changed(id, store.execute('setAccountTier', { id, tier: tier ?? DEFAULT_TIER, assigned }))
+      return (await get(id))!
+    },
+    async setChargeFactor(id, factorPpm) {
+      if (factorPpm < 0n || factorPpm > FACTOR_PPM_MAX) throw invalid('charge_factor', 'A factor is 0 to 999.999999.')
+      await changed(id, store.execute('setChargeFactor', { id, factorPpm: Number(factorPpm) }))
       return (await get(id))!
     },
     entries: (query) => readEntries(store, query),
@@ -166,6 +172,7 @@ function toAccount(row: AccountTable, heldNano: bigint, tier: string): Account {
     balanceNano: row.balance_nano,
     heldNano: row.held_nano + heldNano,
     creditLimitNano: row.credit_limit_nano,
+    chargeFactor: BigInt(row.charge_ppm),
     createdMs: row.created_ms,
   }
 }

@@ -23,6 +23,7 @@ const insertAccount = statement<'id' | 'email' | 'mode' | 'tier' | 'assigned' | 
       credited_nano: 0n,
       used_nano: 0n,
       credit_limit_nano: param('limit'),
+      charge_ppm: 1_000_000,
       created_ms: param('now'),
     })
     .onConflict((conflict) => conflict.doNothing()),
@@ -39,6 +40,13 @@ const updateTier = statement<'id' | 'tier' | 'assigned'>()((db, param) =>
   db
     .updateTable('accounts')
     .set({ tier: param('tier'), tier_assigned: param('assigned') })
+    .where('id', '=', param('id')),
+)
+
+const updateChargeFactor = statement<'id' | 'factor'>()((db, param) =>
+  db
+    .updateTable('accounts')
+    .set({ charge_ppm: param('factor') })
     .where('id', '=', param('id')),
 )
 
@@ -184,6 +192,16 @@ export const setAccountStatus: Command<{ id: string; status: AccountTable['statu
 export const setAccountTier: Command<{ id: string; tier: string; assigned: boolean }, boolean> = {
   *work({ id, tier, assigned }) {
     const { changes } = yield* run(updateTier, { id, tier, assigned: Number(assigned) })
+    return changes > 0
+  },
+  accounts: ({ id }) => [id],
+  repeatable: true,
+}
+
+/** False when there is no such account. */
+export const setChargeFactor: Command<{ id: string; factorPpm: number }, boolean> = {
+  *work({ id, factorPpm: factor }) {
+    const { changes } = yield* run(updateChargeFactor, { id, factor })
     return changes > 0
   },
   accounts: ({ id }) => [id],

@@ -130,7 +130,7 @@ async function readKey(
     .selectFrom('api_keys as k')
     .innerJoin('accounts as a', 'a.id', 'k.account_id')
     .selectAll('k')
-    .select(['a.email', 'a.mode', 'a.status', 'a.tier', 'a.tier_assigned', 'a.purchased_nano'])
+    .select(['a.email', 'a.mode', 'a.status', 'a.tier', 'a.tier_assigned', 'a.purchased_nano', 'a.charge_ppm'])
     .where(({ eb, or, and }) =>
       or([eb('k.hash', '=', digest), and([eb('k.previous_hash', '=', digest), eb('k.previous_until_ms', '>', nowMs)])]),
     )
@@ -138,7 +138,8 @@ async function readKey(
     .executeTakeFirst()
   if (!row) return undefined
   const { email, mode, status } = row
-  const account = { id: row.account_id, email, mode, status, tier: tierOf(row, tiers) }
+  const chargeFactor = BigInt(row.charge_ppm)
+  const account = { id: row.account_id, email, mode, status, tier: tierOf(row, tiers), chargeFactor }
   const untilMs = row.hash === digest ? null : row.previous_until_ms
   return { caller: { account, key: keyOf(row), billing: billing === 'off' ? 'off' : mode }, loadedMs: nowMs, untilMs }
 }

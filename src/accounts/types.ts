@@ -22,6 +22,8 @@ export interface Account {
   readonly heldNano: NanoUsd
   /** Postpaid only: how far below zero the balance may go; null is no limit. */
   readonly creditLimitNano: NanoUsd | null
+  /** What it pays of every charge, in parts per million (R93). */
+  readonly chargeFactor: bigint
   readonly createdMs: number
 }
 
@@ -84,7 +86,10 @@ export interface ApiKey {
 
 /** Who is calling: the outcome of step 2. */
 export interface Caller {
-  readonly account: Pick<Account, 'id' | 'email' | 'mode' | 'status' | 'tier'>
+  readonly account: Pick<Account, 'id' | 'email' | 'mode' | 'status' | 'tier'> & {
+    /** Absent: 1. */
+    readonly chargeFactor?: bigint
+  }
   /** Null in local mode (`--disable-auth`). */
   readonly key: ApiKey | null
   readonly billing: BillingMode
@@ -146,6 +151,8 @@ export interface Accounts {
   setStatus(accountId: string, status: Account['status']): Promise<Account>
   /** Null: the one that its purchases reach. */
   setTier(accountId: string, tier: string | null): Promise<Account>
+  /** From the next request on; at most FACTOR_PPM_MAX. */
+  setChargeFactor(accountId: string, factorPpm: bigint): Promise<Account>
   /** Newest first; `cursor` continues behind the last entry of the page before. */
   entries(query: { accountId?: string; limit: number; cursor?: string }): Promise<Page<LedgerEntry>>
   /** Sum of all topups and grants, and of all usage as a positive number (`GET /api/v1/credits`). */

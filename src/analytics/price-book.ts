@@ -1,3 +1,4 @@
+import { splitVersion, withAccountFactor } from '#base/factors.ts'
 import type { Catalog, Price } from '#catalog/types.ts'
 import type { Command } from '#store/command.ts'
 import { runAll, statement, step } from '#store/statement.ts'
@@ -39,15 +40,22 @@ export async function keepPrices(store: Store, catalog: Catalog, nowMs: number):
     await store.execute('savePrices', { prices: all.slice(at, at + PRICES_AT_ONCE), nowMs })
 }
 
-/** Prices by their versions; one that was never seen is missing. */
+/** Prices by their versions, with the factor of the account that paid; one that was never seen is missing. */
 export async function findPrices({ read }: Store, versions: readonly string[]): Promise<ReadonlyMap<string, Price>> {
   if (versions.length === 0) return new Map()
+  const wanted = versions.map((version) => ({ name: version, ...splitVersion(version) }))
   const found = await read
     .selectFrom('prices')
     .select(['version', 'numbers'])
-    .where('version', 'in', [...versions])
+    .where('version', 'in', [...new Set(wanted.map(({ version }) => version))])
     .execute()
-  return new Map(found.map(({ version, numbers }) => [version, priceOf(numbers)]))
+  const prices = new Map(found.map(({ version, numbers }) => [version, priceOf(numbers)]))
+  return new Map(
+    wanted.flatMap(({ name, version, account }) => {
+      const price = prices.get(version)
+      return price ? [[name, withAccountFactor(price, account)] as const] : []
+    }),
+  )
 }
 
 const textOf = (price: Price): string =>

@@ -1,4 +1,5 @@
-import { type CostLine, costOf } from '#ledger/cost.ts'
+import { type Factors, ONE_PPM } from '#base/factors.ts'
+import { type Cost, type CostLine, costOf } from '#ledger/cost.ts'
 import type { RequestRow } from '#observe/request-row.ts'
 import { listRequests } from '#store/reads.ts'
 import type { Store } from '#store/store.ts'
@@ -26,6 +27,8 @@ export interface Receipt {
   readonly lines: readonly CostLine[] | null
   /** Sum of the lines before the one rounding. */
   readonly sumPico: bigint | null
+  /** What the sum is multiplied by for the operator and for the account (R93); null: the price is not known. */
+  readonly factors: Factors | null
   readonly ledgerEntry: { readonly id: string; readonly amountNano: bigint } | null
 }
 
@@ -80,6 +83,8 @@ export function createReceipts(store: Store): Receipts {
   }
 }
 
+const NO_FACTORS: Factors = { metered: ONE_PPM, charged: ONE_PPM }
+
 /** Two queries for any number of rows. */
 async function receiptsOf(store: Store, rows: readonly RequestRow[]): Promise<Receipt[]> {
   if (rows.length === 0) return []
@@ -103,26 +108,31 @@ async function receiptsOf(store: Store, rows: readonly RequestRow[]): Promise<Re
     const price = row.price_version === null ? undefined : prices.get(row.price_version)
     const cost = price && row.usage_source !== 'none' ? costOf(usageOf(row), price) : null
     return {
-      explanation: explanationOf(row, cost?.nano ?? null),
+      explanation: explanationOf(row, cost),
       lines: cost?.lines ?? null,
       sumPico: cost?.pico ?? null,
+      factors: cost && (price!.factors ?? NO_FACTORS),
       ledgerEntry: entry ? { id: `led_${entry.seq}`, amountNano: entry.amount_nano } : null,
     }
   })
 }
 
-function explanationOf(row: RequestRow, computedNano: bigint | null): Explanation {
+function explanationOf(row: RequestRow, cost: Cost | null): Explanation {
   if (row.list_cost_nano === null || row.usage_source === 'none') return 'released'
-  if (row.price_version === 'reported') return 'reported'
-  if (computedNano === null) return 'price_unknown'
-  if (computedNano === row.list_cost_nano) return 'exact'
+  // Its factors follow the name; every other version is a digest.
+  if (row.price_version?.startsWith('reported')) return 'reported'
+  if (cost === null) return 'price_unknown'
+  // An answer without content may have cost nothing in the end (R91).
+  const paid = (row.charged_cost_nano ?? 0n) + (row.absorbed_cost_nano ?? 0n)
+  if (cost.listNano === row.list_cost_nano && (paid === 0n || paid === cost.nano)) return 'exact'
   if (row.adapter?.includes('cohere')) return 'reported'
   if (row.resolved_model?.startsWith('hybrid:') || row.requested_model?.startsWith('hybrid:')) return 'two_legs'
   return 'differs'
 }
 
 function problemOf(row: RequestRow, { explanation, ledgerEntry }: Receipt): string | null {
-  if (explanation === 'differs') return `its counts and price do not give its cost of ${row.list_cost_nano} nano-USD`
+  if (explanation === 'differs')
+    return `its counts, price and factors do not give its costs of ${row.list_cost_nano} (list) and ${row.charged_cost_nano} nano-USD (charged)`
   const charged = row.charged_cost_nano ?? 0n
   const booked = -(ledgerEntry?.amountNano ?? 0n)
   return charged === booked ? null : `charged ${charged} nano-USD, the ledger has ${booked}`

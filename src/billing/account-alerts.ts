@@ -4,11 +4,11 @@ import { endOf, spentInPeriod } from '#ledger/periods.ts'
 import type { PeriodStarts } from '#ledger/periods.ts'
 import type { Store } from '#store/store.ts'
 import { type AlertDefaults, type AlertView, type Due, settingsOf } from './alert-settings.ts'
-import { dueKeyShares, dueSpikes } from './spend-alerts.ts'
+import { dueAbsorbed, dueErrorRates, dueKeyShares, dueSpikes } from './spend-alerts.ts'
 
 const MARKS_AT_ONCE = 500
 
-/** What has become due for accounts and was not raised yet (R98). */
+/** What the database says has become due and was not raised yet (R98). */
 export async function dueAlerts(
   store: Store,
   nowMs: number,
@@ -24,6 +24,8 @@ export async function dueAlerts(
     ...(await dueBalances(store, view)),
     ...(await dueKeyShares(store, view)),
     ...(await dueSpikes(store, view)),
+    ...(await dueErrorRates(store, view)),
+    ...(await dueAbsorbed(store, view)),
   ]
   if (due.length === 0) return due
   const marks = due.map(({ mark }) => mark)

@@ -34,7 +34,8 @@ export interface AlertDefaults extends AlertSettings {
 
 /** An alert that has become due. The same threshold of the same period has the same mark. */
 export interface Due {
-  readonly accountId: string
+  /** Null: for the operator. */
+  readonly accountId: string | null
   readonly kind: string
   readonly mark: string
   readonly facts: Readonly<Record<string, unknown>>

@@ -110,3 +110,50 @@ async function spentBefore({ read }: Store, accountId: string, hourMs: number): 
     .executeTakeFirstOrThrow()
   return sum.sum_nano
 }
+
+/** Accounts for which the operator paid what no balance reached (R94): once a day each, for the operator. */
+export async function dueAbsorbed({ read }: Store, { nowMs, starts }: AlertView): Promise<Due[]> {
+  const hourMs = Math.floor(nowMs / HOUR_MS) * HOUR_MS
+  const rows = await read
+    .selectFrom('usage_rollups')
+    .select(['account_id', sql<bigint>`cast(sum(absorbed_nano) as bigint)`.as('sum_nano')])
+    .where('grain_ms', '=', HOUR_MS)
+    .where('start_ms', '>=', hourMs - HOUR_MS)
+    .where('absorbed_nano', '>', 0n)
+    .where('account_id', '<>', '')
+    .groupBy('account_id')
+    .execute()
+  return rows.map(({ account_id: account, sum_nano: absorbed }) => ({
+    accountId: null,
+    kind: 'cost_absorbed',
+    mark: `cost_absorbed:${account}:${starts.dayStartMs}`,
+    facts: { account, absorbed: formatUsd(absorbed), period: 'daily' },
+  }))
+}
+
+const MINUTE_MS = 60_000
+/** How far the rate of errors looks back. */
+const ERROR_RATE_MS = 5 * MINUTE_MS
+
+/** Backends of which so much of the last five minutes went wrong: once an hour each, for the operator. */
+export async function dueErrorRates({ read }: Store, { nowMs, defaults }: AlertView): Promise<Due[]> {
+  const { errorRatePercent: percent, errorRateAttemptsMin: least } = defaults
+  if (percent === 0) return []
+  const rows = await read
+    .selectFrom('speed_rollups')
+    .select(['backend_id', 'metric', sql<number>`cast(sum(count) as bigint)`.as('attempts')])
+    .where('grain_ms', '=', MINUTE_MS)
+    .where('start_ms', '>=', Math.floor((nowMs - ERROR_RATE_MS) / MINUTE_MS) * MINUTE_MS)
+    .where('metric', 'in', ['up', 'down'])
+    .groupBy(['backend_id', 'metric'])
+    .execute()
+  const backends = Map.groupBy(rows, ({ backend_id: id }) => id)
+  const hourMs = Math.floor(nowMs / HOUR_MS) * HOUR_MS
+  return [...backends].flatMap(([backend, counts]) => {
+    const of = (metric: string): number => Number(counts.find((one) => one.metric === metric)?.attempts ?? 0)
+    const [failed, attempts] = [of('down'), of('down') + of('up')]
+    if (attempts < least || failed * 100 <= attempts * percent) return []
+    const facts = { backend, threshold: percent, failed, attempts, period: '5 minutes' }
+    return [{ accountId: null, kind: 'error_rate', mark: `error_rate:${backend}:${percent}:${hourMs}`, facts }]
+  })
+}

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { timesFactor } from '#base/factors.ts'
+import { ONE_PPM, timesFactor } from '#base/factors.ts'
 import type { PriceNumbers } from './settings.ts'
 import type { Price, PriceTier } from './types.ts'
 
@@ -14,8 +14,8 @@ export function toPrice(numbers: PriceNumbers, source: Price['source'], updatedA
 /** What an account sees of a price: the list price times its factor, half a pico-dollar rounded up. */
 export function chargedPrice(price: Price): Price {
   if (!price.factors) return price
-  const { charged } = price.factors
-  const of = (value: bigint): bigint => timesFactor(value, charged)
+  const { charged, account = ONE_PPM } = price.factors
+  const of = (value: bigint): bigint => timesFactor(timesFactor(value, charged), account)
   const all = <T extends PriceTier | Price>(part: T): T => ({
     ...part,
     input: of(part.input),

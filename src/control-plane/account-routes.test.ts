@@ -38,6 +38,7 @@ describe('admin accounts', () => {
       'held',
       'available',
       'credit_limit',
+      'charge_factor',
       'created_at',
     ])
     assert.equal(shown.json.available, '10.000000001')

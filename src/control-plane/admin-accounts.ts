@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { Account, LedgerEntry } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
-import { formatUsd, type NanoUsd } from '#base/money.ts'
+import { formatPricePerMillion, formatUsd, type NanoUsd } from '#base/money.ts'
 import type { Answer, Call, MasterActor } from './call.ts'
 import { isoOrNull } from './key-object.ts'
-import { isoTime, queryInteger, usdAmount, usdLimit, validate } from './validate.ts'
+import { factor, isoTime, queryInteger, usdAmount, usdLimit, validate } from './validate.ts'
 
 /** How the ledger names who acted: the master key, or the administrator who is signed in. */
 const actorOf = ({ session }: MasterActor): string => session?.email ?? 'master'
@@ -34,8 +34,15 @@ export const CREDIT = z.object({
 })
 
 export const ACCOUNT_CHANGE = z
-  .object({ status: z.enum(['active', 'suspended']).optional(), tier: tier.nullable().optional() })
-  .refine((change) => change.status !== undefined || change.tier !== undefined, "name 'status' or 'tier'")
+  .object({
+    status: z.enum(['active', 'suspended']).optional(),
+    tier: tier.nullable().optional(),
+    charge_factor: factor.optional(),
+  })
+  .refine(
+    (change) => Object.values(change).some((one) => one !== undefined),
+    "name 'status', 'tier' or 'charge_factor'",
+  )
 
 export const PAGE_QUERY = z.object({
   limit: queryInteger(1, ADMIN_PAGE_MAX).default(ADMIN_PAGE_DEFAULT),
@@ -99,11 +106,12 @@ export async function creditAccount(call: Call<MasterActor>): Promise<Answer> {
   }
 }
 
-/** Suspends, reactivates or moves to another tier; in force on the next request of every key of the account (R19). */
+/** Suspends, reactivates, moves to another tier or changes what is charged; in force on the next request of every key of the account (R19). */
 export async function changeAccount(call: Call<MasterActor>): Promise<Answer> {
-  const { status, tier: wanted } = validate(ACCOUNT_CHANGE, call.body ?? {})
+  const { status, tier: wanted, charge_factor: factorPpm } = validate(ACCOUNT_CHANGE, call.body ?? {})
   let account = await existing(call)
   if (wanted !== undefined) account = await call.deps.accounts.setTier(account.id, wanted)
+  if (factorPpm !== undefined) account = await call.deps.accounts.setChargeFactor(account.id, factorPpm)
   if (status !== undefined) account = await call.deps.accounts.setStatus(account.id, status)
   call.deps.keyRing.forget()
   return { body: accountObject(account) }
@@ -139,6 +147,7 @@ export function accountObject(account: Account): Record<string, unknown> {
     held: formatUsd(account.heldNano),
     available: textOrNull(availableOf(account)),
     credit_limit: textOrNull(account.creditLimitNano),
+    charge_factor: formatPricePerMillion(account.chargeFactor),
     created_at: new Date(account.createdMs).toISOString(),
   }
 }

@@ -1,5 +1,6 @@
 import type { Receipt } from '#analytics/receipts.ts'
-import { formatPriceEach, formatUsd, type NanoUsd } from '#base/money.ts'
+import { ONE_PPM } from '#base/factors.ts'
+import { formatPriceEach, formatPricePerMillion, formatUsd, type NanoUsd } from '#base/money.ts'
 import type { RequestRow } from '#observe/request-row.ts'
 
 /**
@@ -7,7 +8,7 @@ import type { RequestRow } from '#observe/request-row.ts'
  * the entry of the ledger. Amounts and prices are decimal strings in USD; a price is for one token (image, request).
  */
 export function receiptObject(row: RequestRow, receipt: Receipt): Record<string, unknown> {
-  const { explanation, lines, sumPico, ledgerEntry } = receipt
+  const { explanation, lines, sumPico, factors, ledgerEntry } = receipt
   return {
     usage_source: row.usage_source,
     tokens: {
@@ -29,6 +30,11 @@ export function receiptObject(row: RequestRow, receipt: Receipt): Record<string,
         amount: formatPriceEach(line.pico),
       })),
     sum: sumPico === null ? null : formatPriceEach(sumPico),
+    factors: factors && {
+      metered: formatPricePerMillion(factors.metered),
+      charged: formatPricePerMillion(factors.charged),
+      account: formatPricePerMillion(factors.account ?? ONE_PPM),
+    },
     explanation,
     list_cost: textOrNull(row.list_cost_nano),
     metered_cost: textOrNull(row.metered_cost_nano),

@@ -1,6 +1,7 @@
 import { type core, z } from 'zod'
 import { GatewayError } from '#base/errors.ts'
-import { decimalText, type NanoUsd, parseUsd } from '#base/money.ts'
+import { FACTOR_PPM_MAX } from '#base/factors.ts'
+import { decimalText, type NanoUsd, parsePricePerMillion, parseUsd } from '#base/money.ts'
 
 /** A value that matches the schema, or GatewayError('invalid_parameter') that names the first field at fault. */
 export function validate<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
@@ -37,6 +38,7 @@ export const MONEY_FIELDS: ReadonlySet<string> = new Set([
   'month_max',
   'max_usd',
   'balance_below',
+  'charge_factor',
 ])
 
 /** USD as a decimal string or JSON number with at most nine digits behind the point -> nano-USD. */
@@ -54,6 +56,20 @@ export const usdAmount = z
   })
 
 export const usdLimit = usdAmount.refine((amount) => amount >= 0n, { error: 'must not be negative' })
+
+/** A factor of money as a decimal with at most six digits behind the point -> parts per million. */
+export const factor = z
+  .union([z.string(), z.number()], { error: 'expected a decimal factor' })
+  .transform((value, context): bigint => {
+    const text = decimalText(value)
+    const ppm = text === undefined ? undefined : parsePricePerMillion(text)
+    if (ppm !== undefined && ppm >= 0n && ppm <= FACTOR_PPM_MAX) return ppm
+    context.addIssue({
+      code: 'custom',
+      message: 'expected a factor from 0 to 999.999999 with at most 6 digits behind the point',
+    })
+    return z.NEVER
+  })
 
 /** An ISO 8601 time -> milliseconds since 1970. */
 export const isoTime = z.iso

@@ -38,6 +38,8 @@ export class Circuit {
   private probeAt = 0
   private isProbed = false
   private reason: Trouble | null = null
+  /** How often it has opened: one that was open for a moment only is told of all the same (R98). */
+  openings = 0
 
   state(now: number): CircuitState {
     if (this.openUntil === 0) return 'closed'
@@ -112,6 +114,7 @@ export class Circuit {
     this.openUntil = Math.max(this.openUntil, now + pauseMs)
     this.probeAt = Math.max(this.probeAt, now + probeMs)
     this.openedAt = now
+    this.openings++
     this.reason = trouble
   }
 

@@ -145,6 +145,11 @@ export class TargetHealth {
     return { state: kept.circuit.state(now), is_down: this.down.has(backend.id), credentials }
   }
 
+  /** How often the circuit of a backend has opened. */
+  openingsOf(backend: HealthBackend): number {
+    return this.keptOf(backend).circuit.openings
+  }
+
   /** Forgets what belongs to none of these backends; one whose credentials changed begins anew. */
   keepOnly(backends: ReadonlyMap<string, HealthBackend>): void {
     for (const [id, kept] of this.backends) {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { parsePricePerMillion } from '#base/money.ts'
 import type { Price, PriceTier } from '#catalog/types.ts'
 import type { Usage } from '#ir/usage.ts'
-import { boundOf, costOf, outputTokensWithin } from './cost.ts'
+import { boundOf, costOf, outputTokensWithin, REPORTED_PRICE, reportedCost } from './cost.ts'
 
 const RUNS = process.env['TRIVIUM_FAULTS'] === 'full' ? 1_000_000 : 100_000
 
@@ -250,4 +250,45 @@ test('R93: factors apply to the exact sum, before the one rounding', () => {
   // 600 pico-USD are 1 nano-USD; half of them are none, and would be one when the rounded amount were halved.
   const half = price({ input: 600n, factors: { metered: 500_000n, charged: 500_000n } })
   assert.deepEqual(costOf(usage({ input: 1 }), half).nano, 0n)
+})
+
+test("R93: an account's factor stands upon those of group and route, exactly, with one rounding", () => {
+  const factors = { metered: 800_000n, charged: 333_333n, account: 900_001n }
+  const rated = price({ input: 1_000_001n, factors })
+  const { listNano, meteredNano, nano } = costOf(usage({ input: 3_333_333 }), rated)
+  // 3 333 336 333 333 pico-USD; times 0.333333 * 0.900001 = 0.299 999 ... 033 333, of which ppm would lose the last six digits.
+  assert.deepEqual([listNano, meteredNano], [3_333_336_333n, 2_666_669_067n])
+  assert.equal(nano, 1_000_001_011n)
+  const ppm = price({ input: 1_000_001n, factors: { metered: 800_000n, charged: 300_000n } })
+  assert.equal(costOf(usage({ input: 3_333_333 }), ppm).nano, 1_000_000_900n, 'a product rounded to ppm is another one')
+  const free = price({ input: 5n, output: 5n, factors: { ...factors, account: 0n } })
+  assert.equal(costOf(usage({ input: 1000 }), free).nano, 0n)
+  assert.equal(outputTokensWithin(0n, { inputTokensMax: 10, n: 1, price: free }), Number.MAX_SAFE_INTEGER)
+  const told = { ...usage({ input: 1 }), costUsd: '0.1' }
+  assert.equal(
+    reportedCost(told, { ...REPORTED_PRICE, factors: { ...factors, charged: 1_100_000n } })!.nano,
+    99_000_110n,
+  )
+})
+
+test(`M9, R93: ${RUNS} random prices with three factors: the exact product rounded half up, no hold too small, none too large`, () => {
+  const random = randomFrom(20_261_121)
+  for (let at = 0; at < RUNS; at++) {
+    const [metered, charged, account] = [2_000_000, 3_000_000, 3_000_000].map((max) => BigInt(random(max)))
+    const factors = { metered: metered!, charged: charged!, account: account! }
+    const rated = price({ input: BigInt(random(10_000_000)), output: BigInt(random(50_000_000)), factors })
+    const [input, output] = [random(100_000), random(10_000)]
+    const parts = (BigInt(input) * rated.input + BigInt(output) * rated.output) * charged! * account!
+    const { nano } = costOf(usage({ input, output }), rated)
+    const whole = 10n ** 15n
+    assert.equal(nano, parts / whole + (parts % whole >= whole / 2n ? 1n : 0n), `run ${at}`)
+    const bound = { inputTokensMax: input, n: 1, price: rated }
+    const held = boundOf({ ...bound, outputTokensMax: output })
+    assert.ok(held >= nano, `run ${at}`)
+    const tokens = outputTokensWithin(held, bound)
+    assert.ok(tokens >= output, `run ${at}`)
+    if (tokens < Number.MAX_SAFE_INTEGER) {
+      assert.ok(boundOf({ ...bound, outputTokensMax: tokens + 1 }) > held, `run ${at}`)
+    }
+  }
 })

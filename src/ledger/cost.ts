@@ -1,4 +1,4 @@
-import { ONE_PPM } from '#base/factors.ts'
+import { type Factors, ONE_PPM } from '#base/factors.ts'
 import type { NanoUsd, PicoUsd } from '#base/money.ts'
 import { reportedUsd, roundToNano } from '#base/money.ts'
 import type { Price, PriceTier } from '#catalog/types.ts'
@@ -70,7 +70,7 @@ export function reportedCost({ costUsd }: Usage, { factors }: Price = REPORTED_P
   const listNano = reportedUsd(costUsd)
   const pico = listNano * 1000n
   // What is reported is what the operator paid: its discounts are in it.
-  const nano = factors ? factoredNano(pico, factors.charged) : listNano
+  const nano = factors ? accountNano(pico, factors) : listNano
   return { pico, nano, listNano, meteredNano: listNano, lines: [] }
 }
 
@@ -79,9 +79,15 @@ const NANO_PPM = 1000n * ONE_PPM
 /** A factor is applied to the exact sum, before the one rounding (R93). */
 const factoredNano = (pico: PicoUsd, factor: bigint): NanoUsd => (pico * factor + NANO_PPM / 2n) / NANO_PPM
 
+/** What an account pays: all its factors on the exact sum, and one rounding. */
+const accountNano = (pico: PicoUsd, { charged, account }: Factors): NanoUsd =>
+  account === undefined
+    ? factoredNano(pico, charged)
+    : (pico * charged * account + (NANO_PPM * ONE_PPM) / 2n) / (NANO_PPM * ONE_PPM)
+
 /** Rounded as a charge is. */
 const chargedNano = (pico: PicoUsd, { factors }: Price): NanoUsd =>
-  factors ? factoredNano(pico, factors.charged) : roundToNano(pico)
+  factors ? accountNano(pico, factors) : roundToNano(pico)
 
 type Rates = Omit<PriceTier, 'aboveInputTokens'>
 
@@ -116,7 +122,7 @@ export function costOf(told: Usage, price: Price, images = 0): Cost {
   const { factors } = price
   if (!factors) return { pico, nano: listNano, listNano, meteredNano: listNano, lines }
   const meteredNano = factoredNano(pico, factors.metered)
-  return { pico, nano: factoredNano(pico, factors.charged), listNano, meteredNano, lines }
+  return { pico, nano: accountNano(pico, factors), listNano, meteredNano, lines }
 }
 
 /** Only what is charged for, at the plain prices: it is not told what of it came from a cache. */
@@ -139,11 +145,12 @@ export function boundOf(bound: BoundInput): NanoUsd {
  */
 export function outputTokensWithin(amount: NanoUsd, bound: Omit<BoundInput, 'outputTokensMax'>): number {
   const { fixed, each } = boundParts(bound)
-  const charged = bound.price.factors?.charged ?? ONE_PPM
+  const { charged = ONE_PPM, account } = bound.price.factors ?? {}
+  const [factor, whole] = account === undefined ? [charged, NANO_PPM] : [charged * account, NANO_PPM * ONE_PPM]
   // Nothing of it is charged for.
-  if (charged === 0n) return Number.MAX_SAFE_INTEGER
+  if (factor === 0n) return Number.MAX_SAFE_INTEGER
   // Half-up rounding: the bound fits as long as it stays below the amount and a half.
-  const room = (amount * NANO_PPM + NANO_PPM / 2n - 1n) / charged - fixed
+  const room = (amount * whole + whole / 2n - 1n) / factor - fixed
   if (room < 0n) return -1
   if (each === 0n) return Number.MAX_SAFE_INTEGER
   const tokens = room / each

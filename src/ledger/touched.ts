@@ -46,6 +46,7 @@ const TOUCHES: { readonly [N in keyof Commands]: ((args: ArgsOf<Commands[N]>) =>
   releaseIdempotencyKey: null,
   createAccount: null,
   setAccountTier: null,
+  setChargeFactor: null,
   createKey: null,
   rotateKey: null,
   saveKeyCode: null,

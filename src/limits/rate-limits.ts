@@ -21,6 +21,9 @@ export const PURCHASED_TTL_MS = 10_000
 /** Accounts whose purchases are remembered; the one learned longest ago goes first. */
 export const PURCHASED_MAX = 10_000
 
+/** Accounts whose refused requests for free models are counted on a day; beyond them nobody new is. */
+export const FREE_REFUSERS_MAX = 10_000
+
 /** Tries to put the past in that several nodes share. */
 const READINGS_MAX = 3
 
@@ -58,6 +61,7 @@ export class RateLimits {
   private readonly limiter: Limiter
   private readonly shared: SharedLimiter | null
   private readonly loading = new Map<string, Promise<void>>()
+  private refusals = { dayStartMs: 0, counts: new Map<string, number>() }
   private readonly purchased = new Map<string, { readonly hasPaid: boolean; readonly readMs: number }>()
 
   constructor(options: RateLimitsOptions) {
@@ -104,6 +108,22 @@ export class RateLimits {
     const loading = this.loadPast(scopes, nowMs)
     if (loading) return loading.then(() => this.admit(request, tokens, anthropic, address))
     return this.answer(this.limiter.admit(scopes, tokens, nowMs), anthropic, address)
+  }
+
+  /** A request for a free model was refused. */
+  noteFreeRefusal(accountId: string): void {
+    const nowMs = this.nowMs()
+    const dayStartMs = nowMs - (nowMs % DAY_MS)
+    if (this.refusals.dayStartMs !== dayStartMs) this.refusals = { dayStartMs, counts: new Map() }
+    const { counts } = this.refusals
+    const known = counts.get(accountId)
+    if (known !== undefined || counts.size < FREE_REFUSERS_MAX) counts.set(accountId, (known ?? 0) + 1)
+  }
+
+  /** Of the UTC day in which the last one was, on this node. */
+  freeRefusals(): { accountId: string; dayStartMs: number; count: number }[] {
+    const { dayStartMs, counts } = this.refusals
+    return [...counts].map(([accountId, count]) => ({ accountId, dayStartMs, count }))
   }
 
   /** Where the free tier's day of an account stands. */

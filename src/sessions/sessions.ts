@@ -251,7 +251,7 @@ async function sessionOf(
   const account = await parts.accounts.get(accountId)
   if (!account) return null
   if (account.status === 'suspended') throw new GatewayError('account_suspended', 'This account is suspended.')
-  const { id, email, mode, status, tier } = account
+  const { id, email, mode, status, tier, chargeFactor } = account
   return {
     userId,
     email: user.email,
@@ -259,7 +259,7 @@ async function sessionOf(
     accountRole,
     organizationId,
     caller: {
-      account: { id, email, mode, status, tier },
+      account: { id, email, mode, status, tier, chargeFactor },
       key: null,
       billing: parts.billing === 'off' ? 'off' : mode,
     },

@@ -9,6 +9,7 @@ import {
   rotateKey,
   setAccountStatus,
   setAccountTier,
+  setChargeFactor,
   updateKey,
 } from '#accounts/commands.ts'
 import { saveKeyCode, takeKeyCode } from '#accounts/key-codes.ts'
@@ -74,6 +75,7 @@ export const COMMANDS = {
   createAccount,
   setAccountStatus,
   setAccountTier,
+  setChargeFactor,
   createKey,
   updateKey,
   removeKey,

@@ -3,6 +3,7 @@
  * ours is replaced, and the clock is an argument.
  */
 import { accountContract } from './contract-accounts.ts'
+import { alertKindContract } from './contract-alert-kinds.ts'
 import { alertContract } from './contract-alerts.ts'
 import type { Harness } from './contract-books.ts'
 import { budgetContract } from './contract-budgets.ts'
@@ -43,5 +44,6 @@ export function storeContract(harness: Harness): void {
   fileBudgetContract(harness)
   statementContract(harness)
   alertContract(harness)
+  alertKindContract(harness)
   rollupContract(harness)
 }

@@ -33,4 +33,9 @@ const bell = (engine: Engine): readonly string[] => [
 export const limitMigrations = (table: Table): readonly Migration[] => [
   { id: 60, name: 'budgets and alerts of the file', statements: (engine) => fileTables(engine, table) },
   { id: 61, name: 'read alerts', statements: bell },
+  {
+    id: 62,
+    name: 'charge factors of accounts',
+    statements: (engine) => [`alter table accounts add column charge_ppm ${whole(engine)} not null default 1000000`],
+  },
 ]

@@ -58,6 +58,8 @@ export interface AccountTable {
   /** Sum of its usage, as a positive number. */
   used_nano: bigint
   credit_limit_nano: bigint | null
+  /** What it pays of every charge, in parts per million. */
+  charge_ppm: number
   created_ms: number
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { eventually } from '#test/faults/gateway.ts'
 import { after, before, describe, test } from 'node:test'
 import { ROUTES } from '#control-plane/routes.ts'
 import { FIXED_PATHS, GEMINI_PREFIXES } from '#data-plane/1-receive/operations.ts'
@@ -41,7 +42,7 @@ async function people(): Promise<typeof owner> {
 before(async () => {
   const stripe = await startStripe()
   const secrets = { STRIPE_SECRET_KEY: 'sk_test', STRIPE_WEBHOOK_SECRET: 'whsec_test', STRIPE_API_URL: stripe.url }
-  gateway = await startTestGateway({ env: secrets })
+  gateway = await startTestGateway({ env: secrets, alertIntervalMs: 50 })
   closeStripe = stripe.close
   const { json } = await gateway.ask('/api/openapi.json', { key: null })
   operations = Object.entries(json.paths as Record<string, Record<string, Json>>).flatMap(([path, methods]) =>
@@ -73,7 +74,17 @@ before(async () => {
   })
   const vouchers = await gateway.admin('POST', '/api/admin/vouchers', { amount: '5' })
   const route = await gateway.admin('POST', '/api/admin/routes', { model: MODELS.chat.id, backend: 'anthropic' })
+  await gateway.ask('/api/v1/alert-settings', {
+    method: 'PATCH',
+    key: owner.administration,
+    body: { balance_below: '1000' },
+  })
+  const alert = await eventually('the owner is told of the balance', 5000, async () => {
+    const { json } = await gateway.ask('/api/alerts', { key: owner.key })
+    return json.data[0]?.id
+  })
   const found = new Map<string, string>([
+    ['alerts', alert],
     ['keys', hash],
     ['responses', stored.json.id],
     ['logs', request],

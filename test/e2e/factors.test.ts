@@ -73,7 +73,7 @@ async function assertAmounts(told: Told, accountId: string, amounts: readonly [s
   const row = await gateway.log(told.headers.get('x-request-id')!)
   assert.deepEqual([row.list_cost, row.metered_cost, row.charged_cost], amounts)
   const [entry] = await gateway.ledger(accountId)
-  assert.equal(entry.amount, `-${amounts[2]}`)
+  assert.equal(entry.amount, amounts[2] === '0' ? '0' : `-${amounts[2]}`)
 }
 
 for (const stream of [false, true]) {
@@ -114,6 +114,69 @@ test('R93: the cheapest route is the one where the operator pays least, and a ro
   const told = await gateway.ask('/v1/chat/completions', { key, body })
   assert.equal(gateway.upstream.received.at(-1)!.fields['model'], 'cheap-at-openai')
   await assertAmounts(told, accountId, ['1', '0.8', '0.99'])
+})
+
+/** What an account has agreed upon. */
+const agree = (accountId: string, charge_factor: string): Promise<Json> =>
+  gateway.admin('PATCH', `/api/admin/accounts/${accountId}`, { charge_factor })
+
+for (const stream of [false, true]) {
+  test(`R93: the factor of an account stands upon those of group and route from the next request on, and its receipt says so, ${stream ? 'streamed' : 'whole'}`, async () => {
+    const { key, accountId } = await gateway.fund({ credit: '20' })
+    const other = await gateway.fund({ credit: '20' })
+    const ask = (model: string, from = key) => {
+      sellMillion()
+      return gateway.ask('/v1/chat/completions', {
+        key: from,
+        body: { model, messages: said, max_tokens: 10, stream, stream_options: { include_usage: true } },
+      })
+    }
+    await assertAmounts(await ask(MODELS.chat.id), accountId, ['1', '0.8', '0.9'])
+    assert.equal((await agree(accountId, '0.850001')).charge_factor, '0.850001')
+    const told = await ask(MODELS.chat.id)
+    await assertAmounts(told, accountId, ['1', '0.8', '0.7650009'])
+    const cost = stream ? eventsOf(told.text).find((event) => event.usage)!.usage.cost : told.json.usage.cost
+    assert.equal(nano(cost), 765_000_900n)
+    await assertAmounts(await ask(CHEAP), accountId, ['1', '0.8', '0.84150099'])
+    await assertAmounts(await ask(MODELS.chat.id, other.key), other.accountId, ['1', '0.8', '0.9'])
+    const { json } = await gateway.ask(`/api/v1/generation?id=${told.headers.get('x-request-id')}`, { key })
+    const { factors, explanation, list_cost: list, charged_cost: charged, ledger_entry: entry } = json.data.receipt
+    assert.deepEqual(factors, { metered: '0.8', charged: '0.9', account: '0.850001' })
+    assert.deepEqual([explanation, list, charged, entry.amount], ['exact', '1', '0.7650009', '-0.7650009'])
+    assert.equal((await gateway.admin('GET', '/api/admin/receipts/verify')).problem_count ?? 0, 0)
+    await agree(accountId, '0')
+    await assertAmounts(await ask(MODELS.chat.id), accountId, ['1', '0.8', '0'])
+    await agree(accountId, '1')
+    await assertAmounts(await ask(MODELS.chat.id), accountId, ['1', '0.8', '0.9'])
+  })
+}
+
+test('R93: the factor of an account is an exact decimal that only the operator sets', async () => {
+  const { key, accountId } = await gateway.fund()
+  const made = await gateway.admin('POST', '/api/v1/keys', { name: 'm', account_id: accountId, kind: 'management' })
+  const path = `/api/admin/accounts/${accountId}`
+  for (const presented of [key, made.key]) {
+    const told = await gateway.ask(path, { method: 'PATCH', key: presented, body: { charge_factor: '0' } })
+    assert.equal(told.status, 403)
+  }
+  for (const bad of ['-1', '1.0000001', '1000', 'x', '', null, '1e-9']) {
+    const told = await gateway.ask(path, { method: 'PATCH', key: gateway.masterKey, body: { charge_factor: bad } })
+    assert.equal(told.status, 400, String(bad))
+  }
+  assert.equal((await gateway.account(accountId)).charge_factor, '1')
+  assert.equal((await agree(accountId, '999.999999')).charge_factor, '999.999999')
+})
+
+test('R93: a hold is made with the factor of the account', async () => {
+  const body = JSON.stringify({ model: MODELS.chat.id, messages: said, max_tokens: 1000 })
+  const bound = ((BigInt(body.length) * 1_000_000n + 1000n * 2_000_000n) * 9n * 5n) / 100n / 1000n
+  const statusWith = async (credit: bigint): Promise<number> => {
+    const { key, accountId } = await gateway.fund({ credit: `0.00${credit.toString().padStart(7, '0')}` })
+    await agree(accountId, '0.5')
+    return (await gateway.ask('/v1/chat/completions', { key, body, headers: JSON_TYPE })).status
+  }
+  assert.equal(await statusWith(bound), 200)
+  assert.equal(await statusWith(bound - 1n), 402)
 })
 
 test('R93: the hold is made of what the account pays', async () => {

@@ -147,6 +147,7 @@ export interface TestGatewayOptions {
   readonly upstream?: UpstreamOptions
   /** The clock of limits over time. */
   readonly now?: () => number
+  readonly alertIntervalMs?: number
 }
 
 /** The environment of the gateway under test: nothing of the machine's own, so that no real key is ever found. */
@@ -169,6 +170,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     env: { ...ENVIRONMENT, GATEWAY_MASTER_KEY: masterKey, ...options.env },
     cwd: folder,
     ...(options.now && { now: options.now }),
+    ...(options.alertIntervalMs && { alertIntervalMs: options.alertIntervalMs }),
   })
   const api = administer(running.url, masterKey)
   const { key, accountId } = await api.fund()

@@ -119,7 +119,7 @@ export const COMPOSITION = [
 ]
 
 /** Tests, and the files that only tests run: they may import what they try. */
-export const TEST_FILE = /\.test\.ts$|(^|\/)(testbed|contract(-[a-z]+)?)\.ts$/
+export const TEST_FILE = /\.test\.ts$|(^|\/)(testbed|contract(-[a-z]+)*)\.ts$/
 
 /** Words that say nothing about what is inside; neither a file nor an identifier may be called so. */
 export const EMPTY_NAMES = ['utils', 'util', 'helpers', 'helper', 'common', 'manager', 'service']

@@ -10,6 +10,7 @@ import type { Heading } from '#data-plane/4-resolve/resolve.ts'
 import { lackOf, lacksParameter } from '#data-plane/needs.ts'
 import { speedKeyOf } from '#data-plane/speed-key.ts'
 import { TAKES_ANYTHING } from '#data-plane/takes-anything.ts'
+import { routeFor } from './account-price.ts'
 import { type Bound, boundOf } from './bound.ts'
 import { byCache } from './cached-route.ts'
 import { compressionOf, isShortened, shortenedTo } from './compression.ts'
@@ -184,7 +185,8 @@ function targetsOf(
 ): readonly Target[] {
   const { model, routes } = selection
   let eligible: Target[] = []
-  for (const route of routes) {
+  for (const listed of routes) {
+    const route = routeFor(listed, caller.account.chargeFactor)
     const protocol = protocolFor(parsed, route)
     const against = exclusionOf(gateway, caller, parsed, selection, route, protocol, preferences)
     if (against !== null) excluded.push(against)

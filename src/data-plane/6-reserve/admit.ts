@@ -39,7 +39,10 @@ export function admit(
   const tell = (answer: LimitAnswer | null): LimitAnswer | null => {
     if (answer === null) return null
     exchange.limitHeaders = answer.headers
-    if (answer.error) throw answer.error
+    if (answer.error) {
+      if (isFree) gateway.limits.noteFreeRefusal(account.id)
+      throw answer.error
+    }
     return answer
   }
   const answer = gateway.limits.admit(request, tokensOf(parsed, plan), exchange.dialect === 'anthropic', address)

@@ -126,7 +126,8 @@ export class ChatTranslator implements Translation {
       showsUsage: exchange.openRouter ? parsed.facts.showsUsage !== false : parsed.facts.showsUsage === true,
       isOpenRouter: exchange.openRouter,
       losses: this.answerLosses,
-      costOf: (usage) => textOf(price?.source === 'reported' ? reportedCost(usage) : price && costOf(usage, price)),
+      costOf: (usage) =>
+        textOf(price?.source === 'reported' ? reportedCost(usage, price) : price && costOf(usage, price)),
     }
   }
 
