@@ -7,6 +7,7 @@ import type { CatalogSource } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { probeRegularly } from '#data-plane/probes.ts'
+import type { ContentLog } from '#observe/content-log.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
 import { sweepRegularly } from '#response-state/sweep.ts'
 import type { ResponseState } from '#response-state/types.ts'
@@ -31,6 +32,7 @@ export function autoSynced({ dataDir, catalog }: Settings, { current }: CatalogS
 export interface Kept {
   readonly responses: ResponseState
   readonly seals: SealArchive
+  readonly contents: Pick<ContentLog, 'sweep'>
   /** Null: accounting is off. */
   readonly rollups: Rollups | null
   /** Its prices are kept for receipts. */
@@ -49,10 +51,11 @@ export function workRegularly(
 ): () => Promise<void> {
   const { log } = gateway
   const recovery = recoverRegularly(store, ledger, log)
-  const { responses, seals, rollups, catalog, retentionDays } = kept
+  const { responses, seals, contents, rollups, catalog, retentionDays } = kept
   const stopKeeping = keepPricesRegularly(store, catalog, log)
   const stopResponses = sweepRegularly(responses, (err) => log.error({ err }, 'old responses could not be deleted'))
   const stopSeals = sweepRegularly(seals, (err) => log.error({ err }, 'old seals could not be deleted'))
+  const stopContents = sweepRegularly(contents, (err) => log.error({ err }, 'old contents could not be deleted'))
   const stopProbes = probeRegularly(gateway)
   const stopFolding = rollups?.runRegularly((err) => log.error({ err }, 'requests could not be added up'))
   const stopRows = sweepRegularly(createRetention(store, retentionDays), (err) =>
@@ -64,6 +67,7 @@ export function workRegularly(
     stopProbes()
     stopResponses()
     stopSeals()
+    stopContents()
     stopRows()
     await stopKeeping()
     await stopFolding?.()

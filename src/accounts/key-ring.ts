@@ -2,6 +2,7 @@ import { GatewayError } from '#base/errors.ts'
 import type { BillingMode } from '#ledger/types.ts'
 import type { Store } from '#store/store.ts'
 import { keyChecksumHolds, keyDigest } from './key-text.ts'
+import { contentOf, effectiveContent } from './key-record.ts'
 import { keyOf } from './keys.ts'
 import type { ApiKey, Caller, KeyRing } from './types.ts'
 
@@ -107,7 +108,7 @@ async function readKey(
     .selectFrom('api_keys as k')
     .innerJoin('accounts as a', 'a.id', 'k.account_id')
     .selectAll('k')
-    .select(['a.email', 'a.mode', 'a.status', 'a.tier'])
+    .select(['a.email', 'a.mode', 'a.status', 'a.tier', 'a.content_log'])
     .where((where) => where.or([where('k.hash', '=', digest), where('k.previous_hash', '=', digest)]))
     .where('k.removed_ms', 'is', null)
     .executeTakeFirst()
@@ -115,5 +116,7 @@ async function readKey(
   const { email, mode, status, tier } = row
   const account = { id: row.account_id, email, mode, status, tier }
   const untilMs = row.hash === digest ? null : row.previous_until_ms
-  return { caller: { account, key: keyOf(row), billing: billing === 'off' ? 'off' : mode }, loadedMs: nowMs, untilMs }
+  const key = keyOf(row)
+  const contentLog = effectiveContent(key.record?.content ?? null, contentOf(row.content_log))
+  return { caller: { account, key, billing: billing === 'off' ? 'off' : mode, contentLog }, loadedMs: nowMs, untilMs }
 }

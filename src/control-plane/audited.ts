@@ -38,6 +38,14 @@ export const accountSubject = (read?: Handler<never>): Subject => ({
   account: (thing, call) => call.params['id'] ?? textOf(thing['id']),
 })
 
+/** What an account says of keeping contents. */
+export const contentSubject = (read: Handler<never>): Subject => ({
+  read,
+  of: (body) => body,
+  target: (thing) => textOf(thing['account_id']) ?? '',
+  account: (thing) => textOf(thing['account_id']),
+})
+
 /** An entry of the ledger: who gave it is in both books. */
 export const creditSubject: Subject = {
   of: (body) => body,
@@ -81,7 +89,7 @@ function entryOf(call: Call, action: string, subject: Subject, before: Facts | n
 }
 
 /** A management key by its id: its name may change. */
-function actorName(actor: Actor): string {
+export function actorName(actor: Actor): string {
   if (actor.kind === 'key') return actor.caller.key?.id ?? 'local'
   return actor.kind
 }

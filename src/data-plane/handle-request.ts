@@ -13,6 +13,7 @@ import { meter } from './8-meter/meter.ts'
 import { refuse } from './9-reply/refuse.ts'
 import { reply } from './9-reply/reply.ts'
 import { settler } from './10-settle/settle.ts'
+import { copyContent } from './content-copy.ts'
 import type { Gateway } from './gateway.ts'
 import { checkHops } from './hops.ts'
 import { claimKey, isKeyed } from './idempotent.ts'
@@ -39,6 +40,7 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
       seen.leading = await claimKey(gateway, caller, exchange, parsed)
       if (seen.leading === null) return void (await settle())
     }
+    if (caller.contentLog) seen.content = copyContent(gateway.contents, caller.contentLog, caller, exchange, parsed)
     const selection = (seen.selection = resolve(gateway, caller, parsed, exchange))
     const routed = planLegs(gateway, caller, parsed, selection, exchange)
     const plan = (seen.plan = await planFaults(gateway, caller, exchange, parsed, routed))
@@ -59,4 +61,5 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
   }
   await settle()
   seen.leading?.finish()
+  seen.content?.finish()
 }

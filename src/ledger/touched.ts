@@ -40,6 +40,7 @@ const TOUCHES: { readonly [N in keyof Commands]: ((args: ArgsOf<Commands[N]>) =>
   claimIdempotencyKey: null,
   createAccount: null,
   setAccountTier: null,
+  setContentLog: null,
   createKey: null,
   rotateKey: null,
   saveKeyCode: null,
@@ -74,6 +75,9 @@ const TOUCHES: { readonly [N in keyof Commands]: ((args: ArgsOf<Commands[N]>) =>
   savePrices: null,
   sweepRows: null,
   appendAudit: null,
+  saveContent: null,
+  removeContents: null,
+  sweepContents: null,
 }
 
 /** Which funds a command touches. */

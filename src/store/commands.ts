@@ -9,6 +9,7 @@ import {
   rotateKey,
   setAccountStatus,
   setAccountTier,
+  setContentLog,
   updateKey,
 } from '#accounts/commands.ts'
 import { saveKeyCode, takeKeyCode } from '#accounts/key-codes.ts'
@@ -43,6 +44,7 @@ import { openBookings } from '#ledger/bookings.ts'
 import { savePrices } from '#analytics/price-book.ts'
 import { pruneRollups } from '#analytics/prune.ts'
 import { appendAudit } from '#observe/audit-commands.ts'
+import { removeContents, saveContent, sweepContents } from '#observe/content-commands.ts'
 import { removeResponse, saveResponse, sweepResponses } from '#response-state/commands.ts'
 import { saveSeals, sweepSeals } from '#seal-state/commands.ts'
 import type { Command } from './command.ts'
@@ -67,6 +69,7 @@ export const COMMANDS = {
   createAccount,
   setAccountStatus,
   setAccountTier,
+  setContentLog,
   createKey,
   updateKey,
   removeKey,
@@ -107,6 +110,9 @@ export const COMMANDS = {
   savePrices,
   sweepRows,
   appendAudit,
+  saveContent,
+  removeContents,
+  sweepContents,
 }
 
 export type Commands = typeof COMMANDS

@@ -6,6 +6,7 @@ import { accountContract } from './contract-accounts.ts'
 import { alertContract } from './contract-alerts.ts'
 import type { Harness } from './contract-books.ts'
 import { budgetContract } from './contract-budgets.ts'
+import { contentContract } from './contract-contents.ts'
 import { growthContract } from './contract-growth.ts'
 import { idempotencyContract } from './contract-idempotency.ts'
 import { ledgerContract } from './contract-ledger.ts'
@@ -29,6 +30,7 @@ export function storeContract(harness: Harness): void {
   responseContract(harness)
   limitContract(harness)
   sealContract(harness)
+  contentContract(harness)
   settingContract(harness)
   sessionContract(harness)
   topupContract(harness)

@@ -1,4 +1,5 @@
 import { billingMigrations } from './billing-migrations.ts'
+import { contentMigrations } from './content-migrations.ts'
 import { SESSION_MIGRATIONS } from './session-tables.ts'
 import { recordMigrations } from './record-migrations.ts'
 import type { Engine } from './statement.ts'
@@ -276,4 +277,5 @@ export const MIGRATIONS: readonly Migration[] = [
   ...recordMigrations({ table, keyedTable }),
   ...billingMigrations(table),
   ...SESSION_MIGRATIONS,
+  ...contentMigrations(table),
 ]
