@@ -41,6 +41,7 @@ import { BreakGlass } from '#limits/break-glass.ts'
 import type { SharedCounts } from '#limits/types.ts'
 import { RateLimits } from '#limits/rate-limits.ts'
 import { createLog } from '#observe/log.ts'
+import { CONTENT_BYTES_MAX, type ContentLog, createContentLog } from '#observe/content-log.ts'
 import { type Capture, createCapture } from '#observe/capture.ts'
 import { createRequestLog, SILENT_REQUEST_LOG } from '#observe/request-log.ts'
 import type { RequestLog } from '#observe/request-row.ts'
@@ -140,7 +141,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const current = (): Settings => reloader.current.settings
   const { keyRing, ledger, accounts, keys, billing } = await openAccounts(options, start, pepper, current, onReload)
   const { requestLog, capture, rollups, requests, analytics } = openRecords(store, settings, log)
-  const { responses, seals, sealStash } = openKept(store, pepper, current, log)
+  const { responses, seals, contents, sealStash, flushKept } = openKept(store, pepper, current, log, options)
   const limits = limitsOver(store, catalog, current, options.now)
   const lab = createFaultLab(settings, simulator)
   const origins = new CrossOrigins(() => current().corsAllowedOrigins)
@@ -155,13 +156,13 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
     requests,
     capture,
     sealStash,
-    pools: new UpstreamPools(),
+    contents: takerOf(settings, contents),
     ...openRoads(current, lab, createSharedCounts(store, options.now), log),
   })
   const active = new ActiveRequests()
   const app = createServer(options.plane === 'portal' ? () => false : createDataPlane(gateway, active, origins))
   const gatewayUrl = (): string | null => current().gatewayUrl
-  const read = { requests, analytics, receipts: createReceipts(store), audit: createAudit(store) }
+  const read = { requests, analytics, receipts: createReceipts(store), audit: createAudit(store), contents }
   const own = { ...read, accounts, keys, billing, settings, gatewayUrl, masterKey: masterKey.value, managedRoutes }
   const root = (): string => gatewayUrl() ?? urlOf(app.server, settings.host)
   const signUp = { store, accounts, pepper, baseUrl: root, grantBonus: billing.grantSignupBonus }
@@ -174,7 +175,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const url = urlOf(app.server, settings.host)
   const anthropic = await listenForAnthropic(app, settings)
   const followed = () => autoSynced(current(), catalog)
-  const kept = { responses, seals, rollups, catalog, retentionDays: () => current().logRetentionDays }
+  const kept = { responses, seals, contents, rollups, catalog, retentionDays: () => current().logRetentionDays }
   const stopRegularWork = workRegularly(store, ledger, kept, followed, gateway)
   const stopBilling = billRegularly(billing, log, watchedBy(current, catalog, health, limits), options.alertIntervalMs)
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
@@ -192,7 +193,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
       reloader.close()
       await endTraffic(app, anthropic, active)
       await requestLog.flush()
-      await seals.flush()
+      await flushKept()
       await capture?.close()
       await ledger.close()
       await gateway.pools.close()
@@ -313,6 +314,7 @@ async function openBooks(
 function openRoads(settings: () => Settings, lab: FaultLab, counts: SharedCounts, log: Logger) {
   const onUnspent = (err: unknown): void => log.error({ err }, 'what a break-glass backend cost could not be noted')
   return {
+    pools: new UpstreamPools(),
     breakGlass: new BreakGlass(counts, onUnspent),
     retryBudget: new RetryBudget(),
     drains: new Drains(),
@@ -325,7 +327,7 @@ function openRoads(settings: () => Settings, lab: FaultLab, counts: SharedCounts
 }
 
 /** What is kept of conversations. */
-function openKept(store: Store, pepper: string, settings: () => Settings, log: Logger) {
+function openKept(store: Store, pepper: string, settings: () => Settings, log: Logger, options: StartOptions) {
   const seals = createSealState(store, pepper, {
     onLoss: (what, count) => log.warn({ what, count }, 'seals of tool calls were lost'),
   })
@@ -334,8 +336,22 @@ function openKept(store: Store, pepper: string, settings: () => Settings, log: L
     mode: () => settings().stashSeals,
     onFailure: (err) => log.error({ err }, 'seals of tool calls could not be read'),
   })
-  return { responses: createResponseState(store), seals, sealStash }
+  const contents = openContents(store, pepper, options, log)
+  const flushKept = async (): Promise<void> => {
+    await seals.flush()
+    await contents.flush()
+  }
+  return { responses: createResponseState(store), seals, contents, sealStash, flushKept }
 }
+
+/** What was asked and answered, of keys that want it kept. */
+function openContents(store: Store, pepper: string, { now }: StartOptions, log: Logger): ContentLog {
+  const onLoss = (count: number): void => log.warn({ count }, 'contents of requests were not kept')
+  return createContentLog(store, pepper, { onLoss, ...(now && { now }) })
+}
+
+const takerOf = ({ accounting }: Settings, { keep }: ContentLog) =>
+  accounting ? { keep, bytesMax: CONTENT_BYTES_MAX } : undefined
 
 /** What is written down of each request, and what reads it. */
 function openRecords(store: Store, { accounting, captureFile }: Settings, log: Logger) {

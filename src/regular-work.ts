@@ -9,6 +9,7 @@ import type { Gateway } from '#data-plane/gateway.ts'
 import { probeRegularly } from '#data-plane/probes.ts'
 import { createExpiry, EXPIRY_INTERVAL_MS } from '#ledger/expiry.ts'
 import { RECOVERY_INTERVAL_MS, type RecoverableLedger } from '#ledger/ledger.ts'
+import type { ContentLog } from '#observe/content-log.ts'
 import { sweepRegularly } from '#response-state/sweep.ts'
 import type { ResponseState } from '#response-state/types.ts'
 import type { SealArchive } from '#seal-state/types.ts'
@@ -30,6 +31,7 @@ export function autoSynced({ dataDir, catalog }: Settings, { current }: CatalogS
 export interface Kept {
   readonly responses: ResponseState
   readonly seals: SealArchive
+  readonly contents: Pick<ContentLog, 'sweep'>
   /** Null: accounting is off. */
   readonly rollups: Rollups | null
   /** Its prices are kept for receipts. */
@@ -48,12 +50,13 @@ export function workRegularly(
 ): () => Promise<void> {
   const { log } = gateway
   const recovery = recoverRegularly(store, ledger, log)
-  const { responses, seals, rollups, catalog, retentionDays } = kept
+  const { responses, seals, contents, rollups, catalog, retentionDays } = kept
   const stopKeeping = keepPricesRegularly(store, catalog, log)
   const stopResponses = sweepRegularly(responses, (err) => log.error({ err }, 'old responses could not be deleted'))
   const stopSeals = sweepRegularly(seals, (err) => log.error({ err }, 'old seals could not be deleted'))
   const onLate = (err: unknown): void => log.error({ err }, 'credits that have ended could not be taken')
   const stopExpiry = sweepRegularly(createExpiry(store), onLate, EXPIRY_INTERVAL_MS)
+  const stopContents = sweepRegularly(contents, (err) => log.error({ err }, 'old contents could not be deleted'))
   const stopProbes = probeRegularly(gateway)
   const stopFolding = rollups?.runRegularly((err) => log.error({ err }, 'requests could not be added up'))
   const stopRows = sweepRegularly(createRetention(store, retentionDays), (err) =>
@@ -66,6 +69,7 @@ export function workRegularly(
     stopExpiry()
     stopResponses()
     stopSeals()
+    stopContents()
     stopRows()
     await stopKeeping()
     await stopFolding?.()

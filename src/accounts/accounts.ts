@@ -7,6 +7,7 @@ import { AMOUNT_NANO_MAX } from '#store/request-columns.ts'
 import type { AccountTable, LedgerEntryTable } from '#store/schema.ts'
 import type { Store } from '#store/store.ts'
 import { NO_TIERS, tierOf, type Tiers } from './account-tier.ts'
+import { contentOf, contentText } from './key-record.ts'
 import { LOCAL_ACCOUNT_ID, OPERATOR_ACCOUNT_ID } from './types.ts'
 import type { Account, Accounts, KeyRing, LedgerEntry } from './types.ts'
 
@@ -86,6 +87,10 @@ export function createAccounts(
       await changed(id, store.execute('setChargeFactor', { id, factorPpm: Number(factorPpm) }))
       return (await get(id))!
     },
+    contentLog: (id) => readContentLog(store, id),
+    async setContentLog(id, wish) {
+      await changed(id, store.execute('setContentLog', { id, wish: contentText(wish) }))
+    },
     entries: (query) => readEntries(store, query),
     async totals(id) {
       const row = await read
@@ -97,6 +102,12 @@ export function createAccounts(
       return { creditedNano: row.credited_nano, usedNano: row.used_nano }
     },
   }
+}
+
+async function readContentLog({ read }: Store, id: string): ReturnType<Accounts['contentLog']> {
+  const row = await read.selectFrom('accounts').select('content_log').where('id', '=', id).executeTakeFirst()
+  if (!row) throw missing(id)
+  return contentOf(row.content_log)
 }
 
 async function readEntries(

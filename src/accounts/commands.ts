@@ -25,6 +25,7 @@ const insertAccount = statement<'id' | 'email' | 'mode' | 'tier' | 'assigned' | 
       credit_limit_nano: param('limit'),
       charge_ppm: 1_000_000,
       created_ms: param('now'),
+      content_log: null,
     })
     .onConflict((conflict) => conflict.doNothing()),
 )
@@ -50,6 +51,13 @@ const updateChargeFactor = statement<'id' | 'factor'>()((db, param) =>
     .where('id', '=', param('id')),
 )
 
+const updateContentLog = statement<'id' | 'wish'>()((db, param) =>
+  db
+    .updateTable('accounts')
+    .set({ content_log: param('wish') })
+    .where('id', '=', param('id')),
+)
+
 const findOwner = statement<'id'>()((db, param) => db.selectFrom('accounts').select('id').where('id', '=', param('id')))
 
 type KeyColumn =
@@ -66,6 +74,7 @@ type KeyColumn =
   | 'expires'
   | 'rates'
   | 'policy'
+  | 'record'
   | 'environment'
   | 'now'
 
@@ -88,6 +97,7 @@ const insertKey = statement<KeyColumn>()((db, param) =>
     removed_ms: null,
     rate_limits: param('rates'),
     policy: param('policy'),
+    record: param('record'),
     environment: param('environment'),
     previous_hash: null,
     previous_until_ms: null,
@@ -115,6 +125,7 @@ type ChangedColumn =
   | 'reset'
   | 'rates'
   | 'policy'
+  | 'record'
   | 'environment'
   | 'expires'
   | 'system'
@@ -131,6 +142,7 @@ const changeKey = statement<ChangedColumn>()((db, param) =>
       limit_reset: param('reset'),
       rate_limits: param('rates'),
       policy: param('policy'),
+      record: param('record'),
       environment: param('environment'),
       expires_ms: param('expires'),
       system: param('system'),
@@ -208,6 +220,16 @@ export const setChargeFactor: Command<{ id: string; factorPpm: number }, boolean
   repeatable: true,
 }
 
+/** False when there is no such account. */
+export const setContentLog: Command<{ id: string; wish: string | null }, boolean> = {
+  *work({ id, wish }) {
+    const { changes } = yield* run(updateContentLog, { id, wish })
+    return changes > 0
+  },
+  accounts: ({ id }) => [id],
+  repeatable: true,
+}
+
 /** What a new key says of itself; it is neither disabled, removed nor rotated. */
 export type NewKeyRow = Omit<ApiKeyTable, 'disabled' | 'removed_ms' | 'previous_hash' | 'previous_until_ms'>
 
@@ -217,9 +239,9 @@ export const createKey: Command<NewKeyRow, void> = {
     if (owners.length === 0) throw new GatewayError('not_found', `There is no account ${key.account_id}.`)
     const { id, hash, label, name, kind, system, account_id: account, limit_nano: limit, limit_reset: reset } = key
     const { group_ids: groups, expires_ms: expires, created_ms: now, rate_limits: rates } = key
-    const { policy, environment } = key
+    const { policy, record, environment } = key
     const own = { id, hash, label, account, name, kind, system, groups, limit, reset, expires, rates, now }
-    yield* runAll([step(insertKey, { ...own, policy, environment }), step(insertKeyUsage, { id })])
+    yield* runAll([step(insertKey, { ...own, policy, record, environment }), step(insertKeyUsage, { id })])
   },
   accounts: (key) => [key.account_id],
   repeatable: false,
@@ -234,6 +256,7 @@ export interface KeyChange {
   readonly limitReset?: ApiKeyTable['limit_reset']
   readonly rateLimits?: ApiKeyTable['rate_limits']
   readonly policy?: ApiKeyTable['policy']
+  readonly record?: ApiKeyTable['record']
   readonly environment?: ApiKeyTable['environment']
   readonly expiresMs?: number | null
   readonly system?: string | null
@@ -251,6 +274,7 @@ export const updateKey: Command<KeyChange, ApiKeyTable | undefined> = {
     limitReset,
     rateLimits,
     policy,
+    record,
     environment,
     expiresMs,
     system,
@@ -268,6 +292,7 @@ export const updateKey: Command<KeyChange, ApiKeyTable | undefined> = {
       limit_reset: limitReset === undefined ? key.limit_reset : limitReset,
       rate_limits: rateLimits === undefined ? key.rate_limits : rateLimits,
       policy: policy === undefined ? key.policy : policy,
+      record: record === undefined ? key.record : record,
       environment: environment ?? key.environment,
       expires_ms: expiresMs === undefined ? key.expires_ms : expiresMs,
       system: system === undefined ? key.system : system,
@@ -279,6 +304,7 @@ export const updateKey: Command<KeyChange, ApiKeyTable | undefined> = {
     yield* run(changeKey, {
       ...changed,
       policy: next.policy,
+      record: next.record,
       environment: next.environment,
       expires: next.expires_ms,
       system: next.system,

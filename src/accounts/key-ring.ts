@@ -4,6 +4,7 @@ import type { BillingMode } from '#ledger/types.ts'
 import type { Store } from '#store/store.ts'
 import { NO_TIERS, tierOf, type Tiers } from './account-tier.ts'
 import { keyChecksumHolds, keyDigest } from './key-text.ts'
+import { contentOf, effectiveContent } from './key-record.ts'
 import { keyOf } from './keys.ts'
 import type { ApiKey, Caller, KeyRing } from './types.ts'
 
@@ -131,6 +132,7 @@ async function readKey(
     .innerJoin('accounts as a', 'a.id', 'k.account_id')
     .selectAll('k')
     .select(['a.email', 'a.mode', 'a.status', 'a.tier', 'a.tier_assigned', 'a.purchased_nano', 'a.charge_ppm'])
+    .select('a.content_log')
     .where(({ eb, or, and }) =>
       or([eb('k.hash', '=', digest), and([eb('k.previous_hash', '=', digest), eb('k.previous_until_ms', '>', nowMs)])]),
     )
@@ -141,5 +143,7 @@ async function readKey(
   const chargeFactor = BigInt(row.charge_ppm)
   const account = { id: row.account_id, email, mode, status, tier: tierOf(row, tiers), chargeFactor }
   const untilMs = row.hash === digest ? null : row.previous_until_ms
-  return { caller: { account, key: keyOf(row), billing: billing === 'off' ? 'off' : mode }, loadedMs: nowMs, untilMs }
+  const key = keyOf(row)
+  const contentLog = effectiveContent(key.record?.content ?? null, contentOf(row.content_log))
+  return { caller: { account, key, billing: billing === 'off' ? 'off' : mode, contentLog }, loadedMs: nowMs, untilMs }
 }

@@ -10,6 +10,7 @@ import type { NewKeyRow } from './commands.ts'
 import { createKeyCodes } from './key-codes.ts'
 import { keyDigest, keyLabel, newKeyText } from './key-text.ts'
 import { policyOf, policyText } from './key-policy.ts'
+import { recordOf, recordText } from './key-record.ts'
 import type { ApiKey, KeyRing, Keys, KeyUsage, NewKey } from './types.ts'
 
 const NAME_LENGTH_MAX = 100
@@ -51,8 +52,7 @@ export function createKeys(
       return found.map(keyOf)
     },
     async update(hash, change) {
-      const { name, groups, disabled, limitNano, limitReset, rateLimits, policy, environment, expiresMs, system } =
-        change
+      const { name, groups, disabled, limitNano, limitReset, rateLimits, policy, environment, expiresMs } = change
       if (name !== undefined) checkName(name)
       if (limitNano !== undefined) checkLimitAmount(limitNano)
       const row = await store.execute('updateKey', {
@@ -64,9 +64,9 @@ export function createKeys(
         ...(limitReset === undefined ? {} : { limitReset }),
         ...(rateLimits === undefined ? {} : { rateLimits: limitsText(rateLimits) }),
         ...(policy === undefined ? {} : { policy: policyText(policy) }),
+        ...recordPart(change),
         ...(environment === undefined ? {} : { environment }),
         ...(expiresMs === undefined ? {} : { expiresMs: checkExpiry(expiresMs, now()) }),
-        ...(system === undefined ? {} : { system }),
         nowMs: now(),
       })
       if (!row) throw missing()
@@ -124,6 +124,7 @@ async function createKey(
     limit_reset: limitReset ?? null,
     rate_limits: limitsText(input.rateLimits ?? null),
     policy: policyText(policy),
+    record: recordText(input.record ?? null),
     environment,
     expires_ms: checkExpiry(expiresMs, nowMs),
     created_ms: nowMs,
@@ -133,6 +134,11 @@ async function createKey(
   const unrotated = { previous_hash: null, previous_until_ms: null }
   return { key: keyOf({ ...stored, ...unrotated, disabled: 0, removed_ms: null }), plaintext: text }
 }
+
+const recordPart = ({ record, system }: Parameters<Keys['update']>[1]) => ({
+  ...(record === undefined ? {} : { record: recordText(record) }),
+  ...(system === undefined ? {} : { system }),
+})
 
 /** A stored row as the ApiKey that the rest of the gateway sees. */
 export function keyOf(row: ApiKeyTable): ApiKey {
@@ -150,6 +156,7 @@ export function keyOf(row: ApiKeyTable): ApiKey {
     limitReset: row.limit_reset,
     rateLimits: limitsOf(row.rate_limits),
     policy: policyOf(row.policy),
+    record: recordOf(row.record),
     environment: row.environment,
     expiresMs: row.expires_ms,
     createdMs: row.created_ms,

@@ -55,6 +55,21 @@ export interface KeyBreakGlass {
   readonly notify: boolean
 }
 
+/** Whether what is asked and answered is kept, and for how long (R101). */
+export interface ContentWish {
+  /** `metadata`: sizes and keyed digests, no text. */
+  readonly mode: 'none' | 'metadata' | 'full'
+  readonly retentionDays: number
+}
+
+/** What is written down of a key's requests, besides what is of all. */
+export interface KeyRecord {
+  /** Names the application where the request itself does not (R103). */
+  readonly app: string | null
+  /** Null: what its account says. */
+  readonly content: ContentWish | null
+}
+
 /** `test`: faults may be played with real models (B12), and log rows are labelled. */
 export type KeyEnvironment = 'production' | 'test'
 
@@ -78,6 +93,8 @@ export interface ApiKey {
   readonly rateLimits: LimitSet | null
   /** Null: it demands nothing. */
   readonly policy: KeyPolicy | null
+  /** Null: nothing unusual. */
+  readonly record: KeyRecord | null
   readonly environment: KeyEnvironment
   readonly expiresMs: number | null
   readonly createdMs: number
@@ -93,6 +110,8 @@ export interface Caller {
   /** Null in local mode (`--disable-auth`). */
   readonly key: ApiKey | null
   readonly billing: BillingMode
+  /** What is kept of what this request asks and is answered; nearly always absent or null: nothing. */
+  readonly contentLog?: ContentWish | null
 }
 
 /** Looks a presented key up. A key whose checksum is wrong never reaches the store. */
@@ -153,6 +172,9 @@ export interface Accounts {
   setTier(accountId: string, tier: string | null): Promise<Account>
   /** From the next request on; at most FACTOR_PPM_MAX. */
   setChargeFactor(accountId: string, factorPpm: bigint): Promise<Account>
+  /** What is kept of the requests of its keys that say nothing themselves; null: nothing was ever said. */
+  contentLog(accountId: string): Promise<ContentWish | null>
+  setContentLog(accountId: string, wish: ContentWish | null): Promise<void>
   /** Newest first; `cursor` continues behind the last entry of the page before. */
   entries(query: { accountId?: string; limit: number; cursor?: string }): Promise<Page<LedgerEntry>>
   /** Sum of all topups and grants, and of all usage as a positive number (`GET /api/v1/credits`). */
@@ -179,6 +201,7 @@ export interface NewKey {
   readonly limitReset?: LimitReset | null
   readonly rateLimits?: LimitSet | null
   readonly policy?: KeyPolicy | null
+  readonly record?: KeyRecord | null
   readonly environment?: KeyEnvironment
   readonly expiresMs?: number | null
 }
@@ -223,6 +246,7 @@ export interface Keys extends KeyCodes {
       limitReset?: LimitReset | null
       rateLimits?: LimitSet | null
       policy?: KeyPolicy | null
+      record?: KeyRecord | null
       environment?: KeyEnvironment
       expiresMs?: number | null
       system?: string | null

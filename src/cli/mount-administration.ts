@@ -6,6 +6,7 @@ import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
 import { createReceipts } from '#analytics/receipts.ts'
 import { createAudit } from '#observe/audit.ts'
+import { createContentLog } from '#observe/content-log.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
 import { createBilling } from '#billing/billing.ts'
 import { signupBonusOf } from '#config/features.ts'
@@ -67,6 +68,7 @@ export async function mountAdministration(
     analytics: null,
     receipts: createReceipts(store),
     audit: createAudit(store),
+    contents: createContentLog(store, pepper),
     responses: createResponseState(store),
     localCaller: null,
     masterKey,

@@ -37,6 +37,14 @@ export const accountSubject = (read?: Handler<never>): Subject => ({
   account: (thing, call) => call.params['id'] ?? textOf(thing['id']),
 })
 
+/** What an account says of keeping contents. */
+export const contentSubject = (read: Handler<never>): Subject => ({
+  read,
+  of: (body) => body,
+  target: (thing) => textOf(thing['account_id']) ?? '',
+  account: (thing) => textOf(thing['account_id']),
+})
+
 /** An entry of the ledger: who gave it is in both books. */
 export const creditSubject: Subject = {
   of: (body) => body,
@@ -130,7 +138,7 @@ function entryOf(call: Call, action: string, subject: Subject, before: Facts | n
 }
 
 /** A person by the e-mail address, as the ledger does; a key by its id: its name may change. */
-function actorName(actor: Actor): string {
+export function actorName(actor: Actor): string {
   if (actor.kind !== 'nobody' && actor.session) return actor.session.email
   if (actor.kind === 'key') return actor.caller.key?.id ?? 'local'
   return actor.kind

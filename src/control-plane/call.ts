@@ -4,6 +4,7 @@ import type { Analytics } from '#analytics/analytics.ts'
 import type { Receipts } from '#analytics/receipts.ts'
 import type { Audit } from '#observe/audit.ts'
 import type { CrossOrigins } from '#base/cross-origin.ts'
+import type { ContentLog } from '#observe/content-log.ts'
 import type { RequestHeaders } from '#codecs/dialect.ts'
 import type { CatalogSource } from '#catalog/types.ts'
 import type { TargetHealth } from '#health/target-health.ts'
@@ -27,6 +28,8 @@ export interface ControlPlaneDeps {
   readonly analytics: Analytics | null
   readonly receipts: Receipts
   readonly audit: Audit
+  /** What was asked and answered, of keys that want it kept. */
+  readonly contents: Pick<ContentLog, 'find' | 'remove'>
   readonly responses: Pick<ResponseState, 'find' | 'listInput' | 'remove'>
   /** Who calls when client authentication is off (R16); null: everyone needs a key. */
   readonly localCaller: Caller | null

@@ -1,6 +1,7 @@
 import type { ApiKey, KeyUsage } from '#accounts/types.ts'
 import { usdNumber, usdNumberOrNull } from '#base/exact-json.ts'
 import type { NanoUsd } from '#base/money.ts'
+import { contentWishObject } from './content-wish.ts'
 import { policyFields } from './key-demands.ts'
 
 /** OpenRouter's key object with all its required keys (openrouter-api.md section 3), and our own fields. */
@@ -23,6 +24,8 @@ export function keyObject(key: ApiKey, usage: KeyUsage): Record<string, unknown>
     account_id: key.accountId,
     kind: key.kind,
     system: key.system,
+    app: key.record?.app ?? null,
+    content_log: contentWishObject(key.record?.content ?? null),
     groups: key.groups,
     ...policyFields(key.policy),
     environment: key.environment,

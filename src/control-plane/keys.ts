@@ -1,8 +1,10 @@
 import { z } from 'zod'
+import { APP_CHARACTERS_MAX } from '#accounts/key-record.ts'
 import { DEFAULT_GROUPS } from '#accounts/keys.ts'
-import { type ApiKey, OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
+import { type ApiKey, type ContentWish, type KeyRecord, OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
 import { GatewayError } from '#base/errors.ts'
 import type { Answer, Call, KeyActor, MasterActor } from './call.ts'
+import { CONTENT_WISH } from './content-wish.ts'
 import { changedPolicy, DEMAND_FIELDS } from './key-demands.ts'
 import { keyObject } from './key-object.ts'
 import { changedLimits, RATE_FIELDS } from './key-limits.ts'
@@ -26,6 +28,12 @@ const limitReset = z.enum(['daily', 'weekly', 'monthly']).nullable()
 
 const system = z.string().trim().max(SYSTEM_LENGTH_MAX).nullable().optional()
 
+/** What is written down of its requests (R101, R103). */
+const RECORD_FIELDS = {
+  app: z.string().trim().max(APP_CHARACTERS_MAX).nullable().optional(),
+  content_log: CONTENT_WISH.optional(),
+}
+
 const groups = z.array(z.string().min(1)).min(1, 'must name a group').max(GROUPS_MAX)
 
 export const NEW_KEY = z.object({
@@ -36,6 +44,7 @@ export const NEW_KEY = z.object({
   limit_reset: limitReset.optional(),
   expires_at: isoTime.nullable().optional(),
   system,
+  ...RECORD_FIELDS,
   ...RATE_FIELDS,
   ...DEMAND_FIELDS,
   groups: groups.optional(),
@@ -49,6 +58,7 @@ export const KEY_CHANGE = z.object({
   limit_reset: limitReset.optional(),
   expires_at: isoTime.nullable().optional(),
   system,
+  ...RECORD_FIELDS,
   ...RATE_FIELDS,
   ...DEMAND_FIELDS,
 })
@@ -77,6 +87,7 @@ export async function createKey(call: Call<KeyAdministrator>): Promise<Answer> {
     accountId: accountFor(call.actor, input.account_id),
     kind: input.kind ?? 'inference',
     system: input.system || null,
+    record: changedRecord(input, null) ?? null,
     groups: groupsFor(call, input.groups),
     limitNano: input.limit ?? null,
     limitReset: input.limit_reset ?? null,
@@ -113,6 +124,7 @@ export async function changeKey(call: Call<KeyAdministrator>): Promise<Answer> {
   checkGlass(call, input.break_glass)
   const rateLimits = changedLimits(input, key.rateLimits)
   const policy = changedPolicy(input, key.policy)
+  const record = changedRecord(input, key.record)
   const changed = await call.deps.keys.update(key.hash, {
     ...(input.name === undefined ? {} : { name: input.name }),
     ...(input.groups === undefined ? {} : { groups: groupsFor(call, input.groups) }),
@@ -121,6 +133,7 @@ export async function changeKey(call: Call<KeyAdministrator>): Promise<Answer> {
     ...(input.limit_reset === undefined ? {} : { limitReset: input.limit_reset }),
     ...(input.expires_at === undefined ? {} : { expiresMs: input.expires_at }),
     ...(input.system === undefined ? {} : { system: input.system || null }),
+    ...(record === undefined ? {} : { record }),
     ...(rateLimits === undefined ? {} : { rateLimits }),
     ...(policy === undefined ? {} : { policy }),
     ...(input.environment === undefined ? {} : { environment: input.environment }),
@@ -155,6 +168,18 @@ export async function removeKey(call: Call<KeyAdministrator>): Promise<Answer> {
   await call.deps.keys.remove(key.hash)
   call.deps.keyRing.forget(key.id)
   return { body: { deleted: true } }
+}
+
+/** What is recorded of a key's requests after a change; undefined when it names none of it. */
+function changedRecord(
+  { app, content_log: content }: { app?: string | null | undefined; content_log?: ContentWish | null | undefined },
+  current: KeyRecord | null,
+): KeyRecord | undefined {
+  if (app === undefined && content === undefined) return undefined
+  return {
+    app: app === undefined ? (current?.app ?? null) : app || null,
+    content: content === undefined ? (current?.content ?? null) : content,
+  }
 }
 
 /** A management key works for its own account only; the operator's own account is the master key's default. */

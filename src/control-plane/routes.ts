@@ -24,6 +24,7 @@ import {
   accountSubject,
   audited,
   codeSubject,
+  contentSubject,
   creditSubject,
   exchangedSubject,
   keySubject,
@@ -32,6 +33,7 @@ import {
   thingSubject,
 } from './audited.ts'
 import { allowCatalogOrigins, readCatalog } from './catalog.ts'
+import * as contents from './contents.ts'
 import { readDiagnostics } from './diagnostics.ts'
 import { explainRoute, resolveModel } from './explain.ts'
 import { exportUsage } from './export.ts'
@@ -151,6 +153,19 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/api/v1/generation', 'any-key-or-master', readGeneration),
   route('GET', '/api/logs', 'any-key-or-master', listLogs, { query: LOG_QUERY }),
   route('GET', '/api/logs/:id', 'any-key-or-master', readLog),
+
+  // What was asked and answered, where its owner wants it kept (R101).
+  route('GET', '/api/logs/:id/content', 'any-key-or-master', contents.readContent),
+  route('DELETE', '/api/logs/:id/content', 'management', contents.removeContent),
+  route('DELETE', '/api/logs/content', 'management', contents.removeContents),
+  route('GET', '/api/v1/content-log', 'management', contents.readContentWish),
+  route(
+    'PATCH',
+    '/api/v1/content-log',
+    'management',
+    audited('content_log.update', contentSubject(contents.readContentWish), contents.changeContentWish),
+    { body: contents.ACCOUNT_CONTENT },
+  ),
 
   // What happened, added up (R102, R106).
   route('GET', '/api/usage', 'any-key-or-master', readUsage),

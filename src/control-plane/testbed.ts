@@ -7,6 +7,7 @@ import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
 import { createReceipts } from '#analytics/receipts.ts'
 import { createAudit } from '#observe/audit.ts'
+import { createContentLog } from '#observe/content-log.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
 import type { Accounts, Keys } from '#accounts/types.ts'
 import { type Billing, type BillingOptions, createBilling } from '#billing/billing.ts'
@@ -89,6 +90,7 @@ export async function startTestbed(
     analytics: createAnalytics(store, createRollups(store)),
     receipts: createReceipts(store),
     audit: createAudit(store),
+    contents: createContentLog(store, pepper),
     responses: createResponseState(store),
     localCaller: null,
     masterKey: MASTER_KEY,

@@ -14,6 +14,7 @@ import type { RequestFinder, RequestLog } from '#observe/request-row.ts'
 import type { Outbound } from '#outbound/outbound.ts'
 import type { ResponseState } from '#response-state/types.ts'
 import type { Drains } from './drains.ts'
+import type { ContentTaker } from './content-copy.ts'
 import type { UpstreamPools } from './7-call/pools.ts'
 import type { SealStash } from './7-call/seal-stash.ts'
 import type { Replays } from './replays.ts'
@@ -35,6 +36,8 @@ export interface Gateway {
   readonly requests: RequestFinder
   /** Hears of every request that ended (R109); absent: nobody does. */
   readonly capture?: Pick<RequestLog, 'append'> | undefined
+  /** Takes what was asked and answered, of keys that want it kept (R101); absent: nothing is kept of anybody. */
+  readonly contents?: ContentTaker | undefined
   /** What clients of the Responses API continue. */
   readonly responses: ResponseState
   readonly sealStash: SealStash

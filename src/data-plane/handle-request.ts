@@ -12,6 +12,7 @@ import { meter } from './8-meter/meter.ts'
 import { refuse } from './9-reply/refuse.ts'
 import { reply } from './9-reply/reply.ts'
 import { settler } from './10-settle/settle.ts'
+import { copyContent } from './content-copy.ts'
 import type { Gateway } from './gateway.ts'
 import { checkHops } from './hops.ts'
 import { claimKey, isKeyed } from './idempotent.ts'
@@ -41,6 +42,8 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
       seen.leading = await claimKey(gateway, seen.caller, exchange, parsed)
       if (seen.leading === null) return void (await settle())
     }
+    const { contentLog } = seen.caller
+    if (contentLog) seen.content = copyContent(gateway.contents, contentLog, seen.caller, exchange, parsed)
     const resolving = resolveInTier(gateway, seen, parsed, exchange)
     const selection = (seen.selection = resolving instanceof Promise ? await resolving : resolving)
     const { caller } = seen
@@ -66,4 +69,5 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
   }
   await settle()
   seen.leading?.finish()
+  seen.content?.finish()
 }

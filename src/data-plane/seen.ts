@@ -9,6 +9,7 @@ import type { Plan } from './5-plan/plan.ts'
 import type { Hold } from './6-reserve/reserve.ts'
 import type { Answer } from './7-call/answer.ts'
 import type { Tally } from './8-meter/tally.ts'
+import type { ContentCopy } from './content-copy.ts'
 import type { Leading } from './replays.ts'
 import type { Report } from './report.ts'
 
@@ -28,6 +29,8 @@ export interface Seen {
   hold?: Hold | undefined
   /** Set where others may wait for this request's answer (M5). */
   leading?: Leading | null
+  /** Set where what is asked and answered is kept (R101). */
+  content?: ContentCopy | null
   report?: Report | undefined
   answer?: Answer | undefined
   tally?: Tally | undefined
@@ -47,6 +50,7 @@ export const begun = (exchange: Exchange): Seen => ({
   plan: undefined,
   hold: undefined,
   leading: null,
+  content: null,
   report: undefined,
   answer: undefined,
   tally: undefined,

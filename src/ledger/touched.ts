@@ -47,6 +47,7 @@ const TOUCHES: { readonly [N in keyof Commands]: ((args: ArgsOf<Commands[N]>) =>
   createAccount: null,
   setAccountTier: null,
   setChargeFactor: null,
+  setContentLog: null,
   createKey: null,
   rotateKey: null,
   saveKeyCode: null,
@@ -82,6 +83,9 @@ const TOUCHES: { readonly [N in keyof Commands]: ((args: ArgsOf<Commands[N]>) =>
   savePrices: null,
   sweepRows: null,
   appendAudit: null,
+  saveContent: null,
+  removeContents: null,
+  sweepContents: null,
 }
 
 /** Which funds a command touches. */

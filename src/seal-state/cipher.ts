@@ -1,24 +1,18 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
+import { createHmac } from 'node:crypto'
+import { AccountCipher } from '#base/account-cipher.ts'
 
-const ALGORITHM = 'aes-256-gcm'
-const KEY_BYTES = 32
-const NONCE_BYTES = 12
-const TAG_BYTES = 16
 const FINGERPRINT_DIGITS = 16
 
-/**
- * Encrypts what is kept of an account. Every account has a key of its own, made from one secret, and each text is bound to
- * the account and the id that it stands under: a row that is moved to another place cannot be opened there.
- */
+/** Encrypts what is kept of an account's tool calls, and names rows and credentials so that nobody can read them. */
 export class SealCipher {
-  private readonly secret: string
+  private readonly cipher: AccountCipher
   private readonly idKey: Buffer
   private readonly credentialKey: Buffer
 
   constructor(secret: string) {
-    this.secret = secret
-    this.idKey = this.derive('ids')
-    this.credentialKey = this.derive('credentials')
+    this.cipher = new AccountCipher(secret, 'seals')
+    this.idKey = this.cipher.derive('ids')
+    this.credentialKey = this.cipher.derive('credentials')
   }
 
   /** What an id is called in the store: ids of calls are written by models and clients, and need not be readable there. */
@@ -33,37 +27,11 @@ export class SealCipher {
 
   /** Base64 of nonce, tag and ciphertext. */
   encrypt(accountId: string, rowId: string, text: string): string {
-    const nonce = randomBytes(NONCE_BYTES)
-    const cipher = createCipheriv(ALGORITHM, this.keyOf(accountId), nonce).setAAD(placeOf(accountId, rowId))
-    const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()])
-    return Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64')
+    return this.cipher.encrypt(accountId, rowId, text)
   }
 
   /** Null for what was not encrypted here, for this place, with this secret. */
   decrypt(accountId: string, rowId: string, sealed: string): string | null {
-    const bytes = Buffer.from(sealed, 'base64')
-    if (bytes.length < NONCE_BYTES + TAG_BYTES) return null
-    const nonce = bytes.subarray(0, NONCE_BYTES)
-    const tag = bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES)
-    const options = { authTagLength: TAG_BYTES }
-    const decipher = createDecipheriv(ALGORITHM, this.keyOf(accountId), nonce, options)
-      .setAAD(placeOf(accountId, rowId))
-      .setAuthTag(tag)
-    try {
-      const text = decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES))
-      return Buffer.concat([text, decipher.final()]).toString('utf8')
-    } catch {
-      return null
-    }
-  }
-
-  private keyOf(accountId: string): Buffer {
-    return this.derive(`account ${accountId}`)
-  }
-
-  private derive(purpose: string): Buffer {
-    return Buffer.from(hkdfSync('sha256', this.secret, '', `trivium seals: ${purpose}`, KEY_BYTES))
+    return this.cipher.decrypt(accountId, rowId, sealed)?.toString('utf8') ?? null
   }
 }
-
-const placeOf = (accountId: string, rowId: string): Buffer => Buffer.from(`${accountId}\n${rowId}`)

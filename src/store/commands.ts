@@ -10,6 +10,7 @@ import {
   setAccountStatus,
   setAccountTier,
   setChargeFactor,
+  setContentLog,
   updateKey,
 } from '#accounts/commands.ts'
 import { saveKeyCode, takeKeyCode } from '#accounts/key-codes.ts'
@@ -47,6 +48,7 @@ import { openBookings } from '#ledger/bookings.ts'
 import { savePrices } from '#analytics/price-book.ts'
 import { pruneRollups } from '#analytics/prune.ts'
 import { appendAudit } from '#observe/audit-commands.ts'
+import { removeContents, saveContent, sweepContents } from '#observe/content-commands.ts'
 import { removeResponse, saveResponse, sweepResponses } from '#response-state/commands.ts'
 import { saveSeals, sweepSeals } from '#seal-state/commands.ts'
 import type { Command } from './command.ts'
@@ -76,6 +78,7 @@ export const COMMANDS = {
   setAccountStatus,
   setAccountTier,
   setChargeFactor,
+  setContentLog,
   createKey,
   updateKey,
   removeKey,
@@ -119,6 +122,9 @@ export const COMMANDS = {
   savePrices,
   sweepRows,
   appendAudit,
+  saveContent,
+  removeContents,
+  sweepContents,
 }
 
 export type Commands = typeof COMMANDS

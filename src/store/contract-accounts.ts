@@ -148,6 +148,7 @@ function keyContract(harness: Harness): void {
       account: { id: account.id, email: account.email, mode: 'prepaid', status: 'active', tier: 'default' },
       key,
       billing: 'prepaid',
+      contentLog: null,
     })
     assert.ok(!(ring.find(plaintext, NOON_MS + 1) instanceof Promise))
     assert.throws(() => ring.find(plaintext, expiresMs), code('key_expired'))

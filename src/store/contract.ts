@@ -9,6 +9,7 @@ import type { Harness } from './contract-books.ts'
 import { budgetContract } from './contract-budgets.ts'
 import { fileBudgetContract } from './contract-file-budgets.ts'
 import { expiryContract } from './contract-expiry.ts'
+import { contentContract } from './contract-contents.ts'
 import { growthContract } from './contract-growth.ts'
 import { idempotencyContract } from './contract-idempotency.ts'
 import { ledgerContract } from './contract-ledger.ts'
@@ -36,6 +37,7 @@ export function storeContract(harness: Harness): void {
   responseContract(harness)
   limitContract(harness)
   sealContract(harness)
+  contentContract(harness)
   settingContract(harness)
   sessionContract(harness)
   topupContract(harness)

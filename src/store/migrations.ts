@@ -2,6 +2,7 @@ import { ACCESS_MIGRATIONS } from './access-migrations.ts'
 import { billingMigrations } from './billing-migrations.ts'
 import { limitMigrations } from './limit-migrations.ts'
 import { MONEY_MIGRATIONS } from './money-migrations.ts'
+import { contentMigrations } from './content-migrations.ts'
 import { SESSION_MIGRATIONS } from './session-tables.ts'
 import { recordMigrations } from './record-migrations.ts'
 import type { Engine } from './statement.ts'
@@ -282,4 +283,5 @@ export const MIGRATIONS: readonly Migration[] = [
   ...MONEY_MIGRATIONS,
   ...ACCESS_MIGRATIONS,
   ...limitMigrations(table),
+  ...contentMigrations(table),
 ]

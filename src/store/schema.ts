@@ -37,6 +37,7 @@ export interface Database {
   readonly audit_entries: AuditEntryTable
   readonly prices: PriceTable
   readonly expiring_credits: ExpiringCreditTable
+  readonly request_contents: RequestContentTable
 }
 
 export interface AccountTable {
@@ -61,6 +62,8 @@ export interface AccountTable {
   /** What it pays of every charge, in parts per million. */
   charge_ppm: number
   created_ms: number
+  /** What is kept of its requests (R101) as JSON; null: nothing was said, nothing is kept. */
+  content_log: string | null
 }
 
 /** A credit that ends (R90). */
@@ -107,6 +110,8 @@ export interface ApiKeyTable {
   rate_limits: string | null
   /** What it demands of models and backends (R18, R65) as JSON; null: nothing. */
   policy: string | null
+  /** What is recorded of its requests (R101, R103) as JSON; null: nothing unusual. */
+  record: string | null
   environment: 'production' | 'test'
   /** The secret before the last rotation, which works until then (R15). */
   previous_hash: string | null
@@ -193,6 +198,27 @@ export interface RequestTable {
   charged_cost_nano: bigint | null
   absorbed_cost_nano: bigint | null
   detail: string
+}
+
+/** What was asked and answered, of keys that want it kept (R101). Encrypted, and gone when it expires. */
+export interface RequestContentTable {
+  request_id: string
+  account_id: string
+  key_id: string | null
+  mode: 'metadata' | 'full'
+  created_ms: number
+  expires_ms: number
+  /** Of the whole texts, as the client sent and received them. */
+  request_bytes: number
+  response_bytes: number
+  /** 1: the text is longer than what is kept of it. */
+  request_cut: number
+  response_cut: number
+  /** Keyed digests of what is kept. */
+  request_digest: string
+  response_digest: string
+  /** Both texts, encrypted, in base64; null: only their facts are kept. */
+  sealed: string | null
 }
 
 /** A code of the PKCE flow, by its digest. */
