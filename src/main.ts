@@ -5,8 +5,6 @@ import type { Tiers } from '#accounts/account-tier.ts'
 import { createAccounts, ensureBuiltInAccounts } from '#accounts/accounts.ts'
 import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
-import { createAnalytics } from '#analytics/analytics.ts'
-import { createRollups } from '#analytics/rollups.ts'
 import { createReceipts } from '#analytics/receipts.ts'
 import { createAudit } from '#observe/audit.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
@@ -20,11 +18,9 @@ import { LiveSettings } from '#config/live-settings.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import type { ManagedRoute } from '#config/managed-routes.ts'
 import type { Settings } from '#config/types.ts'
-import { createRequestReads } from '#control-plane/request-reads.ts'
 import { CLIENT_ROUTES, registerControlPlane, ROUTES } from '#control-plane/routes.ts'
 import { Drains } from '#data-plane/drains.ts'
 import { UpstreamPools } from '#data-plane/7-call/pools.ts'
-import { SealStash } from '#data-plane/7-call/seal-stash.ts'
 import { createExplainer, type Explainer } from '#data-plane/explain/explain.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import { Replays } from '#data-plane/replays.ts'
@@ -41,13 +37,7 @@ import { BreakGlass } from '#limits/break-glass.ts'
 import type { SharedCounts } from '#limits/types.ts'
 import { RateLimits } from '#limits/rate-limits.ts'
 import { createLog } from '#observe/log.ts'
-import { CONTENT_BYTES_MAX, type ContentLog, createContentLog } from '#observe/content-log.ts'
-import { type Capture, createCapture } from '#observe/capture.ts'
-import { createRequestLog, SILENT_REQUEST_LOG } from '#observe/request-log.ts'
-import type { RequestLog } from '#observe/request-row.ts'
-import { createResponseState } from '#response-state/response-state.ts'
 import { Outbound } from '#outbound/outbound.ts'
-import { createSealState } from '#seal-state/seal-state.ts'
 import { createSessions, type SessionParts } from '#sessions/sessions.ts'
 import type { Sessions } from '#sessions/types.ts'
 import type { Simulator } from '#simulator/index.ts'
@@ -59,6 +49,7 @@ import { openStore, type Store, type StoreOptions } from '#store/store.ts'
 import { createFirstKey, masterKeyOf } from './first-start.ts'
 import { readManagedRoutes } from './managed-routes.ts'
 import { billRegularly, followBudgets, openBilling, type Watched } from './open-billing.ts'
+import { openKept, openRecords, takerOf } from './open-records.ts'
 import { autoSynced, workRegularly } from './regular-work.ts'
 import { createAnthropicServer, createServer, listen, urlOf } from './server.ts'
 import { usesSimulator, watchCatalog, type WatchOptions } from './watched-catalog.ts'
@@ -324,44 +315,6 @@ function openRoads(settings: () => Settings, lab: FaultLab, counts: SharedCounts
     outbound: new Outbound({ allowPrivate: () => settings().outboundAllowPrivate }),
     simulated: lab.backend,
   }
-}
-
-/** What is kept of conversations. */
-function openKept(store: Store, pepper: string, settings: () => Settings, log: Logger, options: StartOptions) {
-  const seals = createSealState(store, pepper, {
-    onLoss: (what, count) => log.warn({ what, count }, 'seals of tool calls were lost'),
-  })
-  const sealStash = new SealStash({
-    archive: seals,
-    mode: () => settings().stashSeals,
-    onFailure: (err) => log.error({ err }, 'seals of tool calls could not be read'),
-  })
-  const contents = openContents(store, pepper, options, log)
-  const flushKept = async (): Promise<void> => {
-    await seals.flush()
-    await contents.flush()
-  }
-  return { responses: createResponseState(store), seals, contents, sealStash, flushKept }
-}
-
-/** What was asked and answered, of keys that want it kept. */
-function openContents(store: Store, pepper: string, { now }: StartOptions, log: Logger): ContentLog {
-  const onLoss = (count: number): void => log.warn({ count }, 'contents of requests were not kept')
-  return createContentLog(store, pepper, { onLoss, ...(now && { now }) })
-}
-
-const takerOf = ({ accounting }: Settings, { keep }: ContentLog) =>
-  accounting ? { keep, bytesMax: CONTENT_BYTES_MAX } : undefined
-
-/** What is written down of each request, and what reads it. */
-function openRecords(store: Store, { accounting, captureFile }: Settings, log: Logger) {
-  const onDrop = (count: number): void => log.error({ count }, 'log rows were dropped')
-  const onFault = (err: Error): void => log.error({ err }, 'the capture file cannot be written')
-  const requestLog: RequestLog = accounting ? createRequestLog(store, { onDrop }) : SILENT_REQUEST_LOG
-  const rollups = accounting ? createRollups(store, { log: requestLog }) : null
-  const capture: Capture | undefined = captureFile === null ? undefined : createCapture(captureFile, { onFault })
-  const analytics = rollups && createAnalytics(store, rollups)
-  return { requestLog, capture, rollups, requests: createRequestReads(store, requestLog), analytics }
 }
 
 /** Whoever signs in; in single-user mode nobody has to (C40). */

@@ -92,16 +92,18 @@ export function createAccounts(
       await changed(id, store.execute('setContentLog', { id, wish: contentText(wish) }))
     },
     entries: (query) => readEntries(store, query),
-    async totals(id) {
-      const row = await read
-        .selectFrom('accounts')
-        .select(['credited_nano', 'used_nano'])
-        .where('id', '=', id)
-        .executeTakeFirst()
-      if (!row) throw missing(id)
-      return { creditedNano: row.credited_nano, usedNano: row.used_nano }
-    },
+    totals: (id) => readTotals(store, id),
   }
+}
+
+async function readTotals({ read }: Store, id: string): ReturnType<Accounts['totals']> {
+  const row = await read
+    .selectFrom('accounts')
+    .select(['credited_nano', 'used_nano'])
+    .where('id', '=', id)
+    .executeTakeFirst()
+  if (!row) throw missing(id)
+  return { creditedNano: row.credited_nano, usedNano: row.used_nano }
 }
 
 async function readContentLog({ read }: Store, id: string): ReturnType<Accounts['contentLog']> {

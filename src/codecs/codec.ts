@@ -116,6 +116,8 @@ export interface EventOffsets {
   readonly modelEnd: number
   /** Offset behind the `{` of a usage object that may carry `cost`, or -1. */
   readonly usageOpen: number
+  /** Bytes of generated text up to the event and with it. */
+  readonly contentBytes: number
 }
 
 /** Reads a stream event by event. The offsets are those of the event read last. */
@@ -133,7 +135,6 @@ export interface StreamReader extends EventOffsets {
   readonly finishReason: string | null
   readonly responseId: string | null
   readonly toolCallsCount: number
-  readonly contentBytes: number
   /** `contentBytes` when the usage was reported last: what came since is not in it. -1 where it was not, or says nothing of what was generated. */
   readonly reportedBytes: number
   /** Some of the text, and how many of `contentBytes` it is: what the rest is counted by where nobody reports. */

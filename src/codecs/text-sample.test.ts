@@ -22,6 +22,22 @@ test('what is no JSON string is taken as it is', () => {
   assert.equal(added('\\x').text(), '\\x')
 })
 
+test('of a text that is too long the beginning is taken, with whole letters', () => {
+  for (const [letter, text] of [
+    ['é', 'é'],
+    ['日', '日'],
+    ['ä', '\\u00e4'],
+    ['"', '\\"'],
+  ]) {
+    for (const before of ['', 'x', 'xx', 'xxx', 'xxxx', 'xxxxx']) {
+      const sample = added(before + text!.repeat(SAMPLE_BYTES_MAX))
+      assert.match(sample.text(), new RegExp(`^x*${letter}+$`))
+      assert.ok(sample.length > SAMPLE_BYTES_MAX - 12 && sample.length <= SAMPLE_BYTES_MAX)
+      assert.equal(sample.isOpen, false)
+    }
+  }
+})
+
 test('a text that fills the sample is taken, one byte more is not', () => {
   const full = added('x'.repeat(SAMPLE_BYTES_MAX))
   assert.deepEqual([full.length, full.isOpen], [SAMPLE_BYTES_MAX, true])

@@ -3,7 +3,7 @@ export const SAMPLE_BYTES_MAX = 2048
 
 /**
  * The beginning of a streamed text, for an estimate of its tokens where the upstream reports none (R77, fault M3). Bytes of
- * JSON strings as they came, escapes and all; a text that does not fit any more ends the sample.
+ * JSON strings as they came, escapes and all; of a text that does not fit any more the beginning is taken.
  */
 export class TextSample {
   /** Whether there is room. */
@@ -14,13 +14,14 @@ export class TextSample {
 
   /** Takes the text that stands at `event[from, to)`. */
   add(event: Buffer, from: number, to: number): void {
+    let end = to
     if (this.length + to - from > SAMPLE_BYTES_MAX) {
       this.isOpen = false
-      return
+      end = wholeBefore(event, from, from + SAMPLE_BYTES_MAX - this.length)
     }
     this.bytes ??= Buffer.allocUnsafe(SAMPLE_BYTES_MAX)
     // Texts of a few bytes, as nearly always: a loop is cheaper than a call out of JavaScript.
-    for (let at = from; at < to; at++) this.bytes[this.length++] = event[at]!
+    for (let at = from; at < end; at++) this.bytes[this.length++] = event[at]!
   }
 
   /** What the taken strings say. */
@@ -32,4 +33,15 @@ export class TextSample {
       return raw
     }
   }
+}
+
+const BACKSLASH = 0x5c
+const ESCAPE_BYTES_MAX = 6
+
+/** Where the text that begins at `from` can be cut at `to` or a little before, outside of an escape and of a letter. */
+function wholeBefore(event: Buffer, from: number, to: number): number {
+  let end = to
+  while (end > from && (event[end]! & 0xc0) === 0x80) end--
+  for (let at = end - 1; at >= from && at > end - ESCAPE_BYTES_MAX; at--) if (event[at] === BACKSLASH) return at
+  return end
 }

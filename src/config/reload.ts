@@ -49,6 +49,7 @@ export interface Reloader {
 /** Keeps the configuration fresh without ever replacing a good one by a broken one (R115). */
 export function createReloader(options: ReloaderOptions): Reloader {
   let seen = contentDigest(options.initial.settings.configFile)
+  let isBlank = isBlankFile(options.initial.settings.configFile)
   let watcher: FSWatcher | undefined
   let folderWatcher: FSWatcher | undefined
   let timer: NodeJS.Timeout | undefined
@@ -57,9 +58,12 @@ export function createReloader(options: ReloaderOptions): Reloader {
     const { current } = reloader
     seen = contentDigest(current.settings.configFile)
     try {
+      const isBlankNow = isBlankFile(current.settings.configFile)
+      if (isBlankNow && !isBlank) throw emptied(current.settings.configFile)
       const { next, restart } = keepRestartOnly(loadSameFile(options.load, current), current)
       options.apply(next)
       reloader.current = next
+      isBlank = isBlankNow
       if (restart.length > 0) options.restartNeeded(restart)
       return true
     } catch (thrown) {
@@ -121,6 +125,19 @@ function keepRestartOnly(loaded: LoadedConfig, current: LoadedConfig): { next: L
     kept[name] = current.settings[name]
   }
   return { next: { ...loaded, settings: { ...loaded.settings, ...kept } as Settings }, restart }
+}
+
+/** A file that is cut to nothing is half written, or lost: no wish to serve nobody (fault M12). */
+const emptied = (file: string | null): ConfigError =>
+  new ConfigError([`${file}: the configuration file is empty now; restart to begin without one`])
+
+function isBlankFile(file: string | null): boolean {
+  if (file === null) return false
+  try {
+    return readFileSync(file, 'utf8').trim() === ''
+  } catch {
+    return false
+  }
 }
 
 /** Of the file as it is now; a file that is away for a moment has none. */

@@ -1,6 +1,6 @@
 /** Budgets (R97) as pure functions: the SQL commands and the book in memory decide with the same ones. */
 import type { LimitReset } from '#accounts/types.ts'
-import type { PeriodStarts } from './periods.ts'
+import type { PeriodBegins } from './periods.ts'
 import type { HoldAsk } from './types.ts'
 
 export type BudgetScope = 'account' | 'key' | 'system' | 'group' | 'model'
@@ -61,7 +61,7 @@ function isMeant(
 }
 
 /** The hard one with the least left; null when none bounds the request. */
-export function strictestOf(budgets: readonly BudgetFunds[], starts: PeriodStarts): BudgetFunds | null {
+export function strictestOf(budgets: readonly BudgetFunds[], starts: PeriodBegins): BudgetFunds | null {
   let strictest: BudgetFunds | null = null
   for (const budget of budgets) {
     if (!budget.hard) continue
@@ -71,23 +71,23 @@ export function strictestOf(budgets: readonly BudgetFunds[], starts: PeriodStart
 }
 
 /** What is left in the current period; below 0 once more was spent than is allowed. */
-export const leftOf = (budget: BudgetFunds, starts: PeriodStarts): bigint =>
+export const leftOf = (budget: BudgetFunds, starts: PeriodBegins): bigint =>
   budget.maxNano - spentOf(budget, starts) - budget.heldNano
 
 /** What was spent in the current period. A later period than ours, written while a clock ran ahead, counts. */
 export const spentOf = (
   { period, spentNano, periodStartMs }: Pick<BudgetFunds, 'period' | 'spentNano' | 'periodStartMs'>,
-  starts: PeriodStarts,
+  starts: PeriodBegins,
 ): bigint => (periodStartMs >= startOf(period, starts) ? spentNano : 0n)
 
 /** Counts a charge. */
-export function spendOn(budget: BudgetFunds, chargedNano: bigint, starts: PeriodStarts): void {
+export function spendOn(budget: BudgetFunds, chargedNano: bigint, starts: PeriodBegins): void {
   budget.spentNano = spentOf(budget, starts) + chargedNano
   const startMs = startOf(budget.period, starts)
   if (startMs > budget.periodStartMs) budget.periodStartMs = startMs
 }
 
-export function startOf(period: LimitReset | null, starts: PeriodStarts): number {
+export function startOf(period: LimitReset | null, starts: PeriodBegins): number {
   switch (period) {
     case null:
       return 0

@@ -10,8 +10,8 @@ import type { Step, Work } from '#store/statement.ts'
 import { budgetFundsOf, findBudgets, holdOnBudget, spendOnBudget } from './budget-statements.ts'
 import { type BudgetFunds, budgetsOf } from './budgets.ts'
 import { chargeOf, judge } from './funds.ts'
-import type { AccountFunds, KeyFunds } from './funds.ts'
-import type { PeriodStarts } from './periods.ts'
+import type { AccountFunds, KeyFunds, Scopes } from './funds.ts'
+import type { PeriodBegins, PeriodStarts } from './periods.ts'
 import * as sql from './statements.ts'
 import type { Funds } from './statements.ts'
 import type { EntryType, HoldAsk, HoldResult, SettleResult } from './types.ts'
@@ -21,7 +21,7 @@ export interface ReserveArgs extends HoldAsk, PeriodStarts {
   readonly expiresMs: number
 }
 
-export interface SettleArgs extends Pick<PeriodStarts, 'dayStartMs' | 'weekStartMs' | 'monthStartMs'> {
+export interface SettleArgs extends PeriodBegins {
   readonly requestId: string
   readonly accountId: string | null
   readonly keyId: string | null
@@ -30,6 +30,11 @@ export interface SettleArgs extends Pick<PeriodStarts, 'dayStartMs' | 'weekStart
   readonly row: FlatRow
   /** What others hold on the account in memory: a settlement never takes it. */
   readonly reservedNano?: bigint
+  /** The same of the key, and of each budget by its id. */
+  readonly keyReservedNano?: bigint
+  readonly budgetsReserved?: readonly (readonly [string, bigint])[]
+  /** What its hold in memory was. */
+  readonly grantedNano?: bigint
   /** The budgets it counts against where its hold was in memory, as a hold stores them. */
   readonly budgetIds?: string | null
   /** What budgets may be about, for a settlement that finds its hold released: its lease was over. */
@@ -121,7 +126,9 @@ export const settle: Command<SettleArgs, SettleResult> = {
       return { booked: true, chargedNano: 0n, absorbedNano: args.costNano }
     }
     const heldNano = hold?.amount_nano ?? 0n
-    const { chargedNano, balanceNano } = yield* debit(accountId, args.costNano, heldNano, args.reservedNano ?? 0n)
+    const keyId = hold ? hold.key_id : args.keyId
+    const budgetIds = hold ? idsOf(hold.budget_ids) : yield* budgetsWithoutHold(args, accountId)
+    const { chargedNano, balanceNano } = yield* debit(args, { accountId, keyId, budgetIds, heldNano })
     const steps: Step[] = [
       step(sql.insertEntry, {
         account: accountId,
@@ -134,13 +141,11 @@ export const settle: Command<SettleArgs, SettleResult> = {
         now: args.nowMs,
       }),
     ]
-    const keyId = hold ? hold.key_id : args.keyId
     if (keyId !== null) {
       const { dayStartMs: day, weekStartMs: week, monthStartMs: month } = args
       steps.push(step(sql.spendOnKey, { key: keyId, held: heldNano, charged: chargedNano, day, week, month }))
     }
-    const budgets = hold ? idsOf(hold.budget_ids) : yield* budgetsWithoutHold(args, accountId)
-    for (const budget of budgets) {
+    for (const budget of budgetIds) {
       const { dayStartMs: day, weekStartMs: week, monthStartMs: month } = args
       steps.push(step(spendOnBudget, { budget, held: heldNano, charged: chargedNano, day, week, month }))
     }
@@ -298,23 +303,47 @@ function keyFundsOf(funds: Funds): KeyFunds | null {
   }
 }
 
-/** Takes a cost from an account and its hold off. `reservedNano` is held by others beside the database (record 9). */
-function* debit(
-  account: string,
-  cost: bigint,
-  held: bigint,
-  reservedNano: bigint,
-): Work<{ readonly chargedNano: bigint; readonly balanceNano: bigint }> {
+/** Whose money a settlement takes, and what was set aside for it. */
+interface Payer {
+  readonly accountId: string
+  readonly keyId: string | null
+  readonly budgetIds: readonly string[]
+  readonly heldNano: bigint
+}
+
+/** Takes a cost from an account and its hold off. What others hold beside the database stays untouched (record 9). */
+function* debit(args: SettleArgs, payer: Payer): Work<{ readonly chargedNano: bigint; readonly balanceNano: bigint }> {
+  const { accountId: account, keyId, heldNano: held } = payer
+  const { costNano: cost, reservedNano = 0n } = args
   if (cost <= held && reservedNano === 0n) {
     const { rows } = yield* run(sql.debitHeld, { account, cost, held })
     if (rows[0]) return { chargedNano: cost, balanceNano: rows[0].balance_nano }
   }
-  const { rows } = yield* run(sql.findBalance, { account })
+  const { rows } = yield* run(sql.findFunds, { account, key: keyId ?? '' })
   if (!rows[0]) throw new GatewayError('not_found', `There is no account ${account}.`)
   const funds = accountFundsOf(rows[0])
-  const chargedNano = chargeOf({ ...funds, heldNano: funds.heldNano + reservedNano }, cost, held)
+  const grantedNano = args.grantedNano ?? held
+  const scopes = cost > grantedNano ? yield* scopesOf(args, payer, keyFundsOf(rows[0]), grantedNano) : null
+  const chargedNano = chargeOf({ ...funds, heldNano: funds.heldNano + reservedNano }, cost, held, scopes)
   const { rows: after } = yield* run(sql.debitAny, { account, charged: chargedNano, held })
   return { chargedNano, balanceNano: after[0]!.balance_nano }
+}
+
+/** The key and the budgets that a hold was set aside on, with what is held beside the database. */
+function* scopesOf(
+  args: SettleArgs,
+  { accountId, budgetIds }: Payer,
+  key: KeyFunds | null,
+  grantedNano: bigint,
+): Work<Scopes> {
+  const { keyReservedNano = 0n, budgetsReserved = [] } = args
+  const known = budgetIds.length === 0 ? [] : (yield* run(findBudgets, { account: accountId })).rows
+  const budgets = known.map(budgetFundsOf).filter(({ id }) => budgetIds.includes(id))
+  for (const [id, nano] of budgetsReserved) {
+    const budget = budgets.find((one) => one.id === id)
+    if (budget) budget.heldNano += nano
+  }
+  return { key: key && { ...key, heldNano: key.heldNano + keyReservedNano }, budgets, starts: args, grantedNano }
 }
 
 function* bookedBefore(request: string): Work<SettleResult | undefined> {

@@ -2,7 +2,7 @@
 import type { LimitReset } from '#accounts/types.ts'
 import { type BudgetFunds, leftOf, NO_BUDGETS, strictestOf } from './budgets.ts'
 import { endOf, spentInPeriod } from './periods.ts'
-import type { PeriodStarts, PeriodSums } from './periods.ts'
+import type { PeriodBegins, PeriodStarts, PeriodSums } from './periods.ts'
 import type { HoldAsk, HoldRefusal, HoldResult } from './types.ts'
 
 export interface AccountFunds {
@@ -62,12 +62,36 @@ export function judge(
   return refuse(account.mode === 'prepaid' ? 'insufficient_balance' : 'credit_limit_exceeded', available)
 }
 
-/** What is taken of a cost: all of it, or what the balance reaches without the holds of others, and never less than 0. */
-export function chargeOf(account: AccountFunds, costNano: bigint, ownHoldNano: bigint): bigint {
+/** The limits beside the balance that a hold was set aside on. */
+export interface Scopes {
+  readonly key: KeyFunds | null
+  readonly budgets: readonly BudgetFunds[]
+  readonly starts: PeriodBegins
+  /** What was set aside on them: that much may be taken whatever became of them since. */
+  readonly grantedNano: bigint
+}
+
+/**
+ * What is taken of a cost: all of it, or what the balance reaches without the holds of others, and never less than 0. Beyond
+ * its own hold it is no more than its key and its hard budgets leave either: no limit is passed by an answer that was longer
+ * than it should be (M2, R97). `scopes` are given where the cost is above the hold.
+ */
+export function chargeOf(account: AccountFunds, costNano: bigint, ownHoldNano: bigint, scopes: Scopes | null): bigint {
+  const within = scopes ? withinScopes(costNano, ownHoldNano, scopes) : costNano
   const available = availableOf(account)
-  if (available === null) return costNano
+  if (available === null) return within
   const room = available + ownHoldNano
   if (room <= 0n) return 0n
+  return within < room ? within : room
+}
+
+function withinScopes(costNano: bigint, ownHoldNano: bigint, scopes: Scopes): bigint {
+  const { key, budgets, starts, grantedNano } = scopes
+  const budget = strictestOf(budgets, starts)
+  const left = smaller(key && availableOfKey(key, starts), budget && leftOf(budget, starts))
+  if (left === null) return costNano
+  const free = left + ownHoldNano
+  const room = free > grantedNano ? free : grantedNano
   return costNano < room ? costNano : room
 }
 
@@ -79,7 +103,7 @@ export function availableOf(account: Omit<AccountFunds, 'status'>): bigint | nul
 }
 
 /** What is left of a key's limit in the current period; null is without limit. */
-export function availableOfKey(key: KeyFunds, starts: PeriodStarts): bigint | null {
+export function availableOfKey(key: KeyFunds, starts: PeriodBegins): bigint | null {
   if (key.limitNano === null) return null
   return key.limitNano - spentInPeriod(key.sums, key.limitReset, starts) - key.heldNano
 }

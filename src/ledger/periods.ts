@@ -3,11 +3,15 @@ import { mondayOf, timeZone } from '#base/time-zones.ts'
 
 const DAY_MS = 86_400_000
 
-/** The day, the week from Monday and the month that hold a time (R97). Each ends where the next one begins. */
-export interface PeriodStarts {
+/** Since when a day, a week and a month are counted. */
+export interface PeriodBegins {
   readonly dayStartMs: number
   readonly weekStartMs: number
   readonly monthStartMs: number
+}
+
+/** The day, the week from Monday and the month that hold a time (R97). Each ends where the next one begins. */
+export interface PeriodStarts extends PeriodBegins {
   readonly dayEndMs: number
   readonly weekEndMs: number
   readonly monthEndMs: number
@@ -108,7 +112,7 @@ export const NO_SUMS: PeriodSums = {
 }
 
 /** What was spent in the current day, week and month: a sum whose period has passed counts as nothing. */
-export function currentSums(sums: PeriodSums, starts: PeriodStarts): { day: bigint; week: bigint; month: bigint } {
+export function currentSums(sums: PeriodSums, starts: PeriodBegins): { day: bigint; week: bigint; month: bigint } {
   return {
     day: sums.day_start_ms >= starts.dayStartMs ? sums.day_nano : 0n,
     week: sums.week_start_ms >= starts.weekStartMs ? sums.week_nano : 0n,
@@ -117,7 +121,7 @@ export function currentSums(sums: PeriodSums, starts: PeriodStarts): { day: bigi
 }
 
 /** The sums after a charge. A later period than ours, written while a clock ran ahead, is kept. */
-export function addSpent(sums: PeriodSums, chargedNano: bigint, starts: PeriodStarts): PeriodSums {
+export function addSpent(sums: PeriodSums, chargedNano: bigint, starts: PeriodBegins): PeriodSums {
   const { day, week, month } = currentSums(sums, starts)
   return {
     total_nano: sums.total_nano + chargedNano,
@@ -131,7 +135,7 @@ export function addSpent(sums: PeriodSums, chargedNano: bigint, starts: PeriodSt
 }
 
 /** What was spent in the period that a key's limit counts. */
-export function spentInPeriod(sums: PeriodSums, reset: LimitReset | null, starts: PeriodStarts): bigint {
+export function spentInPeriod(sums: PeriodSums, reset: LimitReset | null, starts: PeriodBegins): bigint {
   const current = currentSums(sums, starts)
   switch (reset) {
     case null:

@@ -12,8 +12,8 @@ import { storeUnavailable } from '#store/failure.ts'
 import { AMOUNT_NANO_MAX, flatten, setCharge } from '#store/request-columns.ts'
 import type { FlatRow } from '#store/request-columns.ts'
 import type { Store } from '#store/store.ts'
-import { budgetsOf, NO_BUDGET_IDS, NO_BUDGETS } from './budgets.ts'
-import { chargeOf, judge } from './funds.ts'
+import { type BudgetFunds, budgetsOf, NO_BUDGET_IDS, NO_BUDGETS } from './budgets.ts'
+import { chargeOf, judge, type Scopes } from './funds.ts'
 import { createFundsBook, FUNDS_WARM_MAX, READS_PER_REQUEST_MAX } from './funds-book.ts'
 import type { AccountEntry, FundsBook, KeyEntry } from './funds-book.ts'
 import { checkAsk, createLedger } from './ledger.ts'
@@ -117,13 +117,22 @@ function reserverOf(
   }
 }
 
+/** Those that a hold is on: one that was made since counts from the next request. */
+const heldBudgets = ({ account, budgetIds }: OpenHold): readonly BudgetFunds[] =>
+  budgetIds.length === 0 ? NO_BUDGETS : account.budgets.filter(({ id }) => budgetIds.includes(id))
+
+const scopesOf = (hold: OpenHold, starts: PeriodStarts): Scopes => ({
+  key: hold.key && hold.key.funds,
+  budgets: heldBudgets(hold),
+  starts,
+  grantedNano: hold.amountNano,
+})
+
 /** Adds to open holds, by the same rules as a reservation. */
 function growerOf(book: FundsBook, holds: OpenHolds, starts: () => PeriodStarts): RecoverableLedger['extend'] {
   const grow = (ask: HoldAsk, hold: OpenHold): HoldResult => {
     const { account, key, budgetIds } = hold
-    // Those that it is held on: one that was made since counts from the next request.
-    const budgets = budgetIds.length === 0 ? NO_BUDGETS : account.budgets.filter(({ id }) => budgetIds.includes(id))
-    const verdict = judge(ask, account.funds, key && key.funds, starts(), budgets)
+    const verdict = judge(ask, account.funds, key && key.funds, starts(), heldBudgets(hold))
     if (verdict.granted) {
       hold.amountNano += verdict.amountNano
       book.grow(account, key, verdict.amountNano, budgetIds)
@@ -158,6 +167,7 @@ interface Work {
   readonly flat: FlatRow
   /** As a hold stores them. */
   readonly budgetIds: string | null
+  readonly grantedNano: bigint
 }
 
 function workOf({ requestId, costNano, row }: Settlement, nowMs: number, hold: OpenHold | undefined): Work {
@@ -170,6 +180,7 @@ function workOf({ requestId, costNano, row }: Settlement, nowMs: number, hold: O
     nowMs,
     flat: flatten(row),
     budgetIds: hold === undefined || hold.budgetIds.length === 0 ? null : hold.budgetIds.join(','),
+    grantedNano: hold?.amountNano ?? 0n,
   }
 }
 
@@ -186,7 +197,9 @@ function settlerOf(book: FundsBook, write: Book, startsAt: PeriodClock, settleSt
     const { account, key, amountNano } = hold
     const { requestId, costNano, nowMs, flat, budgetIds } = work
     const starts = startsAt(nowMs)
-    const chargedNano = chargeOf(account.funds, costNano, amountNano)
+    // Hardly ever above its hold: then its limits are looked at again.
+    const scopes = costNano > amountNano ? scopesOf(hold, starts) : null
+    const chargedNano = chargeOf(account.funds, costNano, amountNano, scopes)
     const absorbedNano = costNano - chargedNano
     release(book, hold)
     book.charge(account, key, chargedNano, starts, hold.budgetIds)
@@ -243,8 +256,10 @@ function coldSettlerOf(book: FundsBook, settleHeld: SettleHeld, settleStored: Se
 
 /** Settles by what the database says; the holds in memory are told to it, so that it never takes the money of others. */
 function storedSettlerOf(store: Store, book: FundsBook, startsAt: PeriodClock): SettleStored {
-  return ({ requestId, accountId, keyId, costNano, nowMs, flat: row, budgetIds }) => {
+  return ({ requestId, accountId, keyId, costNano, nowMs, flat: row, budgetIds, grantedNano }) => {
     const reservedNano = accountId === null ? 0n : book.heldOf(accountId)
+    const keyReservedNano = keyId === null ? 0n : book.heldOfKey(keyId)
+    const budgetsReserved = accountId === null ? [] : book.heldOnBudgets(accountId)
     const settlement = {
       requestId,
       accountId,
@@ -253,7 +268,10 @@ function storedSettlerOf(store: Store, book: FundsBook, startsAt: PeriodClock): 
       nowMs,
       row,
       reservedNano,
+      keyReservedNano,
+      budgetsReserved,
       budgetIds,
+      grantedNano,
       ...startsAt(nowMs),
     }
     return store.execute('settle', settlement)

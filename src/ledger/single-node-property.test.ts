@@ -72,6 +72,14 @@ class Trial {
     return [...this.holds.values()].reduce((sum, nano) => sum + nano, 0n)
   }
 
+  /** Null: it has no limit. */
+  leftOfKey(): bigint | null {
+    if (this.limit === null) return null
+    const period = periodName(this.reset, this.books.clock.nowMs)
+    const spent = this.charges.filter(({ ms }) => periodName(this.reset, ms) === period)
+    return this.limit - spent.reduce((sum, { nano }) => sum + nano, 0n) - this.held
+  }
+
   row(request_id: string) {
     return sampleRow({ request_id, account_id: this.account.id, key_id: this.key.id })
   }
@@ -93,10 +101,7 @@ class Trial {
     const { accountId, keyId } = { accountId: this.account.id, keyId: this.key.id }
     const result = await this.books.ledger.reserve({ requestId, accountId, keyId, wantNano: want, floorNano: want })
     this.marked = false
-    const { nowMs } = this.books.clock
-    const period = periodName(this.reset, nowMs)
-    const spent = this.charges.filter(({ ms }) => periodName(this.reset, ms) === period)
-    const left = this.limit === null ? null : this.limit - spent.reduce((sum, { nano }) => sum + nano, 0n) - this.held
+    const left = this.leftOfKey()
     const free = this.balance - this.held
     const fits =
       want === 0n ? this.balance >= 0n && (left ?? 0n) >= 0n : want <= free && (left === null || want <= left)
@@ -108,11 +113,16 @@ class Trial {
   async settle(): Promise<void> {
     const requestId = this.holds.keys().next().value
     if (requestId === undefined) return
+    const hold = this.holds.get(requestId)!
     this.holds.delete(requestId)
     this.done.push(requestId)
     const costNano = BigInt(this.random(90))
     const room = this.balance - this.held
-    const charged = room <= 0n ? 0n : costNano < room ? costNano : room
+    // Beyond its hold no more than the key has left.
+    const left = this.leftOfKey()
+    const keyRoom = left === null || costNano <= hold ? costNano : left > hold ? left : hold
+    const most = costNano < keyRoom ? costNano : keyRoom
+    const charged = room <= 0n ? 0n : most < room ? most : room
     this.balance -= charged
     this.charges.push({ ms: this.books.clock.nowMs, nano: charged })
     const settling = this.expectCharge(requestId, costNano, charged)

@@ -56,6 +56,20 @@ function scopeContract(harness: Harness): void {
     assert.deepEqual((await books.ledger.verify()).problems, [])
   })
 
+  test('M2: what an answer costs beyond its hold never passes a hard budget', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, 1000n)
+    const budgets = budgetsOver(books)
+    await budgets.create({ ...WISH, accountId: account.id, scope: 'account', maxNano: 100n })
+    await budgets.create({ ...WISH, accountId: account.id, scope: 'account', maxNano: 70n, hard: false })
+    await hold(books, 'req_1', account, 50n)
+    await hold(books, 'req_2', account, 20n)
+    const row = sampleRow({ request_id: 'req_1', account_id: account.id })
+    const settled = await books.ledger.settle({ requestId: 'req_1', costNano: 500n, row })
+    assert.deepEqual(settled, { booked: true, chargedNano: 80n, absorbedNano: 420n })
+    assert.deepEqual((await books.ledger.verify()).problems, [])
+  })
+
   test('R97: of several budgets the strictest wins, each counts what is its own, and soft ones refuse nothing', async () => {
     await using books = await openBooks(harness)
     const account = await newAccount(books, ONE_CENT)

@@ -11,6 +11,7 @@ const extend = (books: Books, requestId: string, account: Account, key: ApiKey |
 
 /** Holds that grow while their stream runs (M2). */
 export function growthContract(harness: Harness): void {
+  overrunContract(harness)
   test('M2: a hold grows as far as the account and the key reach, and is settled or voided as one', async () => {
     await using books = await openBooks(harness)
     const account = await newAccount(books, 100n)
@@ -167,6 +168,24 @@ function budgetGrowthContract(harness: Harness): void {
     const row = sampleRow({ request_id: 'req_1', account_id: account.id })
     await books.ledger.settle({ requestId: 'req_1', costNano: 20n, row })
     assert.equal((await budgets.list(account.id))[0]!.spentNano, 0n)
+    assert.deepEqual((await books.ledger.verify()).problems, [])
+  })
+}
+
+function overrunContract(harness: Harness): void {
+  test('M2: what an answer costs beyond its hold is taken only as far as its key and its budgets reach', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, 1000n)
+    const key = await newKey(books, account, { limitNano: 90n })
+    await ask(books, 'req_1', { account, key }, 50n)
+    await ask(books, 'req_2', { account, key }, 10n)
+    const row = (request_id: string) => sampleRow({ request_id, account_id: account.id, key_id: key.id })
+    const overKey = await books.ledger.settle({ requestId: 'req_1', costNano: 500n, row: row('req_1') })
+    assert.deepEqual(overKey, { booked: true, chargedNano: 80n, absorbedNano: 420n })
+    // A limit that was lowered meanwhile takes nothing back of what was set aside.
+    await books.keys.update(key.hash, { limitNano: 5n })
+    const lowered = await books.ledger.settle({ requestId: 'req_2', costNano: 500n, row: row('req_2') })
+    assert.deepEqual(lowered, { booked: true, chargedNano: 10n, absorbedNano: 490n })
     assert.deepEqual((await books.ledger.verify()).problems, [])
   })
 }

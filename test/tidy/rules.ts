@@ -115,6 +115,7 @@ export const COMPOSITION = [
   'src/regular-work.ts',
   'src/watched-catalog.ts',
   'src/open-billing.ts',
+  'src/open-records.ts',
   'src/cli.ts',
 ]
 

@@ -9,8 +9,12 @@ import type { HoldAsk, HoldRefusal, HoldResult, Ledger } from '#ledger/types.ts'
 export const QUANTUM_TOKENS = 256
 /** A token is taken for this many bytes of text where the hold is to grow in time. */
 const BYTES_PER_TOKEN = 4
-/** Hardly any text has more bytes per token: beyond this the upstream has surely passed the limit it was given. */
+/** Hardly any text has more bytes per token: taken where the tokens cannot be counted. */
 export const CUT_BYTES_PER_TOKEN = 6
+/** So much more than the hold pays for may have been counted before the stream is ended: a count is from a sample. */
+export const CUT_SLACK_PERCENT = 10
+/** Tokens after which it is counted again where it has not come to the end of its hold. */
+const RECOUNT_TOKENS_MIN = 64
 
 /** Whose hold it is. */
 export type Holder = Pick<HoldAsk, 'requestId' | 'accountId' | 'keyId'>
@@ -38,24 +42,41 @@ export class HoldGuard {
     this.markBytes = this.tokens * BYTES_PER_TOKEN
   }
 
-  /** To be asked when the mark is passed. Why the stream ends, in the words of its protocol; null: it may go on to the next mark. */
-  passed(bytes: number): Failure | null | Promise<Failure | null> {
+  /**
+   * To be asked when the mark is passed; `count` tells the tokens of what was delivered, or null. Why the stream ends, in the
+   * words of its protocol; null: it may go on to the next mark.
+   */
+  passed(bytes: number, count: () => Promise<number | null>): null | Promise<Failure | null> {
     const missing = Math.ceil(bytes / BYTES_PER_TOKEN) - this.tokens
     const tokens = Math.max(QUANTUM_TOKENS, missing + QUANTUM_TOKENS)
     const wantNano = this.priceOf(tokens)
     const result = this.ledger.extend({ ...this.holder, wantNano, floorNano: wantNano })
-    if (result instanceof Promise) return result.then((told) => this.decide(told, tokens, bytes))
-    return this.decide(result, tokens, bytes)
+    if (result instanceof Promise) return result.then((told) => this.decide(told, tokens, bytes, count))
+    return this.decide(result, tokens, bytes, count)
   }
 
-  private decide(result: HoldResult, tokens: number, bytes: number): Failure | null {
-    if (result.granted) {
-      this.tokens += tokens
-      this.markBytes = this.tokens * BYTES_PER_TOKEN
-      return null
-    }
-    this.markBytes = this.tokens * CUT_BYTES_PER_TOKEN
-    return bytes > this.markBytes ? fundsFailure(result.refusal, this.surface) : null
+  private decide(
+    result: HoldResult,
+    tokens: number,
+    bytes: number,
+    count: () => Promise<number | null>,
+  ): null | Promise<Failure | null> {
+    if (!result.granted) return this.measure(result.refusal, bytes, count)
+    this.tokens += tokens
+    this.markBytes = this.tokens * BYTES_PER_TOKEN
+    return null
+  }
+
+  /** There is no more money: it ends where it has said what was paid for. Scripts differ by far in their bytes per token. */
+  private async measure(
+    refusal: HoldRefusal,
+    bytes: number,
+    count: () => Promise<number | null>,
+  ): Promise<Failure | null> {
+    const said = (await count()) ?? Math.ceil(bytes / CUT_BYTES_PER_TOKEN)
+    if (said * 100 > this.tokens * (100 + CUT_SLACK_PERCENT)) return fundsFailure(refusal, this.surface)
+    this.markBytes = bytes + Math.ceil((Math.max(RECOUNT_TOKENS_MIN, this.tokens - said) * bytes) / Math.max(1, said))
+    return null
   }
 
   /** What so many more tokens cost, without the prompt again. */

@@ -247,8 +247,8 @@ export class Attempt implements Dispatcher.DispatchHandler, EventSource, Carried
       this.fail(reader.failure!)
       return
     }
-    const { modelStart, modelEnd, usageOpen } = reader
-    this.held.push({ event: output, role, offsets: { modelStart, modelEnd, usageOpen } })
+    const { modelStart, modelEnd, usageOpen, contentBytes } = reader
+    this.held.push({ event: output, role, offsets: { modelStart, modelEnd, usageOpen, contentBytes } })
     this.heldBytes += output.length
     // Keep-alives say nothing, however many there are.
     if (role !== 'noise') this.heldEvents++

@@ -28,25 +28,39 @@ let running = 0
  * its text, in the encoding of the model's family. Null when too many are under way, or something cannot be counted.
  */
 export async function countDelivered(parsed: Parsed, target: Target, reader: StreamReader): Promise<Counted | null> {
+  return bounded(async () => {
+    const output = await outputOf(target, reader, reader.contentBytes)
+    if (output === null) return null
+    const input = reader.usage?.input == null ? await promptOf(parsed, target) : null
+    return { input, output }
+  })
+}
+
+/** Tokens of the first `bytes` of what a stream has said; null as above. */
+export const countOutput = (target: Target, reader: StreamReader, bytes: number): Promise<number | null> =>
+  bounded(() => outputOf(target, reader, bytes))
+
+async function bounded<T>(count: () => Promise<T>): Promise<T | null> {
   if (running >= COUNTS_MAX) return null
   running++
   try {
-    const { usage, contentBytes, sample } = reader
-    // A stream may go on while it is counted.
-    const { length } = sample
-    const { upstreamModel, model } = target.route
-    const { family } = familyOf(bareName(upstreamModel), model.vendor)
-    const encoding = await loadEncoding(family.encoding)
-    if (length === 0) return null
-    const tokens = (encoding.count(sample.text()) * family.weights.text * contentBytes) / length
-    const input = usage?.input == null ? await promptOf(parsed, target) : null
-    return { input, output: Math.max(1, Math.round(tokens)) }
+    return await count()
   } catch {
     // What its codec cannot read was answered all the same.
     return null
   } finally {
     running--
   }
+}
+
+async function outputOf({ route }: Target, { sample }: StreamReader, bytes: number): Promise<number | null> {
+  // Taken now: a stream may go on while it is counted.
+  const { length } = sample
+  const text = sample.text()
+  const { family } = familyOf(bareName(route.upstreamModel), route.model.vendor)
+  const encoding = await loadEncoding(family.encoding)
+  if (length === 0) return null
+  return Math.max(1, Math.round((encoding.count(text) * family.weights.text * bytes) / length))
 }
 
 /** Tokens of the prompt, as the upstream would count them. */

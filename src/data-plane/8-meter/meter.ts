@@ -5,7 +5,7 @@ import type { StreamReader } from '#codecs/codec.ts'
 import type { Answer } from '#data-plane/7-call/answer.ts'
 import { type Cost, costOf, reportedCost } from '#ledger/cost.ts'
 import type { Price } from '#catalog/types.ts'
-import { type Counted, countDelivered } from './count-delivered.ts'
+import { type Counted, countDelivered, countOutput } from './count-delivered.ts'
 import { isInsured, type Said, unpaid } from './insurance.ts'
 import type { Tally } from './tally.ts'
 
@@ -55,6 +55,7 @@ function meterOne(parsed: Parsed, plan: Plan, answer: Answer, billsEmpty: boolea
       responseId: () => facts.responseId,
       toolCallsCount: () => facts.toolCallsCount,
       count: () => null,
+      delivered: () => Promise.resolve(null),
     }
   }
   const { reader } = answer
@@ -68,6 +69,7 @@ function meterOne(parsed: Parsed, plan: Plan, answer: Answer, billsEmpty: boolea
       if (!reader.complete && saysNothing(reader)) return null
       return estimate(parsed, plan, reader.usage, reader.contentBytes, counted)
     },
+    delivered: (bytes) => countOutput(answer.target, reader, bytes),
     count: () => {
       if ((reader.usage && (reader.complete || tellsAll(reader))) || saysNothing(reader)) return null
       return countDelivered(parsed, answer.target, reader).then((found) => void (counted = found))

@@ -14,6 +14,8 @@ export interface Tally {
   costOf(usage: Usage): Cost | null
   /** Counts what was delivered, for `final`, where the upstream did not report it (M3); null: there is nothing to count. Never fails. */
   count(): Promise<void> | null
+  /** Tokens of the first `bytes` of what a stream has said; null where they cannot be counted. Never fails. */
+  delivered(bytes: number): Promise<number | null>
   finishReason(): string | null
   responseId(): string | null
   toolCallsCount(): number

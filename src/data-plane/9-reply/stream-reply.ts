@@ -48,6 +48,10 @@ export class StreamReply implements EventSink {
   private tail: Buffer[] | null = null
   private lingering: NodeJS.Timeout | undefined
   private isFinishing = false
+  /** What came while it is found out if there is money for more; null while it is not. */
+  private waiting: Waiting[] | null = null
+  /** How the upstream ended meanwhile. */
+  private ended: { readonly error: Error | null } | null = null
   /** Set while the upstream is read on for a client that has left. */
   private draining: Drain | null = null
   private accept!: () => void
@@ -111,6 +115,11 @@ export class StreamReply implements EventSink {
 
   onEvent(event: Buffer, role: EventRole, offsets: EventOffsets): void {
     if (this.isFinishing && this.tail === null) return
+    if (this.waiting !== null) {
+      const { modelStart, modelEnd, usageOpen, contentBytes } = offsets
+      this.waiting.push({ event, role, offsets: { modelStart, modelEnd, usageOpen, contentBytes } })
+      return
+    }
     if (role === 'failure') {
       this.breakOff(this.answer.reader.failure!)
       return
@@ -121,32 +130,50 @@ export class StreamReply implements EventSink {
     else if (this.tail && !this.isFinishing && role !== 'noise') this.releaseTail()
     const queue = this.tail ?? this.output
     queue.push(bytes)
+    if (this.guard !== null && offsets.contentBytes > this.guard.markBytes)
+      this.checkFunds(this.guard, offsets.contentBytes)
   }
 
   onPause(): void {
     if (this.output.length > 0) this.flush()
-    if (this.guard !== null && this.answer.reader.contentBytes > this.guard.markBytes) this.checkFunds(this.guard)
   }
 
   /** More was delivered than was set aside (M2): the hold grows, or the answer ends here. */
-  private checkFunds(guard: HoldGuard): void {
+  private checkFunds(guard: HoldGuard, bytes: number): void {
     // Whoever has the end already gets it.
     if (this.isFinishing || this.tail) return
-    const told = guard.passed(this.answer.reader.contentBytes)
-    if (!(told instanceof Promise)) {
-      if (told !== null) this.breakOff(told, 'out_of_funds')
-      return
-    }
-    const { events } = this.answer
-    events.pause()
+    const told = guard.passed(bytes, () => this.tally.delivered(bytes))
+    if (told === null) return
+    if (this.output.length > 0) this.flush()
+    // What comes in the same chunk waits: nobody has paid for it yet.
+    this.waiting = []
+    this.answer.events.pause()
     told.then(
-      (failure) => (failure === null ? events.resume() : this.breakOff(failure, 'out_of_funds')),
-      () => this.breakOff(UNKNOWN_FUNDS),
+      (failure) => this.checked(failure, 'out_of_funds'),
+      () => this.checked(UNKNOWN_FUNDS, 'upstream_disconnect'),
     )
+  }
+
+  private checked(failure: Failure | null, outcome: Outcome): void {
+    const waiting = this.waiting ?? []
+    this.waiting = null
+    if (this.isFinishing) return
+    if (failure !== null) return this.breakOff(failure, outcome)
+    for (const { event, role, offsets } of waiting) this.onEvent(event, role, offsets)
+    if (this.waiting !== null || this.isFinishing) return
+    this.onPause()
+    const { ended } = this
+    this.ended = null
+    if (ended) this.onEnd(ended.error)
+    else this.answer.events.resume()
   }
 
   onEnd(error: Error | null): void {
     if (this.isFinishing) return
+    if (this.waiting !== null) {
+      this.ended = { error }
+      return
+    }
     if (this.tail) {
       this.finishTail()
       return
@@ -284,6 +311,13 @@ export class StreamReply implements EventSink {
       },
     )
   }
+}
+
+/** An event that nobody has paid for yet. */
+interface Waiting {
+  readonly event: Buffer
+  readonly role: EventRole
+  readonly offsets: EventOffsets
 }
 
 const CUT: Failure = {
