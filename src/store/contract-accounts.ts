@@ -145,7 +145,14 @@ function keyContract(harness: Harness): void {
     const cold = ring.find(plaintext, NOON_MS)
     assert.ok(cold instanceof Promise)
     assert.deepEqual(await cold, {
-      account: { id: account.id, email: account.email, mode: 'prepaid', status: 'active', tier: 'default' },
+      account: {
+        id: account.id,
+        email: account.email,
+        mode: 'prepaid',
+        status: 'active',
+        tier: 'default',
+        chargeFactor: 1_000_000n,
+      },
       key,
       billing: 'prepaid',
       contentLog: null,
