@@ -12,11 +12,12 @@ export interface Nodes {
   close(): Promise<void>
 }
 
-/** Starts the server and so many gateways; `envOf` gives what only one of them has in its environment. */
+/** Starts the server and so many gateways; `envOf` gives what only one of them has in its environment, `prepare` sees the empty database. */
 export async function startNodes(
   count: number,
   options: GatewayOptions,
   envOf: (node: number) => Readonly<Record<string, string>> = () => ({}),
+  prepare: (url: string) => Promise<void> = async () => {},
 ): Promise<Nodes> {
   const folder = findPostgres()
   if (folder === undefined) throw new Error('CI needs the PostgreSQL programs initdb and postgres.')
@@ -28,6 +29,7 @@ export async function startNodes(
   }
   try {
     const url = await server.createDatabase('shared')
+    await prepare(url)
     for (let node = 0; node < count; node++) {
       const [first] = gateways
       const shared = first ? { folder: first.folder, masterKey: first.masterKey } : {}
