@@ -5,10 +5,11 @@
  */
 import assert from 'node:assert/strict'
 import { createKeys } from '#accounts/keys.ts'
+import { GatewayError } from '#base/errors.ts'
 import { createBudgets } from '#billing/budgets.ts'
 import { createLedger, type RecoverableLedger } from '#ledger/ledger.ts'
 import { createSingleNodeLedger } from '#ledger/single-node-ledger.ts'
-import type { SettleResult } from '#ledger/types.ts'
+import type { HoldResult, SettleResult } from '#ledger/types.ts'
 import { WRITER_PARTS } from '#store/commands.ts'
 import { NOON_MS, sampleRow } from '#store/contract-books.ts'
 import { MIGRATIONS } from '#store/migrations.ts'
@@ -152,7 +153,7 @@ export class World {
     const { accountId } = this
     this.keyOf.set(id, keyId)
     this.systemOf.set(id, system)
-    this.watch(
+    this.watchHold(
       async () => node.ledger.reserve({ requestId: id, accountId, keyId, system, wantNano, floorNano }),
       (result) => {
         if (!result.granted) return
@@ -168,7 +169,7 @@ export class World {
     const { node, keyId } = this.open.get(requestId)!
     const nano = BigInt(this.random(40))
     const { accountId } = this
-    this.watch(
+    this.watchHold(
       async () => node.ledger.extend({ requestId, accountId, keyId, wantNano: nano, floorNano: nano }),
       (result) => {
         if (result.granted) this.heldNano.set(requestId, this.heldNano.get(requestId)! + result.amountNano)
@@ -275,6 +276,23 @@ export class World {
     call()
       .then(then)
       .catch((error: unknown) => this.failures.push(error))
+  }
+
+  /** A question for money. It may be refused when the funds change faster than they are read, and then holds nothing. */
+  private watchHold(call: () => Promise<HoldResult>, then: (result: HoldResult) => void): void {
+    this.watch(
+      async () => {
+        try {
+          return await call()
+        } catch (error) {
+          if (error instanceof GatewayError && error.code === 'store_unavailable') return null
+          throw error
+        }
+      },
+      (result) => {
+        if (result) then(result)
+      },
+    )
   }
 
   /** The prefix of the ledger that is on the disk is right at every moment. */
