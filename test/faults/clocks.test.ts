@@ -9,10 +9,9 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { Client } from 'pg'
 import { chat } from './client.ts'
 import { amountOf, eventually, Gateway, type LogRow } from './gateway.ts'
-import { type Nodes, postgresSkip, startNodes } from './nodes.ts'
+import { type Nodes, postgresSkip, setDatabaseClock, startNodes } from './nodes.ts'
 import { connections, OUTPUT_TOKENS, RACE_PRICE } from './racing.ts'
 import { type Call, Upstream } from './upstream.ts'
 import { faultConfig } from './wire.ts'
@@ -100,7 +99,7 @@ if (FULL) {
       upstream.answer = answer
       let nodes: Nodes | undefined
       try {
-        nodes = await startNodes(2, { config }, envOf, (url) => shiftDatabase(url, offsetMs))
+        nodes = await startNodes(2, { config }, envOf, (url) => setDatabaseClock(url, offsetMs))
         const { gateways } = nodes
         const agents = gateways.map(() => connections())
         const { key, hash, accountId } = await gateways[0]!.fund('capped@fault.test', '100')
@@ -141,19 +140,4 @@ if (FULL) {
       }
     },
   )
-}
-
-/** Puts a clock before that of the system, as the database's own sessions see it. */
-async function shiftDatabase(url: string, offsetMs: number): Promise<void> {
-  const client = new Client({ connectionString: url })
-  await client.connect()
-  try {
-    await client.query('create schema shifted')
-    await client.query(`create function shifted.clock_timestamp() returns timestamptz language sql volatile as
-      $$ select pg_catalog.clock_timestamp() + interval '${offsetMs} milliseconds' $$`)
-    const name = new URL(url).pathname.slice(1)
-    await client.query(`alter database ${name} set search_path = public, shifted, pg_catalog`)
-  } finally {
-    await client.end()
-  }
 }
