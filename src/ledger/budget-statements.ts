@@ -78,7 +78,8 @@ export const budgetFundsOf = (row: BudgetTable): BudgetFunds => ({
   maxNano: row.max_nano,
   period: row.period,
   hard: row.hard !== 0,
-  startsMs: row.starts_ms,
+  // Without a start of its own it is in force once it is there, whatever the clock of another node says at that moment.
+  startsMs: row.starts_ms <= row.created_ms ? 0 : row.starts_ms,
   heldNano: row.held_nano,
   spentNano: row.spent_nano,
   periodStartMs: row.period_start_ms,

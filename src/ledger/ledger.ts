@@ -9,7 +9,7 @@ import type { Verification } from './verify.ts'
 /** R94: the reservation of a crashed process ends after 15 minutes. */
 export const HOLD_TTL_MS = 15 * 60_000
 /** How often a ledger on a shared database is to `recover`: leases of living requests are renewed then, and ended ones released. */
-export const RECOVERY_INTERVAL_MS = 60_000
+export const RECOVERY_INTERVAL_MS = 25_000
 /** Holds that one recovery command releases; more are released by further commands, so live requests get their turn. */
 export const RECOVERY_BATCH_MAX = 200
 

@@ -155,6 +155,21 @@ function changeContract(harness: Harness): void {
     assert.deepEqual((await books.ledger.verify()).problems, [])
   })
 
+  test('R97: a budget counts at once, also at a node whose clock is behind; one that starts later waits for its time', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, ONE_CENT)
+    const budgets = budgetsOver(books)
+    const wish = { ...WISH, accountId: account.id, scope: 'account', maxNano: 10n } as const
+    await budgets.create({ ...wish, startsMs: NOON_MS + 60_000 })
+    assert.equal((await hold(books, 'req_1', account, 100n)).granted, true)
+    await books.ledger.void('req_1', sampleRow({ request_id: 'req_1', account_id: account.id }))
+    const { startsMs } = await budgets.create({ ...wish, maxNano: 50n })
+    assert.equal(startsMs, NOON_MS)
+    books.clock.nowMs = NOON_MS - 20
+    assert.equal((await hold(books, 'req_2', account, 51n)).granted, false)
+    assert.equal((await hold(books, 'req_3', account, 50n)).granted, true)
+  })
+
   test('R97: a budget of the operator is the operator’s, and an account has a bounded number of them', async () => {
     await using books = await openBooks(harness)
     const account = await newAccount(books, ONE_CENT)

@@ -57,7 +57,11 @@ async function everyKind(harness: Harness) {
 
 /** The books as double entries (B1), and what an administrator who writes past the gateway cannot hide. */
 export function postingContract(harness: Harness): void {
+  balanceContract(harness)
   tamperContract(harness)
+}
+
+function balanceContract(harness: Harness): void {
   test('B1: each entry is a transfer: two postings that sum to zero, and the trial balance names every account', async () => {
     const { books, account } = await everyKind(harness)
     await using _ = books

@@ -12,6 +12,9 @@ export interface DatabaseClock {
   sync(): Promise<void>
 }
 
+/** The database is asked so often at once; the quickest answer tells its time best. */
+const SAMPLES = 3
+
 /** The clock of a database; to be synced before it is used. `monotonic` gives milliseconds since any moment. */
 export function createDatabaseClock(
   read: Store['read'],
@@ -21,12 +24,20 @@ export function createDatabaseClock(
   return {
     now: () => Math.floor(monotonic() + offsetMs),
     async sync() {
-      const askedMs = monotonic()
-      const { now_ms: nowMs } = await read
-        .selectNoFrom(sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`.as('now_ms'))
-        .executeTakeFirstOrThrow()
-      // The answer is as old as the way back.
-      offsetMs = nowMs - (askedMs + monotonic()) / 2
+      let quickestMs = Number.POSITIVE_INFINITY
+      let found = offsetMs
+      for (let sample = 0; sample < SAMPLES; sample++) {
+        const askedMs = monotonic()
+        const { now_ms: nowMs } = await read
+          .selectNoFrom(sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`.as('now_ms'))
+          .executeTakeFirstOrThrow()
+        const toldMs = monotonic()
+        if (toldMs - askedMs >= quickestMs) continue
+        quickestMs = toldMs - askedMs
+        // The answer is as old as the way back.
+        found = nowMs - (askedMs + toldMs) / 2
+      }
+      offsetMs = found
     },
   }
 }

@@ -26,6 +26,8 @@ export interface CallOptions {
   /** A stream is complete only with this text in it. */
   readonly endMark?: string
   readonly agent?: Agent
+  /** Leaves after so many milliseconds, whatever has come until then. */
+  readonly abortMs?: number
 }
 
 const NO_ANSWER = { status: 0, headers: {}, text: '', complete: false, ms: 0 }
@@ -48,6 +50,10 @@ export function call(port: number, options: CallOptions): Promise<Outcome> {
     let sentMs = performance.now()
     request.on('socket', () => void (sentMs = performance.now()))
     request.on('error', () => resolve(NO_ANSWER))
+    if (options.abortMs !== undefined) {
+      const leaving = setTimeout(() => request.destroy(), options.abortMs)
+      request.on('close', () => clearTimeout(leaving))
+    }
     request.on('response', (response) => {
       let text = ''
       response.setEncoding('utf8')
@@ -80,6 +86,7 @@ export interface ChatOptions {
   readonly prompt?: string
   readonly watch?: CallOptions['watch']
   readonly agent?: Agent
+  readonly abortMs?: number
   /** Beside the key. */
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -96,6 +103,7 @@ export function chat(gateway: Gateway, key: string, surface: ChatSurface, option
     ...(stream ? { endMark: wire.endMark } : {}),
     ...(options.watch ? { watch: options.watch } : {}),
     ...(options.agent ? { agent: options.agent } : {}),
+    ...(options.abortMs === undefined ? {} : { abortMs: options.abortMs }),
   })
 }
 

@@ -8,13 +8,14 @@ import { type Kind, openDisk, World } from './ledger-simulator.ts'
 
 const FULL = process.env['TRIVIUM_FAULTS'] === 'full'
 const SEEDS = FULL ? 10_000 : 500
-const OPERATIONS = FULL ? 1000 : 200
+const OPERATIONS = FULL ? 1000 : 120
 /** Histories on one disk: its books are verified together at the end. */
 const SEEDS_PER_DISK = 50
+const KINDS = ['shared', 'single-node', 'journaled'] as const satisfies Kind[]
 const ONLY = process.env['TRIVIUM_SEED']
 
-for (const kind of ['shared', 'single-node'] satisfies Kind[]) {
-  const seeds = ONLY ? [Number(ONLY)] : Array.from({ length: SEEDS / 2 }, (_, at) => at)
+for (const kind of KINDS) {
+  const seeds = ONLY ? [Number(ONLY)] : Array.from({ length: Math.ceil(SEEDS / KINDS.length) }, (_, at) => at)
   test(`M10: ${seeds.length} histories of ${OPERATIONS} operations, ledger ${kind}`, async () => {
     for (let first = 0; first < seeds.length; first += SEEDS_PER_DISK) {
       const disk = openDisk()

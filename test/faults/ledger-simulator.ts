@@ -1,21 +1,27 @@
 /**
  * A ledger on a virtual disk, with a virtual clock and messages that arrive when the seed says so (M10). The ledger, its commands and
  * SQLite are the real ones; what is played are the writers' queues, the way of their replies, the time, and the death of processes.
- * `shared` is what several nodes on one database do: two of them, whose writes and replies overtake each other.
+ * `shared` is what several nodes on one database do: two of them, whose writes and replies overtake each other. `journaled` has the
+ * real journal beside it, which outlives the process.
  */
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createKeys } from '#accounts/keys.ts'
+import { GatewayError } from '#base/errors.ts'
 import { createBudgets } from '#billing/budgets.ts'
 import { createLedger, type RecoverableLedger } from '#ledger/ledger.ts'
+import { openLedger } from '#ledger/open-ledger.ts'
 import { createSingleNodeLedger } from '#ledger/single-node-ledger.ts'
-import type { SettleResult } from '#ledger/types.ts'
+import type { HoldResult, SettleResult } from '#ledger/types.ts'
 import { WRITER_PARTS } from '#store/commands.ts'
 import { NOON_MS, sampleRow } from '#store/contract-books.ts'
 import { MIGRATIONS } from '#store/migrations.ts'
 import { openSqliteEngine, type SqliteEngine } from '#store/sqlite-engine.ts'
 import { VirtualStore } from './virtual-store.ts'
 
-export type Kind = 'shared' | 'single-node'
+export type Kind = 'shared' | 'single-node' | 'journaled'
 
 const EXPIRY_MS = 16 * 60_000
 const CREDIT_NANO = 300n
@@ -57,6 +63,8 @@ export class World {
   private readonly kind: Kind
   private readonly accountId: string
   private readonly random: (below: number) => number
+  /** Of the journal. */
+  private readonly folder: string | null
   private readonly nodes: Node[]
   private keyId = ''
   private nowMs = NOON_MS
@@ -78,6 +86,7 @@ export class World {
     this.kind = kind
     this.accountId = `acc_${kind}_${seed}`
     this.random = randomFrom(seed)
+    this.folder = kind === 'journaled' ? mkdtempSync(join(tmpdir(), 'trivium-simulation-')) : null
     this.nodes = kind === 'shared' ? [this.start(), this.start()] : [this.start()]
   }
 
@@ -90,8 +99,10 @@ export class World {
     await this.settleDown()
     await this.expire()
     await this.settleDown()
+    if (this.folder !== null) await this.through(this.nodes[0]!.ledger.close())
     this.check()
     this.checkEnd()
+    if (this.folder !== null) rmSync(this.folder, { recursive: true })
   }
 
   async verify(): Promise<readonly string[]> {
@@ -117,6 +128,7 @@ export class World {
   private start(): Node {
     const virtual = new VirtualStore(this.disk, this.kind === 'shared', this.random)
     const now = (): number => this.nowMs
+    if (this.folder !== null) return { virtual, ledger: openLedger(virtual.store, { now, journalFolder: this.folder }) }
     const make = this.kind === 'shared' ? createLedger : createSingleNodeLedger
     return { virtual, ledger: make(virtual.store, { now }) }
   }
@@ -152,7 +164,7 @@ export class World {
     const { accountId } = this
     this.keyOf.set(id, keyId)
     this.systemOf.set(id, system)
-    this.watch(
+    this.watchHold(
       async () => node.ledger.reserve({ requestId: id, accountId, keyId, system, wantNano, floorNano }),
       (result) => {
         if (!result.granted) return
@@ -168,7 +180,7 @@ export class World {
     const { node, keyId } = this.open.get(requestId)!
     const nano = BigInt(this.random(40))
     const { accountId } = this
-    this.watch(
+    this.watchHold(
       async () => node.ledger.extend({ requestId, accountId, keyId, wantNano: nano, floorNano: nano }),
       (result) => {
         if (result.granted) this.heldNano.set(requestId, this.heldNano.get(requestId)! + result.amountNano)
@@ -243,6 +255,8 @@ export class World {
   }
 
   private async crash(): Promise<void> {
+    // Whatever the dying process has begun to write in this turn of its loop is written: a dead one must not write later.
+    await turn()
     const at = this.random(this.nodes.length)
     const dead = this.nodes[at]!
     dead.virtual.crash()
@@ -275,6 +289,23 @@ export class World {
     call()
       .then(then)
       .catch((error: unknown) => this.failures.push(error))
+  }
+
+  /** A question for money. It may be refused when the funds change faster than they are read, and then holds nothing. */
+  private watchHold(call: () => Promise<HoldResult>, then: (result: HoldResult) => void): void {
+    this.watch(
+      async () => {
+        try {
+          return await call()
+        } catch (error) {
+          if (error instanceof GatewayError && error.code === 'store_unavailable') return null
+          throw error
+        }
+      },
+      (result) => {
+        if (result) then(result)
+      },
+    )
   }
 
   /** The prefix of the ledger that is on the disk is right at every moment. */

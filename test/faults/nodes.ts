@@ -1,4 +1,5 @@
 /** Gateway processes that share one PostgreSQL server of their own, for fault tests. */
+import { Client } from 'pg'
 import { findPostgres, startPostgres, type TestPostgres } from '#test/postgres.ts'
 import { Gateway, type GatewayOptions } from './gateway.ts'
 
@@ -7,27 +8,32 @@ export const postgresSkip =
   findPostgres() === undefined && !process.env['CI'] ? 'no PostgreSQL programs on this machine' : false
 
 export interface Nodes {
+  /** Of the database that they share. */
+  readonly url: string
   readonly server: TestPostgres
   readonly gateways: readonly Gateway[]
   close(): Promise<void>
 }
 
-/** Starts the server and so many gateways; `envOf` gives what only one of them has in its environment. */
+/** Starts the server and so many gateways; `envOf` gives what only one of them has in its environment, `prepare` sees the empty database. */
 export async function startNodes(
   count: number,
   options: GatewayOptions,
   envOf: (node: number) => Readonly<Record<string, string>> = () => ({}),
+  prepare: (url: string) => Promise<void> = async () => {},
 ): Promise<Nodes> {
   const folder = findPostgres()
   if (folder === undefined) throw new Error('CI needs the PostgreSQL programs initdb and postgres.')
   const server = await startPostgres(folder)
   const gateways: Gateway[] = []
+  let url = ''
   const close = async (): Promise<void> => {
     await Promise.all(gateways.map((gateway) => gateway.stop()))
     await server.stop()
   }
   try {
-    const url = await server.createDatabase('shared')
+    url = await server.createDatabase('shared')
+    await prepare(url)
     for (let node = 0; node < count; node++) {
       const [first] = gateways
       const shared = first ? { folder: first.folder, masterKey: first.masterKey } : {}
@@ -38,5 +44,20 @@ export async function startNodes(
     await close()
     throw cause
   }
-  return { server, gateways, close }
+  return { url, server, gateways, close }
+}
+
+/** Puts a clock before that of the system, as new sessions of the database see it; later calls move it for all. */
+export async function setDatabaseClock(url: string, offsetMs: number): Promise<void> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query('create schema if not exists shifted')
+    await client.query(`create or replace function shifted.clock_timestamp() returns timestamptz language sql volatile as
+      $$ select pg_catalog.clock_timestamp() + interval '${offsetMs} milliseconds' $$`)
+    const name = new URL(url).pathname.slice(1)
+    await client.query(`alter database ${name} set search_path = public, shifted, pg_catalog`)
+  } finally {
+    await client.end()
+  }
 }
