@@ -57,7 +57,12 @@ export async function verify({ read }: Store): Promise<Verification> {
   for (const row of keys) {
     if (row.held_nano !== row.sum_nano) problems.push(`${row.key_id}: held ${row.held_nano}, holds ${row.sum_nano}.`)
   }
-  problems.push(...(await misplaced(read)), ...(await brokenChains(read)), ...(await unexplained(read)))
+  problems.push(
+    ...(await misplaced(read)),
+    ...(await brokenChains(read)),
+    ...(await unexplained(read)),
+    ...(await overExpired(read)),
+  )
   return {
     accounts: booked.length,
     entries: booked.reduce((sum, row) => sum + row.entries, 0),
@@ -96,6 +101,20 @@ async function unexplained(read: Store['read']): Promise<string[]> {
   return rows.map(
     (row) => `${row.request_id}: charged ${-row.amount_nano}, and its row says ${row.charged_cost_nano ?? 'nothing'}.`,
   )
+}
+
+/** No credit gives back more at its end than was left of it (R90). */
+async function overExpired(read: Store['read']): Promise<string[]> {
+  const rows = await read
+    .selectFrom('expiring_credits as c')
+    .innerJoin('ledger_entries as e', (join) =>
+      join.on('e.payment_ref', '=', sql<string>`'expiry:' || c.id`).onRef('e.account_id', '=', 'c.account_id'),
+    )
+    .select(['c.id', 'c.account_id'])
+    .where(sql<boolean>`-e.amount_nano > c.amount_nano - c.spent_nano or c.closed_ms is null`)
+    .limit(UNEXPLAINED_TOLD_MAX)
+    .execute()
+  return rows.map(({ id, account_id }) => `${account_id}: more expired of ${id} than was left of it.`)
 }
 
 async function misplaced(read: Store['read']): Promise<string[]> {

@@ -57,6 +57,8 @@ export function expiryContract(harness: Harness): void {
     assert.equal(creditedNano - usedNano, 100n, 'the difference of the sums is the balance')
     assert.equal((await books.accounts.get(account.id))!.purchasedNano, 0n)
     assert.deepEqual((await books.ledger.verify()).problems, [])
+    await harness.tamper(books.store, 'update expiring_credits set spent_nano = 25')
+    assert.match((await books.ledger.verify()).problems.join(), /more expired of crd_\w+ than was left of it/)
   })
 
   test('R90: the credit that ends first is used first, whenever it was given', async () => {
