@@ -1,5 +1,6 @@
 import { GatewayError } from '#base/errors.ts'
 import { id as newId } from '#base/ids.ts'
+import { creditsLeft } from '#ledger/expiry.ts'
 import type { EntryType } from '#ledger/types.ts'
 import { checkLimit, checkNumberCursor } from '#store/reads.ts'
 import { AMOUNT_NANO_MAX } from '#store/request-columns.ts'
@@ -81,6 +82,7 @@ export function createAccounts(
       return (await get(id))!
     },
     entries: (query) => readEntries(store, query),
+    creditsLeft: (id) => creditsLeft(store, id, now()),
     async totals(id) {
       const row = await read
         .selectFrom('accounts')
