@@ -29,7 +29,7 @@ export async function creditsLeft({ read }: Store, accountId: string, nowMs: num
     .orderBy('c.expires_ms')
     .orderBy('c.id')
     .execute()
-  const credits = rows.map(({ used_nano: _, ...row }): Credit => row)
+  const credits = rows.map((row): Credit => ({ ...row }))
   spread(credits, rows[0]?.used_nano ?? 0n)
   return credits
     .map((credit) => ({ leftNano: credit.amount_nano - credit.spent_nano, expiresMs: credit.expires_ms }))
