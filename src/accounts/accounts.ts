@@ -1,6 +1,7 @@
 import { GatewayError } from '#base/errors.ts'
 import { FACTOR_PPM_MAX } from '#base/factors.ts'
 import { id as newId } from '#base/ids.ts'
+import { creditsLeft } from '#ledger/expiry.ts'
 import type { EntryType } from '#ledger/types.ts'
 import { checkLimit, checkNumberCursor } from '#store/reads.ts'
 import { AMOUNT_NANO_MAX } from '#store/request-columns.ts'
@@ -92,6 +93,7 @@ export function createAccounts(
       await changed(id, store.execute('setContentLog', { id, wish: contentText(wish) }))
     },
     entries: (query) => readEntries(store, query),
+    creditsLeft: (id) => creditsLeft(store, id, now()),
     totals: (id) => readTotals(store, id),
   }
 }

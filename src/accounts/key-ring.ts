@@ -93,7 +93,12 @@ export function createKeyRing(
       }
       return read(digest, nowMs)
     },
-    findFresh: (presented, nowMs) => read(keyDigest(pepper, presented), nowMs),
+    findFresh(presented, nowMs) {
+      const digest = keyDigest(pepper, presented)
+      // A read that is under way may have begun before the change.
+      loading.delete(digest)
+      return read(digest, nowMs)
+    },
     forget(keyId) {
       changes++
       loading.clear()

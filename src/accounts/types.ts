@@ -177,6 +177,8 @@ export interface Accounts {
   setContentLog(accountId: string, wish: ContentWish | null): Promise<void>
   /** Newest first; `cursor` continues behind the last entry of the page before. */
   entries(query: { accountId?: string; limit: number; cursor?: string }): Promise<Page<LedgerEntry>>
+  /** What is left of its credits that end, the first end in front. */
+  creditsLeft(accountId: string): Promise<readonly { readonly leftNano: NanoUsd; readonly expiresMs: number }[]>
   /** Sum of all topups and grants, and of all usage as a positive number (`GET /api/v1/credits`). */
   totals(accountId: string): Promise<{ creditedNano: NanoUsd; usedNano: NanoUsd }>
 }

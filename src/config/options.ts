@@ -208,8 +208,7 @@ export const OPTIONS: readonly Option[] = [
     path: 'cors.allowed_origins',
     type: 'list',
     default: [],
-    description:
-      'Origins whose pages may call with a key of their own, such as https://app.example.com; *: any; empty: none.',
+    description: 'Origins whose pages may call with a key; *: any; empty: none.',
   },
   ...IDENTITY_OPTIONS,
   ...ROUTING_OPTIONS,

@@ -31,6 +31,10 @@ export async function readMe(call: Call<KeyActor>): Promise<Answer> {
       },
       balance: current ? formatUsd(current.balanceNano) : null,
       currency: call.deps.settings.currency,
+      expiring_credits: (await call.deps.accounts.creditsLeft(account.id)).map(({ leftNano, expiresMs }) => ({
+        left: formatUsd(leftNano),
+        expires_at: isoOrNull(expiresMs),
+      })),
       ...(await budgetFields(call)),
       free_requests: { limit, used, remaining: remainingOf(free), reset_at: new Date(free.resetMs).toISOString() },
       groups: key?.groups ?? DEFAULT_GROUPS,

@@ -88,7 +88,8 @@ export const expireCredits: Command<{ accountId: string; nowMs: number }, bigint
   repeatable: true,
 }
 
-type Credit = { -readonly [Name in keyof ExpiringCreditTable]: ExpiringCreditTable[Name] }
+/** As a row, to be counted on. */
+export type Credit = { -readonly [Name in keyof ExpiringCreditTable]: ExpiringCreditTable[Name] }
 
 interface Due {
   /** All that were open, the one that ends first in front. */
@@ -124,8 +125,8 @@ function* expireDue(account: string, nowMs: number): Work<Due> {
   return { credits, usedNano, expiredNano }
 }
 
-/** Draws what was used since the last time on the open credits, in their order. */
-function spread(credits: readonly Credit[], usedNano: bigint): void {
+/** Draws what was used since the last time on the open credits, the one that ends first in front. */
+export function spread(credits: readonly Credit[], usedNano: bigint): void {
   const open = credits.filter(({ closed_ms: closed }) => closed === null)
   const mark = open[0]?.mark_nano
   if (mark === undefined || usedNano <= mark) return

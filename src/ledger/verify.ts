@@ -64,7 +64,7 @@ export async function verify({ read }: Store, nowMs: number): Promise<Verificati
   problems.push(...(await misplaced(read)), ...(await brokenChains(read)), ...(await unexplained(read)))
   problems.push(...(await wrongBudgets(read)), ...(await forgotten(read, nowMs - LEASE_GRACE_MS)))
   const lines = await trialBalance(read)
-  problems.push(...(await checkPostings(read, lines)), ...(await uncharged(read)))
+  problems.push(...(await checkPostings(read, lines)), ...(await uncharged(read)), ...(await overExpired(read)))
   return {
     accounts: booked.length,
     entries: booked.reduce((sum, row) => sum + row.entries, 0),
@@ -146,6 +146,20 @@ async function forgotten(read: Store['read'], beforeMs: number): Promise<string[
     .limit(UNEXPLAINED_TOLD_MAX)
     .execute()
   return rows.map(({ request_id: id }) => `${id}: held past its lease.`)
+}
+
+/** No credit gives back more at its end than was left of it (R90). */
+async function overExpired(read: Store['read']): Promise<string[]> {
+  const rows = await read
+    .selectFrom('expiring_credits as c')
+    .innerJoin('ledger_entries as e', (join) =>
+      join.on('e.payment_ref', '=', sql<string>`'expiry:' || c.id`).onRef('e.account_id', '=', 'c.account_id'),
+    )
+    .select(['c.id', 'c.account_id'])
+    .where(sql<boolean>`-e.amount_nano > c.amount_nano - c.spent_nano or c.closed_ms is null`)
+    .limit(UNEXPLAINED_TOLD_MAX)
+    .execute()
+  return rows.map(({ id, account_id }) => `${account_id}: more expired of ${id} than was left of it.`)
 }
 
 async function misplaced(read: Store['read']): Promise<string[]> {

@@ -186,7 +186,7 @@ function secretContract(harness: Harness): void {
       assert.equal((await ring.find(text, NOON_MS)).key!.id, key.id)
     }
     assert.equal((await ring.find(plaintext, untilMs - 1)).key!.id, key.id)
-    assert.throws(() => ring.find(plaintext, untilMs), code('invalid_api_key'))
+    await assert.rejects(async () => ring.find(plaintext, untilMs), code('invalid_api_key'))
     await assert.rejects(async () => ring.find(plaintext, untilMs + KEY_TTL_MS), code('invalid_api_key'))
     assert.equal((await ring.find(rotated.plaintext, untilMs + KEY_TTL_MS)).key!.id, key.id)
     await assert.rejects(keys.rotate(key.hash, untilMs), code('not_found'))

@@ -57,6 +57,8 @@ export function expiryContract(harness: Harness): void {
     assert.equal(creditedNano - usedNano, 100n, 'the difference of the sums is the balance')
     assert.equal((await books.accounts.get(account.id))!.purchasedNano, 0n)
     assert.deepEqual((await books.ledger.verify()).problems, [])
+    await harness.tamper(books.store, 'update expiring_credits set spent_nano = 25')
+    assert.match((await books.ledger.verify()).problems.join(), /more expired of crd_\w+ than was left of it/)
   })
 
   test('R90: the credit that ends first is used first, whenever it was given', async () => {
@@ -66,7 +68,13 @@ export function expiryContract(harness: Harness): void {
     await use(books, account, 4n)
     await grant(books, account, 10n, HOUR_MS)
     await use(books, account, 7n)
+    const left = await books.accounts.creditsLeft(account.id)
+    assert.deepEqual(
+      left.map(({ leftNano }) => leftNano),
+      [3n, 6n],
+    )
     books.clock.nowMs += HOUR_MS
+    assert.equal((await books.accounts.creditsLeft(account.id)).length, 1, 'what has ended is not there any more')
     await sweep(books)
     assert.deepEqual(await expiries(books, account), [-3n], '7 of the younger, which ends first')
     books.clock.nowMs += 2 * HOUR_MS

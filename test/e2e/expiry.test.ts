@@ -9,7 +9,7 @@ test('R90: a grant with an end leaves the balance by itself; the ledger, /v1/me 
   const { accountId, key } = await gateway.fund({ credit: '1' })
   const credits = (body: object) =>
     gateway.ask(`/api/admin/accounts/${accountId}/credits`, { method: 'POST', key: gateway.masterKey, body })
-  const expires_at = new Date(Date.now() + 1500).toISOString()
+  const expires_at = new Date(Date.now() + 3000).toISOString()
   const granted = await credits({ amount: '5', type: 'grant', note: 'welcome', expires_at })
   assert.deepEqual([granted.status, granted.json.expires_at, granted.json.balance_after], [201, expires_at, '6'])
   for (const body of [
@@ -25,12 +25,16 @@ test('R90: a grant with an end leaves the balance by itself; the ledger, /v1/me 
   const cost = told.json.usage.cost
   assert.equal(cost, 0.000105)
 
-  const entry = await eventually('the grant ends', 1500 + 3 * EXPIRY_INTERVAL_MS, async () =>
+  const { expiring_credits: left } = (await gateway.ask('/v1/me', { key })).json
+  assert.deepEqual(left, [{ left: '4.999895', expires_at }])
+
+  const entry = await eventually('the grant ends', 3000 + 3 * EXPIRY_INTERVAL_MS, async () =>
     (await gateway.ledger(accountId)).find(({ type }) => type === 'expiry'),
   )
   assert.deepEqual([entry.amount, entry.balance_after, entry.actor], ['-4.999895', '1', 'gateway'])
   assert.match(entry.payment_ref, /^expiry:crd_/)
-  assert.equal((await gateway.ask('/v1/me', { key })).json.balance, '1')
+  const me = (await gateway.ask('/v1/me', { key })).json
+  assert.deepEqual([me.balance, me.expiring_credits], ['1', []])
   const { data } = (await gateway.ask('/api/v1/credits', { key })).json
   assert.deepEqual([data.total_credits, data.total_usage], [1.000105, 0.000105])
   const next = await gateway.ask('/v1/chat/completions', { key, body })
