@@ -101,24 +101,7 @@ export function startCanaryGateway(
 /** Plays it, kills the gateway within a stream, and starts it again. */
 export async function playCanaries(gateway: Gateway, upstream: Upstream): Promise<CanaryRun> {
   const told: string[] = []
-  const ask = async (
-    method: string,
-    path: string,
-    key: string | null,
-    body?: unknown,
-    headers = {},
-  ): Promise<string> => {
-    const response = await fetch(gateway.baseUrl + path, {
-      method,
-      headers: {
-        ...(key === null ? {} : { authorization: `Bearer ${key}` }),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...headers,
-      },
-      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    })
-    return response.text()
-  }
+  const ask = askerAt(gateway.baseUrl)
   const { admin } = administer(gateway.baseUrl, gateway.masterKey)
   const owner = await gateway.fund('canary-owner@example.com', '50')
   const manager: Json = await admin('POST', '/api/v1/keys', {
@@ -136,32 +119,7 @@ export async function playCanaries(gateway: Gateway, upstream: Upstream): Promis
     // The run is real: the client got what nobody else may have.
     if (!/count_tokens|embeddings/.test(path)) assert.ok(answer.includes(COMPLETION), `${path}: ${answer}`)
   }
-  const fail = async (...given: Parameters<typeof ask>): Promise<void> => void told.push(await ask(...given))
-  for (const status of [400, 401, 404, 429, 500]) {
-    for (const [path, body] of [CALLS[0]!, CALLS[1]!, CALLS[5]!, CALLS[9]!]) {
-      // Some providers repeat what they were sent.
-      const message = `refused ${Object.values(UPSTREAM_KEYS).join(' ')} for ${PROMPT}`
-      upstream.script({ status, body: { error: { message, type: 'x', code: 'x' } } })
-      // What the client sent may come back to the client, and to nobody else: it is not among what was told.
-      const answer = await ask('POST', path, owner.key, body)
-      told.push(answer.replaceAll(PROMPT, ''))
-    }
-  }
-  await fail('POST', CALLS[0]![0], owner.key, `{"model":"${MODELS.chat.id}","messages":["${PROMPT}"`)
-  await fail('POST', CALLS[0]![0], `${owner.key.slice(0, -1)}!`, chat)
-  await fail('POST', CALLS[0]![0], manager.key, chat)
-  await fail('POST', `${CALLS[0]![0]}?key=${owner.key}`, null, chat)
-  await fail('POST', CALLS[0]![0], null, chat, {
-    'x-api-key': `${owner.key}x`,
-    cookie: `trivium.session_token=${cookie}`,
-  })
-  await fail('POST', '/api/admin/accounts', owner.key, {})
-  await fail('PATCH', `/api/v1/keys/${owner.hash}`, manager.key, { limit: PROMPT, name: { x: manager.key } })
-  await fail('GET', `/api/logs/${owner.key}`, owner.key)
-  await fail('GET', `/no/such/path/${owner.key}`, owner.key)
-  await fail('POST', '/v1/me/vouchers', owner.key, { code: `${voucher.data[0].code}x` })
-  await fail('POST', '/v1/me/vouchers', owner.key, { code: voucher.data[0].code })
-  await fail('POST', '/api/auth/sign-in/email', null, { email: 'canary@example.com', password: `${PASSWORD}x` })
+  await provoke(ask, upstream, { owner, manager: manager.key, cookie, voucher: voucher.data[0].code }, told)
   await pay(ask, manager.key, told)
   const rotated: Json = await admin('POST', `/api/v1/keys/${owner.hash}/rotate`)
 
@@ -183,19 +141,80 @@ export async function playCanaries(gateway: Gateway, upstream: Upstream): Promis
   }
   for (const path of ['/api/logs', '/v1/me', '/api/v1/key', '/api/v1/credits', '/v1/me/orders', '/api/usage/export'])
     told.push(await ask('GET', path, rotated.key))
-  const secrets = {
-    ...{ key: owner.key, manager: manager.key, rotated: rotated.key, master: gateway.masterKey, cookie, PASSWORD },
-    ...{ voucher: voucher.data[0].code, CARD, PROMPT, COMPLETION, ...STRIPE, ...UPSTREAM_KEYS },
+  const people = {
+    key: owner.key,
+    manager: manager.key,
+    rotated: rotated.key,
+    master: gateway.masterKey,
+    cookie,
+    PASSWORD,
   }
+  const secrets = { ...people, voucher: voucher.data[0].code, CARD, PROMPT, COMPLETION, ...STRIPE, ...UPSTREAM_KEYS }
   return { secrets, told, seen }
 }
 
-/** A checkout that is paid with a card, as the provider tells it; once with a signature that is wrong. */
-async function pay(
-  ask: (method: string, path: string, key: string | null, body?: unknown, headers?: object) => Promise<string>,
-  key: string,
+type Asker = (method: string, path: string, key: string | null, body?: unknown, headers?: object) => Promise<string>
+
+/** One request, told by its body. */
+function askerAt(root: string): Asker {
+  return async (method, path, key, body, headers = {}) => {
+    const response = await fetch(root + path, {
+      method,
+      headers: {
+        ...(key === null ? {} : { authorization: `Bearer ${key}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+    return response.text()
+  }
+}
+
+interface Canaries {
+  readonly owner: { readonly key: string; readonly hash: string }
+  readonly manager: string
+  readonly cookie: string
+  readonly voucher: string
+}
+
+/** Every kind of error: of upstreams that repeat what they were sent, of keys, of bodies, of management. */
+async function provoke(
+  ask: Asker,
+  upstream: Upstream,
+  { owner, manager, cookie, voucher }: Canaries,
   told: string[],
 ): Promise<void> {
+  const fail = async (...given: Parameters<typeof ask>): Promise<void> => void told.push(await ask(...given))
+  for (const status of [400, 401, 404, 429, 500]) {
+    for (const [path, body] of [CALLS[0]!, CALLS[1]!, CALLS[5]!, CALLS[9]!]) {
+      // Some providers repeat what they were sent.
+      const message = `refused ${Object.values(UPSTREAM_KEYS).join(' ')} for ${PROMPT}`
+      upstream.script({ status, body: { error: { message, type: 'x', code: 'x' } } })
+      // What the client sent may come back to the client, and to nobody else: it is not among what was told.
+      const answer = await ask('POST', path, owner.key, body)
+      told.push(answer.replaceAll(PROMPT, ''))
+    }
+  }
+  await fail('POST', CALLS[0]![0], owner.key, `{"model":"${MODELS.chat.id}","messages":["${PROMPT}"`)
+  await fail('POST', CALLS[0]![0], `${owner.key.slice(0, -1)}!`, chat)
+  await fail('POST', CALLS[0]![0], manager, chat)
+  await fail('POST', `${CALLS[0]![0]}?key=${owner.key}`, null, chat)
+  await fail('POST', CALLS[0]![0], null, chat, {
+    'x-api-key': `${owner.key}x`,
+    cookie: `trivium.session_token=${cookie}`,
+  })
+  await fail('POST', '/api/admin/accounts', owner.key, {})
+  await fail('PATCH', `/api/v1/keys/${owner.hash}`, manager, { limit: PROMPT, name: { x: manager } })
+  await fail('GET', `/api/logs/${owner.key}`, owner.key)
+  await fail('GET', `/no/such/path/${owner.key}`, owner.key)
+  await fail('POST', '/v1/me/vouchers', owner.key, { code: `${voucher}x` })
+  await fail('POST', '/v1/me/vouchers', owner.key, { code: voucher })
+  await fail('POST', '/api/auth/sign-in/email', null, { email: 'canary@example.com', password: `${PASSWORD}x` })
+}
+
+/** A checkout that is paid with a card, as the provider tells it; once with a signature that is wrong. */
+async function pay(ask: Asker, key: string, told: string[]): Promise<void> {
   const order = JSON.parse(await ask('POST', '/v1/me/checkout', key, { amount: '10' }))
   const card = { id: CARD, brand: 'visa', last4: '4242', fingerprint: CARD }
   const event = paidSession({
