@@ -189,6 +189,7 @@ function readSettings(
     captureFile: file.logging?.capture_file === undefined ? null : resolve(cwd, file.logging.capture_file),
     ...readFeatures(file, disableAuth),
     logRetentionDays: file.logs?.retention_days ?? 0,
+    reconcileAlertPct: file.reconcile?.alert_pct ?? 0,
     accounting: readAccounting(file, disableAuth, name, errors),
     sections: pick(file, LATER_SECTIONS),
     catalog,
