@@ -1,6 +1,8 @@
+import { formatUsd } from '#base/money.ts'
 import { buildCatalog } from '#catalog/catalog.ts'
 import type { Backend } from '#catalog/types.ts'
 import type { Settings } from '#config/types.ts'
+import { fetchCredit, tellsCredit } from '#providers/fetch-credit.ts'
 import { fetchModelList } from '#providers/fetch-model-list.ts'
 import { ANY_SIMULATOR_URL } from './catalog.ts'
 import type { Finding } from './doctor-checks.ts'
@@ -8,18 +10,62 @@ import type { Finding } from './doctor-checks.ts'
 /** One provider has to answer within this, so that a doctor is done while somebody waits. */
 export const PROVIDER_WAIT_MS = 10_000
 
+/** Beyond it signatures and tokens of clouds are refused, and periods begin at the wrong time. */
+export const CLOCK_SKEW_MS_MAX = 30_000
+
 /**
- * Asks every enabled backend for its model list, all at once: it answers, and it takes the key. What has no key is named by
- * the check of the backends, what has no list is not asked (R109).
+ * Asks every enabled backend for its model list, all at once: it answers, and it takes the key; what time it is there; and, where its
+ * provider tells, what credit is left. What has no key is named by the check of the backends, what has no list is not asked
+ * (R109).
  */
-export async function checkProviders(settings: Settings, waitMs = PROVIDER_WAIT_MS): Promise<Finding> {
+export async function checkProviders(
+  settings: Settings,
+  waitMs = PROVIDER_WAIT_MS,
+): Promise<{ providers: Finding; credits: Finding; clock: Finding }> {
   const { backends } = buildCatalog(settings, { simulatorUrl: ANY_SIMULATOR_URL, nowMs: Date.now() })
   const asked = [...backends.values()].filter(isAsked)
-  const answers = await Promise.all(asked.map((backend) => ask(backend, waitMs)))
-  const problems = answers.filter((answer) => answer !== null)
-  const detail = `${asked.length - problems.length} of ${asked.length} answer`
-  if (problems.length > 0) return { failed: true, status: 'failed', detail, problems }
-  return { failed: false, status: asked.length > 0 ? 'ok' : 'skipped', detail, problems: [] }
+  const skews: number[] = []
+  const onDate = (date: string): void => {
+    // A date has whole seconds: half of one is its mean error.
+    const skewMs = Date.parse(date) + 500 - Date.now()
+    if (!Number.isNaN(skewMs)) skews.push(skewMs)
+  }
+  const answers = await Promise.all(asked.map((backend) => ask(backend, waitMs, onDate)))
+  const refused = new Set(asked.filter((_, at) => answers[at] !== null))
+  const telling = asked.filter((backend) => tellsCredit(backend) && !refused.has(backend))
+  const poor = await Promise.all(telling.map((backend) => askCredit(backend, waitMs)))
+  const found = (of: readonly unknown[], problems: readonly (string | null)[], what: string): Finding => {
+    const told = problems.filter((problem) => problem !== null)
+    const detail = `${of.length - told.length} of ${of.length} ${what}`
+    const status = told.length > 0 ? 'failed' : of.length > 0 ? 'ok' : 'skipped'
+    return { failed: told.length > 0, status, detail, problems: told }
+  }
+  return {
+    providers: found(asked, answers, 'answer'),
+    credits: found(telling, poor, 'have credit'),
+    clock: clockFinding(skews),
+  }
+}
+
+/** This machine against the middle one of all upstreams: one of them may be wrong, most of them are not. */
+function clockFinding(skews: readonly number[]): Finding {
+  if (skews.length === 0) return { failed: false, status: 'skipped', detail: 'no upstream told the time', problems: [] }
+  const middleMs = skews.toSorted((a, b) => a - b)[skews.length >> 1]!
+  const detail = `${Math.round(Math.abs(middleMs) / 1000)} s ${middleMs > 0 ? 'behind' : 'ahead of'} the upstreams`
+  if (Math.abs(middleMs) <= CLOCK_SKEW_MS_MAX) return { failed: false, status: 'ok', detail, problems: [] }
+  const problem = `the clock of this machine is ${detail}; is its time kept (NTP)?`
+  return { failed: true, status: 'failed', detail, problems: [problem] }
+}
+
+async function askCredit(backend: Backend, waitMs: number): Promise<string | null> {
+  try {
+    const { leftNano, currency } = await fetchCredit(backend, waitMs)
+    return leftNano === null || leftNano > 0n
+      ? null
+      : `${backend.id}: no credit is left (${formatUsd(leftNano)} ${currency})`
+  } catch (thrown) {
+    return (thrown as Error).message
+  }
 }
 
 function isAsked({ enabled, type, auth, credentials, aws, access, cloud }: Backend): boolean {
@@ -30,9 +76,9 @@ function isAsked({ enabled, type, auth, credentials, aws, access, cloud }: Backe
 }
 
 /** One line that tells the fault and what to do; null when there is none. */
-async function ask(backend: Backend, waitMs: number): Promise<string | null> {
+async function ask(backend: Backend, waitMs: number, onDate: (date: string) => void): Promise<string | null> {
   try {
-    await fetchModelList(backend, { pageMs: waitMs })
+    await fetchModelList(backend, { pageMs: waitMs, onDate })
     return null
   } catch (thrown) {
     const { message } = thrown as Error

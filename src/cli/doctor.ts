@@ -15,7 +15,7 @@ export async function runDoctor(run: Run, options: Record<string, unknown> = {})
   const onlyLedger = options['ledger'] === true
   if (loaded) {
     if (!onlyLedger) findings['backends'] = checkBackends(loaded.settings)
-    if (!onlyLedger && options['offline'] !== true) findings['providers'] = await checkProviders(loaded.settings)
+    if (!onlyLedger && options['offline'] !== true) Object.assign(findings, await checkProviders(loaded.settings))
     findings['data_dir'] = checkDataDir(loaded.settings)
     // Without its folder there is no database to check, and one failing item is named once.
     if (!findings['data_dir'].failed) Object.assign(findings, await checkStore(loaded.settings))

@@ -4,6 +4,8 @@ import type { Tiers } from '#accounts/account-tier.ts'
 import { createAccounts, ensureBuiltInAccounts } from '#accounts/accounts.ts'
 import { createKeyRing } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
+import { createAnalytics } from '#analytics/analytics.ts'
+import { createRollups } from '#analytics/rollups.ts'
 import { createReceipts } from '#analytics/receipts.ts'
 import { createAudit } from '#observe/audit.ts'
 import { createContentLog } from '#observe/content-log.ts'
@@ -64,8 +66,7 @@ export async function mountAdministration(
     health: new TargetHealth(),
     catalog: { current: NO_CATALOG },
     requests: createRequestReads(store),
-    // No command asks for it.
-    analytics: null,
+    analytics: createAnalytics(store, createRollups(store)),
     receipts: createReceipts(store),
     audit: createAudit(store),
     contents: createContentLog(store, pepper),

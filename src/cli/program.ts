@@ -160,6 +160,10 @@ function addChecks(program: Command, start: Start): void {
     .option('--from <time>', 'ISO 8601 time; default: 30 days ago')
     .option('--to <time>', 'ISO 8601 time; default: now')
     .action(start(async (run, _, options) => (await import('./receipts.ts')).verifyReceipts(run, options)))
+  withJson(receipts.command('reconcile').description("Compare a provider's invoice with the metered cost."))
+    .requiredOption('--file <csv>', 'the invoice: day, model, cost, and optionally backend')
+    .option('--of <backend>', 'whose invoice it is, where the file does not say; also --backend')
+    .action(start(async (run, _, options) => (await import('./receipts.ts')).reconcileInvoice(run, options)))
   const providers = program.command('providers').description('Built-in providers.')
   withJson(providers.command('list').description('List them with their environment variables.')).action(
     start(async (run) => (await import('./providers.ts')).listProviders(run)),

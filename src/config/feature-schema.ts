@@ -119,6 +119,8 @@ export const logs = z.strictObject({
     .optional(),
 })
 
+export const reconcile = z.strictObject({ alert_pct: z.number().min(0).max(1000).optional() })
+
 export const usageTracking = z.strictObject({
   enabled: z.boolean().optional(),
   persistence_path: filled.optional(),

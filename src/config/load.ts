@@ -192,6 +192,7 @@ function readSettings(
     captureFile: file.logging?.capture_file === undefined ? null : resolve(cwd, file.logging.capture_file),
     ...readFeatures(file, disableAuth),
     logRetentionDays: file.logs?.retention_days ?? 0,
+    reconcileAlertPct: file.reconcile?.alert_pct ?? 0,
     accounting: readAccounting(file, disableAuth, name, errors),
     budgetTimeZone: billing?.budget_tz ?? 'UTC',
     budgets: readBudgets(file.budgets ?? [], errors),

@@ -69,6 +69,14 @@ export const USAGE_OPTIONS: readonly Option[] = [
     description: 'Days that request rows are kept, at least 7; 0: for ever. What they add up to stays.',
   },
   {
+    path: 'reconcile.alert_pct',
+    env: 'RECONCILE_ALERT_PCT',
+    type: 'number',
+    default: 1,
+    description:
+      "Percent by which a provider's invoice may differ from the metered cost of a model and day without an alert.",
+  },
+  {
     path: 'usage_tracking.persistence_path',
     env: 'USAGE_TRACKING_PERSISTENCE_PATH',
     type: 'text',

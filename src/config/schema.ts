@@ -209,6 +209,7 @@ export const fileSchema = z.strictObject({
     })
     .optional(),
   logs: feature.logs.optional(),
+  reconcile: feature.reconcile.optional(),
   cors: z.strictObject({ allowed_origins: list.optional() }).optional(),
   timeouts: timeouts.optional(),
   unpriced: z.strictObject({ price }).optional(),

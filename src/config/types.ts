@@ -68,6 +68,8 @@ export interface Settings {
   readonly accounting: boolean
   /** Days that request rows are kept; 0: for ever (R101). */
   readonly logRetentionDays: number
+  /** Percent by which an invoice may differ without an alert (B6). */
+  readonly reconcileAlertPct: number
   readonly routing: RoutingSettings
   readonly failureHandling: FailureHandlingSettings
   readonly modelRules: readonly ModelRule[]

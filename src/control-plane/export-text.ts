@@ -18,6 +18,7 @@ const COLUMNS: readonly Column[] = [
   ['system', (row) => row.system],
   ['app_title', (row) => row.app_title],
   ['app_referer', (row) => row.app_referer],
+  ['app_categories', (row) => row.app_categories],
   ['user_agent', (row) => row.user_agent],
   ['protocol', (row) => row.protocol],
   ['stream', (row) => row.stream],

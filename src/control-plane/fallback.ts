@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { CrossOrigins } from '#base/cross-origin.ts'
 import { GatewayError } from '#base/errors.ts'
+import { redactSecrets } from '#base/redact.ts'
 import { sendError } from './mount.ts'
 
 /**
@@ -28,11 +29,11 @@ function answerUnknown(request: FastifyRequest, reply: FastifyReply, methods: re
     return sendError(
       request,
       reply,
-      new GatewayError('not_found', `There is nothing at ${request.method} ${pathOf(request)}.`),
+      new GatewayError('not_found', `There is nothing at ${request.method} ${shownPath(request)}.`),
     )
   }
   reply.header('allow', methods.join(', '))
-  const message = `${pathOf(request)} does not take ${request.method}; it takes ${methods.join(', ')}.`
+  const message = `${shownPath(request)} does not take ${request.method}; it takes ${methods.join(', ')}.`
   return sendError(request, reply, new GatewayError('method_not_allowed', message))
 }
 
@@ -48,6 +49,9 @@ function methodsAt(known: Iterable<{ pattern: RegExp; methods: Set<string> }>, r
 const PATH_SHOWN_MAX = 200
 
 const pathOf = (request: FastifyRequest): string => request.url.split('?', 1)[0]!.slice(0, PATH_SHOWN_MAX)
+
+/** A key that was put into the path by mistake is not told again (R20). */
+const shownPath = (request: FastifyRequest): string => redactSecrets(pathOf(request))
 
 /** `/a/:id/*` -> `^/a/[^/]+/.*$`. Linear: no part can match the separator of the next. */
 function patternOf(url: string): RegExp {

@@ -20,7 +20,7 @@ export function logObject(row: RequestRow, { showBackends, currency }: LogView):
     key_id: row.key_id,
     key_name: row.key_name,
     system: row.system,
-    app: { title: row.app_title, referer: row.app_referer },
+    app: { title: row.app_title, referer: row.app_referer, categories: categoriesOf(row) },
     user_agent: row.user_agent,
     ip: row.ip,
     protocol: row.protocol,
@@ -63,6 +63,13 @@ export function logObject(row: RequestRow, { showBackends, currency }: LogView):
     environment: row.environment ?? (row.key_id === null ? null : 'production'),
   }
 }
+
+/** Names; none: an empty list. */
+const categoriesOf = ({ app_categories: text }: RequestRow): string[] =>
+  (text ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
 
 /** Disjoint classes; reasoning is part of output. The total is null where nothing was reported. */
 function tokensOf(row: RequestRow): Record<string, number | null> {

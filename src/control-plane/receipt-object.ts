@@ -36,6 +36,8 @@ export function receiptObject(row: RequestRow, receipt: Receipt): Record<string,
       account: formatPricePerMillion(factors.account ?? ONE_PPM),
     },
     explanation,
+    // The name that the requirements give it.
+    reason: explanation,
     list_cost: textOrNull(row.list_cost_nano),
     metered_cost: textOrNull(row.metered_cost_nano),
     charged_cost: textOrNull(row.charged_cost_nano),

@@ -62,6 +62,7 @@ import { readModelStats } from './model-stats.ts'
 import { mountRoutes } from './mount.ts'
 import { describeRoutes } from './openapi.ts'
 import { readAsset } from './page.ts'
+import { reconcileInvoice } from './reconciliations.ts'
 import { cancelResponse, listInputItems, readResponse, removeResponse } from './responses.ts'
 import { verifyReceipts } from './receipts.ts'
 import { readHealth, readRoot } from './root.ts'
@@ -284,6 +285,7 @@ export const ROUTES: readonly AnyRoute[] = [
   }),
   route('GET', '/api/admin/ledger', 'master', listLedger, { query: PAGE_QUERY }),
   route('GET', '/api/admin/receipts/verify', 'master', verifyReceipts),
+  { ...route('POST', '/api/admin/reconciliations', 'master', reconcileInvoice), takesText: true as const },
   route('GET', '/v1/diagnostics', 'master', readDiagnostics),
   route('GET', '/api/admin/backends', 'master', listBackends),
   route('GET', '/api/admin/routes', 'master', listRoutes),

@@ -189,6 +189,7 @@ export function requestRow(change: Partial<RequestRow> & Pick<RequestRow, 'reque
     system: null,
     app_title: null,
     app_referer: null,
+    app_categories: null,
     user_agent: 'test',
     ip: null,
     protocol: 'openai',

@@ -45,6 +45,8 @@ export interface RequestRow {
   readonly system: string | null
   readonly app_title: string | null
   readonly app_referer: string | null
+  /** What the application says it is for, names with commas (R103). */
+  readonly app_categories: string | null
   readonly user_agent: string | null
   readonly ip: string | null
   readonly protocol: string

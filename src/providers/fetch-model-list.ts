@@ -22,6 +22,8 @@ export interface FetchOptions {
   readonly pageMs?: number
   /** Ends the reading early. */
   readonly signal?: AbortSignal
+  /** Hears the `Date` of every answer, also of one that refuses. */
+  readonly onDate?: (date: string) => void
 }
 
 /** Reads a backend's own list of models. Throws an Error whose message says what went wrong, without any secret. */
@@ -45,7 +47,7 @@ async function readPage(
   backend: Backend,
   url: string,
   shape: ListShape,
-  { pageMs = PAGE_MS, signal }: FetchOptions,
+  { pageMs = PAGE_MS, signal, onDate }: FetchOptions,
 ): Promise<Readonly<Record<string, unknown>>> {
   let bytes: Buffer
   try {
@@ -54,6 +56,7 @@ async function readPage(
       url,
       await headersFor(backend, url, shape),
       signal ? AbortSignal.any([limit, signal]) : limit,
+      onDate,
     )
   } catch (thrown) {
     throw new Error(`${backend.id}: its model list cannot be read: ${reasonOf(thrown, pageMs)}`, { cause: thrown })
@@ -67,8 +70,8 @@ async function readPage(
   throw new Error(`${backend.id}: the answer of its model list is not JSON`)
 }
 
-/** With the credential that is written down, or one that was fetched for it. */
-async function headersFor(backend: Backend, url: string, shape: ListShape): Promise<string[]> {
+/** Headers of a request that only asks, with the credential that is written down, or one that was fetched for it. */
+export async function headersFor(backend: Backend, url: string, shape: ListShape): Promise<string[]> {
   const flat = ['accept', 'application/json', 'accept-encoding', 'identity']
   pushIdentity(flat, backend, {})
   const renewable = renewableAccess(backend)
@@ -102,8 +105,15 @@ function signedGet(aws: AwsAccess, { host, pathname: path, searchParams }: URL):
   return Object.entries(signed).flat()
 }
 
-async function readBytes(url: string, headers: string[], signal: AbortSignal): Promise<Buffer> {
-  const { statusCode, body } = await request(url, { method: 'GET', headers, signal })
+/** The body of a GET that is answered with 200. Throws an Error with its status. */
+export async function readBytes(
+  url: string,
+  headers: string[],
+  signal: AbortSignal,
+  onDate?: (date: string) => void,
+): Promise<Buffer> {
+  const { statusCode, headers: answered, body } = await request(url, { method: 'GET', headers, signal })
+  if (typeof answered['date'] === 'string') onDate?.(answered['date'])
   if (statusCode !== 200) {
     await body.dump()
     throw new Error(`status ${statusCode}`)

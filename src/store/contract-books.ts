@@ -106,6 +106,7 @@ export function sampleRow(change: Partial<RequestRow> & Pick<RequestRow, 'reques
     system: null,
     app_title: null,
     app_referer: null,
+    app_categories: null,
     user_agent: null,
     ip: null,
     protocol: 'openai-chat',

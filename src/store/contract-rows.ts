@@ -20,6 +20,7 @@ const FULL: RequestRow = {
   system: 'crm',
   app_title: 'App',
   app_referer: 'https://example.org',
+  app_categories: 'cli-agent,cloud-agent',
   user_agent: 'agent/1',
   ip: '192.0.2.0',
   protocol: 'anthropic-messages',

@@ -1,84 +1,78 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
-import { browserAt, PASSWORD, person } from './browser.ts'
-import { dumpOf } from './dump.ts'
-import { MODELS, startTestGateway, UPSTREAM_KEYS } from './gateway.ts'
+import { describe, test } from 'node:test'
+import { PROGRAM } from '#test/faults/gateway.ts'
+import { startStripe } from '#test/payments/stripe.ts'
+import { findPostgres, startPostgres } from '#test/postgres.ts'
+import { startUpstream } from '#test/upstream/upstream.ts'
+import { COMPLETION, playCanaries, startCanaryGateway } from './canary-run.ts'
+import { dumpOf, dumpOfPostgres } from './dump.ts'
 
-test('S13: no secret, prompt or completion is stored, logged, captured or told in an error', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'trivium-canary-'))
-  const [logFile, captureFile] = [join(folder, 'gateway.log'), join(folder, 'capture.jsonl')]
-  const told: string[] = []
-  let secrets: Record<string, string> = {}
-  const prompt = 'canary-prompt-5f1c9a'
-  const completion = 'canary-77b0e2'
-  {
-    await using gateway = await startTestGateway({
-      env: { DATA_DIR: join(folder, 'data') },
-      config: { logging: { level: 'trace', file: logFile, capture_file: captureFile } },
-      // A stream cuts it in two: each half is one.
-      upstream: { text: completion + completion },
-    })
-    const { key, hash } = await gateway.fund()
-    const { key: administration } = await gateway.admin('POST', '/api/v1/keys', { name: 'm', kind: 'management' })
-    const browser = browserAt(gateway.url)
-    await browser.auth('/sign-up/email', person('canary@example.com'))
-    const cookie = decodeURIComponent(browser.cookies.get('trivium.session_token')!)
-    const messages = [{ role: 'user', content: prompt }]
-    const bodies = [
-      ['/v1/chat/completions', { model: MODELS.chat.id, messages }],
-      ['/v1/chat/completions', { model: MODELS.chat.id, messages, stream: true }],
-      ['/v1/messages', { model: MODELS.messages.id, max_tokens: 9, messages }],
-      [`/v1beta/models/${MODELS.gemini.id}:generateContent`, { contents: [{ parts: [{ text: prompt }] }] }],
-    ] as const
-    const answers: string[] = []
-    for (const [path, body] of bodies) answers.push((await gateway.ask(path, { key, body })).text)
-    // The run is real: the client got what nobody else may have.
-    assert.ok(answers.every((answer) => answer.includes(completion)))
+const folder = findPostgres()
+const skip = folder === undefined && !process.env['CI'] ? 'no PostgreSQL programs on this machine' : false
 
-    const fail = async (path: string, ask: object): Promise<void> => void told.push((await gateway.ask(path, ask)).text)
-    for (const status of [400, 401, 429, 500]) {
-      const error = { message: `refused ${UPSTREAM_KEYS.openai}`, type: 'x', code: 'x' }
-      gateway.upstream.script({ status, body: { error } })
-      await fail('/v1/chat/completions', { key, body: bodies[0][1] })
-    }
-    await fail('/v1/chat/completions', { key, body: `{"model":"${MODELS.chat.id}","messages":["${prompt}"` })
-    await fail('/v1/chat/completions', { key: `${key.slice(0, -1)}!`, body: bodies[0][1] })
-    await fail('/v1/chat/completions', { key: administration, body: bodies[0][1] })
-    await fail(`/v1/chat/completions?key=${key}`, { key: null, body: bodies[0][1] })
-    await fail('/api/admin/accounts', { key, body: {} })
-    await fail('/api/auth/sign-in/email', {
-      key: null,
-      body: { email: 'canary@example.com', password: `${PASSWORD}x` },
+const ENGINES = [
+  { name: 'SQLite', skip: false },
+  { name: 'PostgreSQL', skip },
+] as const
+
+describe('S13: no secret, prompt, completion or card is stored, logged, captured, told in an error or shown in a view', () => {
+  for (const { name, skip: left } of ENGINES) {
+    test(`with ${name}, through a crash`, { skip: left }, async () => {
+      const upstream = await startUpstream({ text: COMPLETION + COMPLETION })
+      const stripe = await startStripe()
+      const server = name === 'PostgreSQL' ? await startPostgres(folder!) : undefined
+      const url = await server?.createDatabase('canaries')
+      const env: Record<string, string> = url ? { DATABASE_URL: url } : {}
+      const data = mkdtempSync(join(tmpdir(), 'trivium-canary-'))
+      const gateway = await startCanaryGateway(data, upstream, stripe, env)
+      try {
+        const { secrets, told, seen } = await playCanaries(gateway, upstream)
+        const dataDir = join(data, 'data')
+        // The run was real: the views have something to show.
+        assert.ok(seen.length > 20, seen.join(' '))
+        assert.ok(told.some((text) => text.includes('canary-owner@example.com')))
+        const database = async () => `${dumpOf(dataDir)}${url ? await dumpOfPostgres(url) : ''}`
+        const support = (args: readonly string[]) =>
+          execFileSync(process.execPath, [PROGRAM, ...args, '--config', join(data, 'config.yaml')], {
+            cwd: data,
+            env: { PATH: process.env['PATH'] ?? '', ...secrets, ...env },
+            encoding: 'utf8',
+          })
+        const places: Record<string, string> = {
+          'the database after a crash': await database(),
+          'an answer': told.join('\n'),
+          'what the process printed': gateway.log,
+          'the printed configuration': support(['config', 'print', '--json']),
+        }
+        await gateway.kill('SIGTERM')
+        places['the database'] = await database()
+        places['the log'] = readFileSync(join(data, 'gateway.log'), 'utf8')
+        places['the capture'] = readFileSync(join(data, 'capture.jsonl'), 'utf8')
+        assert.ok(places['the capture']!.split('\n').length > 20)
+        assert.ok(places['the log']!.includes('request refused'))
+        assert.ok(places['the database'].includes('canary@example.com'))
+        for (const [place, text] of Object.entries(places))
+          for (const [which, secret] of Object.entries(secrets))
+            assert.ok(!text.includes(secret), `${which} stands in ${place}: ${around(text, secret)}`)
+      } finally {
+        await gateway.stop()
+        await server?.stop()
+        await stripe.close()
+        await upstream.close()
+      }
     })
-    told.push((await browser.ask('POST', '/api/v1/keys', { name: { x: prompt } })).text)
-    const rotated = await gateway.admin('POST', `/api/v1/keys/${hash}/rotate`)
-    told.push((await gateway.ask('/api/logs', { key: rotated.key })).text)
-    told.push((await gateway.ask('/api/v1/keys', { key: administration })).text)
-    secrets = {
-      key,
-      administration,
-      rotated: rotated.key,
-      master: gateway.masterKey,
-      cookie,
-      PASSWORD,
-      ...UPSTREAM_KEYS,
-    }
   }
-  const places = {
-    'the database': dumpOf(join(folder, 'data')),
-    'the log': readFileSync(logFile, 'utf8'),
-    'the capture': readFileSync(captureFile, 'utf8'),
-    'an answer': told.join('\n'),
-  }
-  assert.ok(places['the capture'].split('\n').length > 4)
-  assert.ok(places['the database'].includes('canary@example.com'))
-  for (const [place, text] of Object.entries(places)) {
-    for (const [name, secret] of Object.entries({ ...secrets, prompt, completion })) {
-      assert.ok(!text.includes(secret), `${name} stands in ${place}`)
-    }
-  }
-  rmSync(folder, { recursive: true, force: true })
 })
+
+/** What stands around it, for whoever has to find the place. */
+function around(text: string, secret: string): string {
+  const at = text.indexOf(secret)
+  return JSON.stringify(text.slice(Math.max(0, at - 80), at)).concat(
+    ' ... ',
+    JSON.stringify(text.slice(at + secret.length, at + secret.length + 40)),
+  )
+}

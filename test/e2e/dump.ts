@@ -24,14 +24,14 @@ function rowsOf(file: string): string[] {
   }
 }
 
-/** Every row of a PostgreSQL database as text, but for the secrets that its nodes share. */
+/** Every row of a PostgreSQL database as text. */
 export async function dumpOfPostgres(url: string): Promise<string> {
   const client = new Client({ connectionString: url })
   await client.connect()
   try {
     const { rows } =
       await client.query(`select query_to_xml('select * from ' || quote_ident(table_name), true, false, '')
-      from information_schema.tables where table_schema = 'public' and table_name <> 'settings'`)
+      from information_schema.tables where table_schema = 'public'`)
     return JSON.stringify(rows)
   } finally {
     await client.end()

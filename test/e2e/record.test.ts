@@ -105,8 +105,8 @@ describe('the record', () => {
     assert.ok(logs.length > 0)
     for (const row of logs) {
       const { json } = await gateway.ask(`/api/v1/generation?id=${row.request_id}`)
-      const { explanation, ledger_entry, lines } = json.data.receipt
-      assert.deepEqual([explanation, ledger_entry, lines], ['released', null, null])
+      const { explanation, reason, ledger_entry, lines } = json.data.receipt
+      assert.deepEqual([explanation, reason, ledger_entry, lines], ['released', 'released', null, null])
     }
   })
 
@@ -264,4 +264,44 @@ test('R17: two keys for two systems: limits, sums, logs, exports and the audit l
   } finally {
     await gateway.close()
   }
+})
+
+test('R103: an application is called by its title, else by its address, else as its key says, else as the key is called', async () => {
+  await using gateway = await startTestGateway({ always: mixed() })
+  const { accountId, hash, key } = await gateway.fund({ newKey: { app: 'Billing bot' } })
+  const { path, body } = SURFACES.chat
+  const call = (headers: Record<string, string>, of = key) => gateway.ask(path, { key: of, headers, body })
+  await call({ 'x-title': 'A', 'x-openrouter-categories': 'cli-agent, cloud-agent ,' })
+  await call({ 'x-openrouter-title': 'B', 'http-referer': 'https://b.example' })
+  await call({ referer: 'https://c.example' })
+  await call({})
+  const nameless: Json = await gateway.admin('POST', '/api/v1/keys', { name: 'just a key', account_id: accountId })
+  await call({}, nameless.key)
+  const rows = (await gateway.logs(accountId)).toReversed()
+  assert.deepEqual(
+    rows.map((row: Json) => [row.app.title, row.app.referer, row.app.categories]),
+    [
+      ['A', null, ['cli-agent', 'cloud-agent']],
+      ['B', 'https://b.example', []],
+      [null, 'https://c.example', []],
+      ['Billing bot', null, []],
+      [null, null, []],
+    ],
+  )
+  const { data } = (await gateway.ask('/api/usage?group_by=app', { key })).json
+  assert.deepEqual(data.map((group: Json) => group.app).toSorted(), [
+    'A',
+    'B',
+    'Billing bot',
+    'https://c.example',
+    'just a key',
+  ])
+  const changed: Json = await gateway.admin('PATCH', `/api/v1/keys/${hash}`, { app: null })
+  assert.deepEqual([changed.data.app, changed.data.content_log], [null, null])
+  await call({})
+  assert.equal((await gateway.logs(accountId))[0].app.title, null)
+  const tooLong = gateway.admin('PATCH', `/api/v1/keys/${hash}`, { app: 'x'.repeat(101) })
+  await assert.rejects(tooLong, /400/)
+  const csv = (await gateway.ask('/api/usage/export', { key })).text
+  assert.ok(csv.includes('"cli-agent, cloud-agent ,"'))
 })

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { ERRORS, type GatewayError } from '#base/errors.ts'
 import { adapterOf } from '#base/protocols.ts'
 import type { Cost } from '#ledger/cost.ts'
@@ -38,8 +39,9 @@ export function rowOf(seen: Seen, outcome: Outcome | undefined, usage: Usage | n
     key_id: caller?.key?.id ?? null,
     key_name: caller?.key?.name ?? null,
     system: caller?.key?.system ?? null,
-    app_title: header(headers['x-openrouter-title'] ?? headers['x-title']),
+    app_title: titleOf(headers, caller?.key?.record?.app ?? null),
     app_referer: header(headers['http-referer'] ?? headers.referer),
+    app_categories: header(headers['x-openrouter-categories']),
     user_agent: header(headers['user-agent']),
     ip: exchange.request.socket.remoteAddress ?? null,
     protocol: exchange.endpoint.surface,
@@ -85,6 +87,13 @@ export function rowOf(seen: Seen, outcome: Outcome | undefined, usage: Usage | n
     tool_calls_count: tally?.toolCallsCount() ?? 0,
     cache_decision: plan ? cacheDecisionOf(plan, answer) : null,
   }
+}
+
+/** What the application calls itself; where the request says nothing of it, what its key says (R103). */
+function titleOf(headers: IncomingHttpHeaders, app: string | null): string | null {
+  const title = header(headers['x-openrouter-title'] ?? headers['x-title'])
+  if (app === null || title !== null) return title
+  return (headers['http-referer'] ?? headers.referer) ? null : app
 }
 
 type Status = Pick<RequestRow, 'status' | 'status_code' | 'error_code' | 'error_message'>
