@@ -31,6 +31,7 @@ import { PromptCaches } from '#health/prompt-caches.ts'
 import { TargetSpeeds } from '#health/target-speed.ts'
 import { TargetHealth } from '#health/target-health.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
+import { createAgentSessions } from '#ledger/agent-sessions.ts'
 import { createIdempotency } from '#ledger/idempotency.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
 import { createPeriodClock, type PeriodClock } from '#ledger/periods.ts'
@@ -133,7 +134,8 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const limits = limitsOver(store, catalog, current, options.now)
   const lab = createFaultLab(settings, simulator)
   const localCaller = settings.disableAuth ? localCallerOf(settings) : null
-  const shared = { catalog, keyRing, health, responses, log, localCaller }
+  const agentSessions = createAgentSessions(store, options.now)
+  const shared = { catalog, keyRing, health, responses, log, localCaller, agentSessions }
   const gateway: Gateway = Object.assign(new LiveSettings(current), {
     ...shared,
     ledger,
@@ -155,8 +157,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const root = (): string => gatewayUrl() ?? urlOf(app.server, settings.host)
   const signUp = { store, accounts, pepper, baseUrl: root, grantBonus: billing.grantSignupBonus }
   const sessions = sessionsOver(signUp, options, settings, log)
-  const clock = options.now ? { now: options.now } : {}
-  const deps = { ...shared, ...own, ...clock, sessions, ...routingOf(gateway, limits) }
+  const deps = { ...shared, ...own, ...(options.now && { now: options.now }), sessions, ...routingOf(gateway, limits) }
   registerControlPlane(app, deps, routesOf(options))
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })

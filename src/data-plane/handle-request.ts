@@ -2,10 +2,12 @@ import { asGatewayError } from '#base/errors.ts'
 import type { Exchange } from './1-receive/exchange.ts'
 import { admitAddress } from './2-authenticate/admit-address.ts'
 import { authenticate } from './2-authenticate/authenticate.ts'
+import { namesSession, readSession } from './3-parse/agent-session.ts'
 import { parse } from './3-parse/parse.ts'
 import { resolve } from './4-resolve/resolve.ts'
 import { planFaults } from './5-plan/fault-lab.ts'
 import { planLegs } from './5-plan/legs.ts'
+import { withinSession } from './5-plan/session-ceiling.ts'
 import { admit } from './6-reserve/admit.ts'
 import { guardOf, reserve } from './6-reserve/reserve.ts'
 import { call } from './7-call/call.ts'
@@ -35,15 +37,17 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const address = (seen.address = admitting instanceof Promise ? await admitting : admitting)
     const caller = (seen.caller = await authenticate(gateway, exchange))
     const parsed = (seen.parsed = await parse(gateway, exchange))
+    const session = (seen.session = namesSession(exchange, parsed) ? readSession(caller, exchange, parsed) : null)
     if (isKeyed(exchange)) {
       seen.leading = await claimKey(gateway, caller, exchange, parsed)
       if (seen.leading === null) return void (await settle())
     }
     const selection = (seen.selection = resolve(gateway, caller, parsed, exchange))
     const routed = planLegs(gateway, caller, parsed, selection, exchange)
-    const plan = (seen.plan = await planFaults(gateway, caller, exchange, parsed, routed))
+    const planned = session === null ? routed : withinSession(routed, session)
+    const plan = (seen.plan = await planFaults(gateway, caller, exchange, parsed, planned))
     seen.admission = await admit(gateway, caller, exchange, parsed, plan, address)
-    const hold = (seen.hold = await reserve(gateway, caller, exchange, plan))
+    const hold = (seen.hold = await reserve(gateway, caller, exchange, plan, session))
     const report = (seen.report = new Report(plan.losses))
     const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold, report))
     const tally = (seen.tally = meter(parsed, plan, answer, gateway.settings.billsEmpty))

@@ -33,11 +33,11 @@ export function createLedger(
   const { holdTtlMs = HOLD_TTL_MS, now = Date.now, periods = createPeriodClock() } = options
   let fresh = store.engine === 'sqlite'
 
-  const argsOf = ({ requestId, accountId, keyId, wantNano, floorNano, system, groupId, modelId }: HoldAsk) => {
+  const argsOf = ({ system, groupId, modelId, session, ...ask }: HoldAsk) => {
     const nowMs = now()
     const expiresMs = nowMs + holdTtlMs
     const scopes = { system: system ?? null, groupId: groupId ?? null, modelId: modelId ?? null }
-    return { requestId, accountId, keyId, wantNano, floorNano, nowMs, expiresMs, ...scopes, ...periods(nowMs) }
+    return { ...ask, nowMs, expiresMs, ...scopes, session: session ?? null, ...periods(nowMs) }
   }
 
   return {

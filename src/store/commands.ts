@@ -40,6 +40,7 @@ import {
   settle,
   voidHold,
 } from '#ledger/commands.ts'
+import { countAgentRequest, openAgentSession, stopAgentSession } from '#ledger/session-commands.ts'
 import { claimIdempotencyKey } from '#ledger/idempotency.ts'
 import { openBookings } from '#ledger/bookings.ts'
 import { savePrices } from '#analytics/price-book.ts'
@@ -100,6 +101,9 @@ export const COMMANDS = {
   createBudget,
   changeBudget,
   removeBudget,
+  openAgentSession,
+  countAgentRequest,
+  stopAgentSession,
   putFileBudgets,
   putAccountFileBudgets,
   putAlertSettings,
