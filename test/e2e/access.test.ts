@@ -59,9 +59,10 @@ before(async () => {
   user = browserAt(gateway.url)
   await user.auth('/sign-up/email', person('user@example.com'))
   const hash = (await gateway.admin('GET', `/api/v1/keys?account_id=${owner.accountId}`)).data[0].hash
-  const request = (await gateway.ask('/v1/chat/completions', { key: owner.key, body: chat })).headers.get(
-    'x-request-id',
-  )!
+  const headers = { 'x-session-id': 'an-agent' }
+  const answered = await gateway.ask('/v1/chat/completions', { key: owner.key, body: chat, headers })
+  const request = answered.headers.get('x-request-id')!
+  const session = (await gateway.ask('/api/sessions', { key: owner.key })).json.data[0].id
   const stored = await gateway.ask('/v1/responses', {
     key: owner.key,
     body: { model: MODELS.messages.id, input: 'hi' },
@@ -85,6 +86,7 @@ before(async () => {
   })
   const found = new Map<string, string>([
     ['alerts', alert],
+    ['sessions', session],
     ['keys', hash],
     ['responses', stored.json.id],
     ['logs', request],
