@@ -30,6 +30,7 @@ import { PromptCaches } from '#health/prompt-caches.ts'
 import { TargetSpeeds } from '#health/target-speed.ts'
 import { TargetHealth } from '#health/target-health.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
+import { createAgentSessions } from '#ledger/agent-sessions.ts'
 import { createIdempotency } from '#ledger/idempotency.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
 import { createPeriodClock, type PeriodClock } from '#ledger/periods.ts'
@@ -136,12 +137,12 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const limits = limitsOver(store, catalog, current, options.now)
   const lab = createFaultLab(settings, simulator)
   const origins = new CrossOrigins(() => current().corsAllowedOrigins)
+  const linked = linkedOver(store, options)
   const shared = { catalog, keyRing, health, responses, log, origins, localCaller: localCallerOf(settings) }
   const gateway: Gateway = Object.assign(new LiveSettings(current), {
     ...shared,
     ledger,
-    idempotency: createIdempotency(store, options.now),
-    replays: new Replays(),
+    ...linked,
     requestLog,
     limits,
     requests,
@@ -159,7 +160,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const signUp = { store, accounts, pepper, baseUrl: root, grantBonus: billing.grantSignupBonus }
   const sessions = sessionsOver(signUp, options, settings, log)
   const clock = options.now ? { now: options.now } : {}
-  const deps = { ...shared, ...own, ...clock, sessions, ...routingOf(gateway, limits, active) }
+  const deps = { ...shared, ...linked, ...own, ...clock, sessions, ...routingOf(gateway, limits, active) }
   registerControlPlane(app, deps, routesOf(options))
   registerGeminiPaths(app)
   await app.listen({ host: settings.host, port: settings.port })
@@ -193,6 +194,13 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
     },
   }
 }
+
+/** What knows that requests belong together. */
+const linkedOver = (store: Store, { now }: StartOptions) => ({
+  idempotency: createIdempotency(store, now),
+  replays: new Replays(),
+  agentSessions: createAgentSessions(store, now),
+})
 
 /** Nodes that share a database count and expire by its time, whatever their own clocks say (M14, M17). */
 function clocked(options: StartOptions, { clock }: Store): StartOptions {

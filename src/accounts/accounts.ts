@@ -58,16 +58,7 @@ export function createAccounts(
       const row = await read.selectFrom('accounts').selectAll().where('email', '=', address).executeTakeFirst()
       return row && accountOf(row)
     },
-    async list({ limit, cursor }) {
-      let rows = read.selectFrom('accounts').selectAll()
-      if (cursor !== undefined) rows = rows.where('id', '>', cursor)
-      const found = await rows
-        .orderBy('id')
-        .limit(checkLimit(limit) + 1)
-        .execute()
-      const data = found.slice(0, limit).map(accountOf)
-      return { data, nextCursor: found.length > limit ? data.at(-1)!.id : null }
-    },
+    list: (page) => readAccounts(store, page, accountOf),
     async credit(accountId, input) {
       const entry = await postCredit(store, accountId, input, now())
       // What it has bought may have moved it to another tier.
@@ -96,6 +87,21 @@ export function createAccounts(
     creditsLeft: (id) => creditsLeft(store, id, now()),
     totals: (id) => readTotals(store, id),
   }
+}
+
+async function readAccounts(
+  { read }: Store,
+  { limit, cursor }: Parameters<Accounts['list']>[0],
+  accountOf: (row: AccountTable) => Account,
+): ReturnType<Accounts['list']> {
+  let rows = read.selectFrom('accounts').selectAll()
+  if (cursor !== undefined) rows = rows.where('id', '>', cursor)
+  const found = await rows
+    .orderBy('id')
+    .limit(checkLimit(limit) + 1)
+    .execute()
+  const data = found.slice(0, limit).map(accountOf)
+  return { data, nextCursor: found.length > limit ? data.at(-1)!.id : null }
 }
 
 async function readTotals({ read }: Store, id: string): ReturnType<Accounts['totals']> {

@@ -16,11 +16,11 @@ export function policyText(policy: KeyPolicy | null): string | null {
   const dataPolicy = distinct('data_policy', policy.dataPolicy)
   const ipAllow = networks('ip_allow', policy.ipAllow)
   const ipDeny = networks('ip_deny', policy.ipDeny)
-  const { strictModel, breakGlass = [] } = policy
+  const { strictModel, breakGlass = [], session } = policy
   const lists = [models, regions, dataPolicy, ipAllow, ipDeny, breakGlass]
-  if (lists.every(({ length }) => length === 0) && !strictModel) return null
-  const glass = breakGlass.length > 0 ? { breakGlass } : {}
-  return JSON.stringify({ models, regions, dataPolicy, strictModel, ipAllow, ipDeny, ...glass } satisfies KeyPolicy)
+  if (lists.every(({ length }) => length === 0) && !strictModel && !session) return null
+  const more = { ...(breakGlass.length > 0 && { breakGlass }), ...(session && { session }) }
+  return JSON.stringify({ models, regions, dataPolicy, strictModel, ipAllow, ipDeny, ...more } satisfies KeyPolicy)
 }
 
 export const policyOf = (text: string | null): KeyPolicy | null =>

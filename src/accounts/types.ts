@@ -39,10 +39,28 @@ export interface KeyPolicy {
   readonly strictModel: boolean
   /** Backends for when all others fail (B11), the operator's to give; absent: those of the model and the group. */
   readonly breakGlass?: readonly KeyBreakGlass[]
+  /** What each session of an agent may use (B14); absent: whatever the key may. */
+  readonly session?: KeySession
   /** Networks in CIDR notation that its requests may come from; empty: any (R15). */
   readonly ipAllow: readonly string[]
   /** Networks that its requests may never come from. */
   readonly ipDeny: readonly string[]
+}
+
+/** Bounds of every session that the key opens; null: none. */
+export interface KeySession {
+  /** Decimal USD. */
+  readonly maxUsd: string | null
+  readonly maxRequests: number | null
+  readonly maxDurationS: number | null
+  /** The only models that may answer; empty: any that the key may use. */
+  readonly models: readonly string[]
+  /** Of a million tokens in decimal USD, for input as for output. */
+  readonly maxPrice: string | null
+  /** What becomes of an agent that goes in a circle. */
+  readonly loop: 'warn' | 'block' | 'off'
+  /** Repetitions that are a circle. */
+  readonly loopTurns: number
 }
 
 export interface KeyBreakGlass {

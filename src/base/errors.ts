@@ -88,6 +88,7 @@ export const ERRORS = {
   invalid_api_key: unauthenticated,
   insufficient_balance: payment,
   budget_exceeded: payment,
+  session_budget_exceeded: payment,
   key_limit_exceeded: payment,
   credit_limit_exceeded: payment,
   voucher_invalid: invalid,
@@ -95,6 +96,7 @@ export const ERRORS = {
   key_disabled: forbidden,
   key_expired: forbidden,
   account_suspended: forbidden,
+  session_stopped: forbidden,
   model_not_allowed: forbidden,
   backend_not_allowed: forbidden,
   group_not_allowed: forbidden,
@@ -108,6 +110,7 @@ export const ERRORS = {
   method_not_allowed: row(405, 'invalid_request_error', 'invalid_request_error', 'INVALID_ARGUMENT', 'invalid_request'),
   request_timeout: row(408, 'invalid_request_error', 'timeout_error', 'DEADLINE_EXCEEDED', 'timeout', true),
   state_conflict: conflict,
+  agent_loop_detected: conflict,
   idempotency_answered: conflict,
   idempotency_in_progress: { ...conflict, retry: true },
   /** The response is kept by an upstream that this request does not reach (R3). */

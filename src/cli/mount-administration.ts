@@ -18,6 +18,7 @@ import { createRequestReads } from '#control-plane/request-reads.ts'
 import { registerControlPlane } from '#control-plane/routes.ts'
 import { Outbound } from '#outbound/outbound.ts'
 import { OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
+import { createAgentSessions } from '#ledger/agent-sessions.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
 import { createResponseState } from '#response-state/response-state.ts'
 import type { Store } from '#store/store.ts'
@@ -62,6 +63,7 @@ export async function mountAdministration(
       outbound: new Outbound({ allowPrivate: () => settings.outboundAllowPrivate }),
       sendMail: async () => {},
     }),
+    agentSessions: createAgentSessions(store),
     // No gateway runs on the folder: nothing is known of any backend.
     health: new TargetHealth(),
     catalog: { current: NO_CATALOG },

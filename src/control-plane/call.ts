@@ -8,6 +8,7 @@ import type { ContentLog } from '#observe/content-log.ts'
 import type { RequestHeaders } from '#codecs/dialect.ts'
 import type { CatalogSource } from '#catalog/types.ts'
 import type { TargetHealth } from '#health/target-health.ts'
+import type { AgentSessions } from '#ledger/agent-sessions.ts'
 import type { FreeDay } from '#limits/rate-limits.ts'
 import type { ManagedRoute } from '#config/managed-routes.ts'
 import type { Settings } from '#config/types.ts'
@@ -21,6 +22,7 @@ export interface ControlPlaneDeps {
   readonly keys: Keys
   readonly keyRing: KeyRing
   readonly billing: Billing
+  readonly agentSessions: AgentSessions
   readonly catalog: CatalogSource
   readonly health: Pick<TargetHealth, 'describe'>
   readonly requests: RequestReads

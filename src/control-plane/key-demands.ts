@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { DEMAND_CHARACTERS_MAX, DEMANDS_MAX } from '#accounts/key-policy.ts'
-import type { KeyBreakGlass, KeyPolicy } from '#accounts/types.ts'
+import type { KeyBreakGlass, KeyPolicy, KeySession } from '#accounts/types.ts'
 import { formatUsd } from '#base/money.ts'
 import { usdLimit as usdAmount } from './validate.ts'
 
@@ -34,6 +34,22 @@ const breakGlass = z.object({
   notify: z.boolean().default(true),
 })
 
+const amountText = usdAmount.transform(formatUsd).nullable()
+const wholeOrNull = (max: number) => z.number().int().min(1).max(max).nullable()
+/** A year. */
+const DURATION_S_MAX = 366 * 86_400
+
+/** Bounds of the key's agent sessions (B14). */
+const session = z.strictObject({
+  max_usd: amountText.default(null),
+  max_requests: wholeOrNull(1_000_000_000).default(null),
+  max_duration: wholeOrNull(DURATION_S_MAX).default(null),
+  models: z.array(name).max(DEMANDS_MAX).default([]),
+  max_price: amountText.default(null),
+  loop: z.enum(['warn', 'block', 'off']).default('warn'),
+  loop_turns: z.number().int().min(2).max(100).default(5),
+})
+
 /** What a key demands of its requests (R18, R65, C24), and the environment that it belongs to (B12). */
 export const DEMAND_FIELDS = {
   model_whitelist: names,
@@ -44,6 +60,7 @@ export const DEMAND_FIELDS = {
   ip_deny: names,
   environment: z.enum(['production', 'test']).optional(),
   break_glass: z.array(breakGlass).max(BREAK_GLASS_MAX).nullable().optional(),
+  session: session.nullable().optional(),
 }
 
 type DemandInput = Partial<z.output<z.ZodObject<typeof DEMAND_FIELDS>>>
@@ -51,18 +68,44 @@ type DemandInput = Partial<z.output<z.ZodObject<typeof DEMAND_FIELDS>>>
 /** The demands of a key after a change; undefined when it names none. */
 export function changedPolicy(input: DemandInput, current: KeyPolicy | null): KeyPolicy | undefined {
   const { model_whitelist: models, regions, data_policy: dataPolicy, strict_model: strictModel } = input
-  const { ip_allow: ipAllow, ip_deny: ipDeny, break_glass: glass } = input
-  const named = [models, regions, dataPolicy, strictModel, ipAllow, ipDeny, glass]
+  const { ip_allow: ipAllow, ip_deny: ipDeny, break_glass: glass, session: bounds } = input
+  const named = [models, regions, dataPolicy, strictModel, ipAllow, ipDeny, glass, bounds]
   if (named.every((each) => each === undefined)) return undefined
   const rules = glass === undefined ? current?.breakGlass : glass?.map(readRule)
+  const sessions = bounds === undefined ? current?.session : bounds && readSession(bounds)
   return {
     ...(rules && { breakGlass: rules }),
+    ...(sessions && { session: sessions }),
     models: models === undefined ? (current?.models ?? []) : (models ?? []),
     regions: regions === undefined ? (current?.regions ?? []) : (regions ?? []),
     dataPolicy: dataPolicy === undefined ? (current?.dataPolicy ?? []) : (dataPolicy ?? []),
     strictModel: strictModel === undefined ? (current?.strictModel ?? false) : (strictModel ?? false),
     ipAllow: ipAllow === undefined ? (current?.ipAllow ?? []) : (ipAllow ?? []),
     ipDeny: ipDeny === undefined ? (current?.ipDeny ?? []) : (ipDeny ?? []),
+  }
+}
+
+const readSession = (bounds: z.output<typeof session>): KeySession => ({
+  maxUsd: bounds.max_usd,
+  maxRequests: bounds.max_requests,
+  maxDurationS: bounds.max_duration,
+  models: bounds.models,
+  maxPrice: bounds.max_price,
+  loop: bounds.loop,
+  loopTurns: bounds.loop_turns,
+})
+
+function sessionField({ session: bounds }: KeyPolicy): Record<string, unknown> | null {
+  if (!bounds) return null
+  const { maxUsd, maxRequests, maxDurationS, models, maxPrice, loop, loopTurns } = bounds
+  return {
+    max_usd: maxUsd,
+    max_requests: maxRequests,
+    max_duration: maxDurationS,
+    models,
+    max_price: maxPrice,
+    loop,
+    loop_turns: loopTurns,
   }
 }
 
@@ -82,6 +125,7 @@ export const policyFields = (policy: KeyPolicy | null): Record<string, unknown> 
   strict_model: policy?.strictModel ?? false,
   // Which backend it is stays the operator's to know.
   break_glass: (policy?.breakGlass ?? []).map(({ on, maxUsd, period }) => ({ on, max_usd: maxUsd, period })),
+  session: policy && sessionField(policy),
   ip_allow: policy?.ipAllow ?? [],
   ip_deny: policy?.ipDeny ?? [],
 })

@@ -15,6 +15,7 @@ import {
 import { listBackends } from './admin-backends.ts'
 import { changeRoute, createRoute, listRoutes, readRoute, removeRoute } from './admin-routes.ts'
 import type { Actor, Answer, ControlPlaneDeps, Handler } from './call.ts'
+import * as sessions from './agent-sessions.ts'
 import * as alerts from './alerts.ts'
 import * as billing from './billing.ts'
 import { changeBudget, createBudget, listBudgets, readBudget, removeBudget } from './budgets.ts'
@@ -266,6 +267,11 @@ export const ROUTES: readonly AnyRoute[] = [
   route('POST', '/api/alerts/acknowledge', 'management', alerts.acknowledgeAlerts),
   route('POST', '/api/alerts/:id/acknowledge', 'management', alerts.acknowledgeAlerts),
   route('GET', '/api/admin/alerts', 'master', alerts.listOperatorAlerts),
+
+  // Sessions of agents (B14).
+  route('GET', '/api/sessions', 'any-key-or-master', sessions.listSessions, { query: sessions.SESSION_QUERY }),
+  route('GET', '/api/sessions/:id', 'any-key-or-master', sessions.readSession),
+  route('POST', '/api/sessions/:id/stop', 'management', sessions.stopSession),
 
   // The operator (R21).
   route('POST', '/api/admin/accounts', 'master', audited('account.create', accountSubject(), createAccount), {

@@ -16,6 +16,7 @@ import { createRollups } from '#analytics/rollups.ts'
 import { buildCatalog, createCatalogSource } from '#catalog/catalog.ts'
 import { TargetHealth } from '#health/target-health.ts'
 import { loadConfig } from '#config/load.ts'
+import { createAgentSessions } from '#ledger/agent-sessions.ts'
 import { createLedger } from '#ledger/ledger.ts'
 import type { Ledger } from '#ledger/types.ts'
 import type { RequestRow } from '#observe/request-row.ts'
@@ -83,6 +84,7 @@ export async function startTestbed(
     accounts,
     keys,
     billing,
+    agentSessions: createAgentSessions(store, change.now),
     keyRing,
     health: new TargetHealth(),
     catalog: createCatalogSource(buildCatalog(settings, { simulatorUrl: null, nowMs: Date.now() })),
@@ -234,6 +236,7 @@ export function requestRow(change: Partial<RequestRow> & Pick<RequestRow, 'reque
     cache_decision: null,
     environment: null,
     fault: null,
+    session_id: null,
     ...change,
   }
 }

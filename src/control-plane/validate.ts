@@ -39,6 +39,7 @@ export const MONEY_FIELDS: ReadonlySet<string> = new Set([
   'max_usd',
   'balance_below',
   'charge_factor',
+  'max_price',
 ])
 
 /** USD as a decimal string or JSON number with at most nine digits behind the point -> nano-USD. */

@@ -6,6 +6,7 @@ import type { PromptCaches } from '#health/prompt-caches.ts'
 import type { RetryBudget } from '#health/retry-budget.ts'
 import type { TargetSpeeds } from '#health/target-speed.ts'
 import type { TargetHealth } from '#health/target-health.ts'
+import type { AgentSessions } from '#ledger/agent-sessions.ts'
 import type { Idempotency } from '#ledger/idempotency.ts'
 import type { Ledger } from '#ledger/types.ts'
 import type { BreakGlass } from '#limits/break-glass.ts'
@@ -25,6 +26,8 @@ export interface Gateway {
   readonly catalog: CatalogSource
   readonly keyRing: KeyRing
   readonly ledger: Ledger
+  /** Sessions of agents (B14). */
+  readonly agentSessions: Pick<AgentSessions, 'count'>
   /** Which requests are one and the same for their clients (M5). */
   readonly idempotency: Idempotency
   readonly replays: Replays

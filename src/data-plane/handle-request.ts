@@ -2,9 +2,11 @@ import { asGatewayError } from '#base/errors.ts'
 import type { Exchange } from './1-receive/exchange.ts'
 import { admitAddress } from './2-authenticate/admit-address.ts'
 import { authenticate } from './2-authenticate/authenticate.ts'
+import { namesSession, readSession } from './3-parse/agent-session.ts'
 import { parse } from './3-parse/parse.ts'
 import { planFaults } from './5-plan/fault-lab.ts'
 import { planLegs } from './5-plan/legs.ts'
+import { withinSession } from './5-plan/session-ceiling.ts'
 import { admit } from './6-reserve/admit.ts'
 import { guardOf, reserve } from './6-reserve/reserve.ts'
 import { call } from './7-call/call.ts'
@@ -38,6 +40,7 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const authenticating = authenticate(gateway, exchange)
     seen.caller = authenticating instanceof Promise ? await authenticating : authenticating
     const parsed = (seen.parsed = await parse(gateway, exchange))
+    const session = (seen.session = namesSession(exchange, parsed) ? readSession(seen.caller, exchange, parsed) : null)
     if (isKeyed(exchange)) {
       seen.leading = await claimKey(gateway, seen.caller, exchange, parsed)
       if (seen.leading === null) return void (await settle())
@@ -48,11 +51,12 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const selection = (seen.selection = resolving instanceof Promise ? await resolving : resolving)
     const { caller } = seen
     const routed = planLegs(gateway, caller, parsed, selection, exchange)
-    const planning = planFaults(gateway, caller, exchange, parsed, routed)
+    const planned = session === null ? routed : withinSession(routed, session)
+    const planning = planFaults(gateway, caller, exchange, parsed, planned)
     const plan = (seen.plan = planning instanceof Promise ? await planning : planning)
     const limiting = admit(gateway, caller, exchange, parsed, plan, address)
     seen.admission = limiting instanceof Promise ? await limiting : limiting
-    const holding = reserve(gateway, caller, exchange, plan)
+    const holding = reserve(gateway, caller, exchange, plan, session)
     const hold = (seen.hold = holding instanceof Promise ? await holding : holding)
     const report = (seen.report = new Report(plan.losses))
     const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold, report))

@@ -134,6 +134,7 @@ const ACTIONS: Readonly<Record<Loss['action'], string>> = {
   rewritten: 'rewrite',
   emulated: 'emulate',
   narrowed: 'narrow',
+  noticed: 'notice',
 }
 
 function warningOf({ path, action, reason }: Loss, target: string | null): Warning {

@@ -3,6 +3,7 @@ import type { GatewayError } from '#base/errors.ts'
 import type { Failure } from '#codecs/codec.ts'
 import type { LimitAnswer } from '#limits/rate-limits.ts'
 import type { Exchange } from './1-receive/exchange.ts'
+import type { AgentSession } from './3-parse/agent-session.ts'
 import type { Parsed } from './3-parse/parse.ts'
 import type { Selection } from './4-resolve/selection.ts'
 import type { Plan } from './5-plan/plan.ts'
@@ -24,6 +25,7 @@ export interface Seen {
   admission?: LimitAnswer | null
   caller?: Caller | undefined
   parsed?: Parsed | undefined
+  session?: AgentSession | null
   selection?: Selection | undefined
   plan?: Plan | undefined
   hold?: Hold | undefined
@@ -46,6 +48,7 @@ export const begun = (exchange: Exchange): Seen => ({
   admission: null,
   caller: undefined,
   parsed: undefined,
+  session: null,
   selection: undefined,
   plan: undefined,
   hold: undefined,

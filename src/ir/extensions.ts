@@ -8,11 +8,11 @@ export type Extensions = Readonly<Partial<Record<Protocol, Readonly<Record<strin
 
 /**
  * A difference between what one side said and what the other one got (B2). `path` is a JSON pointer into the client's
- * request; for what was lost of an answer it is one into the upstream's, behind `/response`.
+ * request; for what was lost of an answer it is one into the upstream's, behind `/response`. What was `noticed` changed nothing.
  */
 export interface Loss {
   readonly path: string
-  readonly action: 'dropped' | 'rewritten' | 'emulated' | 'narrowed'
+  readonly action: 'dropped' | 'rewritten' | 'emulated' | 'narrowed' | 'noticed'
   readonly reason: string
   /** Whether it changes what the answer means: strict clients, and clients that asked for nothing less, get a 400 instead (R81). */
   readonly isSevere: boolean

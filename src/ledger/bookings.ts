@@ -4,6 +4,8 @@ import type { Booking, Bookings } from '#store/booking.ts'
 import type { LiveCounter } from '#store/live-count.ts'
 import { insertRequest } from '#store/request-columns.ts'
 import { spendOnBudget as budgetStatement } from './budget-statements.ts'
+import { spendOnSession as sessionStatement } from './session-commands.ts'
+import { isSessionId } from './session-funds.ts'
 import * as sql from './statements.ts'
 
 interface Balance {
@@ -34,8 +36,7 @@ export function openBookings(db: DatabaseSync, live: LiveCounter): Bookings {
   const writeSpending = db.prepare(spendOnKey.sql)
   const balances = new Map<string, Balance>()
   const spent = new Map<string, Spending>()
-  const spendOnBudget = budgetStatement.compiled('sqlite')
-  const writeBudget = db.prepare(spendOnBudget.sql)
+  const spendBudgets = budgetSpender(db)
 
   const balanceOf = (account: string): Balance | undefined => {
     let balance = balances.get(account)
@@ -63,13 +64,6 @@ export function openBookings(db: DatabaseSync, live: LiveCounter): Bookings {
     spent.set(key, { chargedNano, dayStartMs, weekStartMs, monthStartMs })
   }
 
-  /** Budgets are few and seldom: each is written at once. */
-  const spendBudgets = (ids: string, charged: bigint, day: number, week: number, month: number): void => {
-    for (const budget of ids.split(',')) {
-      writeBudget.run(...bind(spendOnBudget, { budget, held: 0n, charged, day, week, month }))
-    }
-  }
-
   return {
     book([row, requestId, account, key, chargedNano, balanceNano, nowMs, day, week, month, budgets]: Booking) {
       const balance = balanceOf(account)
@@ -79,7 +73,7 @@ export function openBookings(db: DatabaseSync, live: LiveCounter): Bookings {
       balance.nano = balanceNano
       balance.chargedNano += chargedNano
       if (key !== null) spend(key, chargedNano, day, week, month)
-      if (budgets) spendBudgets(budgets, chargedNano, day, week, month)
+      if (budgets) spendBudgets(budgets, chargedNano, nowMs, day, week, month)
       return true
     },
     finish() {
@@ -94,5 +88,21 @@ export function openBookings(db: DatabaseSync, live: LiveCounter): Bookings {
       balances.clear()
       spent.clear()
     },
+  }
+}
+
+type SpendBudgets = (ids: string, charged: bigint, now: number, day: number, week: number, month: number) => void
+
+/** Budgets and sessions are few and seldom: each is written at once. */
+function budgetSpender(db: DatabaseSync): SpendBudgets {
+  const onBudget = budgetStatement.compiled('sqlite')
+  const writeBudget = db.prepare(onBudget.sql)
+  const onSession = sessionStatement.compiled('sqlite')
+  const writeSession = db.prepare(onSession.sql)
+  return (ids, charged, now, day, week, month) => {
+    for (const id of ids.split(',')) {
+      if (isSessionId(id)) writeSession.run(...bind(onSession, { id, held: 0n, charged, count: 1, now }))
+      else writeBudget.run(...bind(onBudget, { budget: id, held: 0n, charged, day, week, month }))
+    }
   }
 }

@@ -1,6 +1,6 @@
 /** The writes of money, as they run inside the store's transactions. */
 import { GatewayError } from '#base/errors.ts'
-import type { BudgetTable } from '#store/billing-schema.ts'
+import type { AgentSessionTable, BudgetTable } from '#store/billing-schema.ts'
 import type { Command } from '#store/command.ts'
 import { insertSettled, insertStep } from '#store/request-columns.ts'
 import type { FlatRow } from '#store/request-columns.ts'
@@ -12,6 +12,10 @@ import { type BudgetFunds, budgetsOf } from './budgets.ts'
 import { chargeOf, judge } from './funds.ts'
 import type { AccountFunds, KeyFunds, Scopes } from './funds.ts'
 import type { PeriodBegins, PeriodStarts } from './periods.ts'
+import { findSession, holdOnSession, openSteps, spendOnSession } from './session-commands.ts'
+import { isSessionId, runningFunds, sessionFundsOf } from './session-funds.ts'
+import type { SessionFunds } from './session-funds.ts'
+import { accountFundsOf, keyFundsOf } from './stored-funds.ts'
 import * as sql from './statements.ts'
 import type { Funds } from './statements.ts'
 import type { EntryType, HoldAsk, HoldResult, SettleResult } from './types.ts'
@@ -56,19 +60,27 @@ export interface EntryArgs {
 export const reserve: Command<ReserveArgs, HoldResult> = {
   *work(ask) {
     const account = ask.accountId
-    const found = yield [step(sql.findFunds, { account, key: ask.keyId ?? '' }), step(findBudgets, { account })]
+    const opening = ask.session ? openSteps(ask.session, account, ask.nowMs) : []
+    const found = yield [
+      step(sql.findFunds, { account, key: ask.keyId ?? '' }),
+      step(findBudgets, { account }),
+      ...opening,
+    ]
     const funds = found[0]!.rows[0] as Funds | undefined
     if (!funds) throw new GatewayError('not_found', `There is no account ${ask.accountId}.`)
     const budgets = budgetsOf((found[1]!.rows as BudgetTable[]).map(budgetFundsOf), ask, ask.nowMs)
-    const verdict = judge(ask, accountFundsOf(funds), keyFundsOf(funds), ask, budgets)
-    // Nothing is set aside for a free request, so it leaves no hold behind either.
-    if (!verdict.granted || verdict.amountNano === 0n) return verdict
+    const session = ask.session ? sessionFundsOf(found[3]!.rows[0] as AgentSessionTable) : null
+    const verdict = judge(ask, accountFundsOf(funds), keyFundsOf(funds), ask, budgets, session, ask.nowMs)
+    // Nothing is set aside for a free request, so it leaves no hold behind either, unless it is counted.
+    if (!verdict.granted || (verdict.amountNano === 0n && session === null)) return verdict
     const amount = verdict.amountNano
     const steps: Step[] = [step(sql.holdOnAccount, { account: ask.accountId, amount })]
     if (ask.keyId !== null) steps.push(step(sql.holdOnKey, { key: ask.keyId, amount }))
     for (const { id: budget } of budgets) steps.push(step(holdOnBudget, { budget, amount }))
     const { requestId: request, keyId: key, nowMs: now, expiresMs: expires } = ask
-    const held = budgets.length === 0 ? null : budgets.map(({ id }) => id).join(',')
+    if (session) steps.push(step(holdOnSession, { id: session.id, amount, count: 1 }))
+    const ids = [...budgets, ...(session ? [session] : [])].map(({ id }) => id)
+    const held = ids.length === 0 ? null : ids.join(',')
     steps.push(step(sql.insertHold, { request, account, key, amount, now, expires, budgets: held }))
     const changes = yield* runAll(steps)
     // The batch holds the account's lock, so this cannot happen; a ledger checks its own arithmetic all the same.
@@ -95,7 +107,8 @@ export const extendHold: Command<ReserveArgs, HoldResult> = {
     // Those that it is held on: one that was made since counts from the next request.
     const ids = idsOf(hold.budget_ids)
     const budgets = (known!.rows as BudgetTable[]).map(budgetFundsOf).filter(({ id }) => ids.includes(id))
-    const verdict = judge(ask, accountFundsOf(funds), keyFundsOf(funds), ask, budgets)
+    const session = yield* runningSession(ids)
+    const verdict = judge(ask, accountFundsOf(funds), keyFundsOf(funds), ask, budgets, session)
     if (!verdict.granted || verdict.amountNano === 0n) return verdict
     const amount = verdict.amountNano
     const [grown] = yield* runAll([step(sql.growHold, { request, amount, expires })])
@@ -103,6 +116,7 @@ export const extendHold: Command<ReserveArgs, HoldResult> = {
     const steps: Step[] = [step(sql.holdOnAccount, { account, amount })]
     if (key !== null) steps.push(step(sql.holdOnKey, { key, amount }))
     for (const { id: budget } of budgets) steps.push(step(holdOnBudget, { budget, amount }))
+    if (session) steps.push(step(holdOnSession, { id: session.id, amount, count: 0 }))
     const changes = yield* runAll(steps)
     if (changes.includes(0)) throw new Error(`The hold of ${request} did not fit what was read before.`)
     return verdict
@@ -146,6 +160,11 @@ export const settle: Command<SettleArgs, SettleResult> = {
       steps.push(step(sql.spendOnKey, { key: keyId, held: heldNano, charged: chargedNano, day, week, month }))
     }
     for (const budget of budgetIds) {
+      if (isSessionId(budget)) {
+        const counters = { id: budget, held: heldNano, charged: chargedNano, count: hold ? 0 : 1 }
+        steps.push(step(spendOnSession, { ...counters, now: args.nowMs }))
+        continue
+      }
       const { dayStartMs: day, weekStartMs: week, monthStartMs: month } = args
       steps.push(step(spendOnBudget, { budget, held: heldNano, charged: chargedNano, day, week, month }))
     }
@@ -273,36 +292,6 @@ const isPurchase = ({ type, amountNano, paymentRef }: EntryArgs): boolean =>
   (type === 'refund' && amountNano < 0n) ||
   (type === 'adjustment' && typeof paymentRef === 'string')
 
-type AccountColumns = Pick<Funds, 'status' | 'mode' | 'balance_nano' | 'held_nano' | 'credit_limit_nano'>
-
-const accountFundsOf = (row: AccountColumns): AccountFunds => ({
-  status: row.status,
-  mode: row.mode,
-  balanceNano: row.balance_nano,
-  heldNano: row.held_nano,
-  creditLimitNano: row.credit_limit_nano,
-})
-
-function keyFundsOf(funds: Funds): KeyFunds | null {
-  if (funds.key_id === null) return null
-  return {
-    disabled: funds.disabled !== 0 || funds.removed_ms !== null,
-    // Without its counters a key has no limit that could be counted.
-    limitNano: funds.total_nano === null ? null : funds.limit_nano,
-    limitReset: funds.limit_reset,
-    heldNano: funds.key_held_nano ?? 0n,
-    sums: {
-      total_nano: funds.total_nano ?? 0n,
-      day_start_ms: funds.day_start_ms ?? 0,
-      day_nano: funds.day_nano ?? 0n,
-      week_start_ms: funds.week_start_ms ?? 0,
-      week_nano: funds.week_nano ?? 0n,
-      month_start_ms: funds.month_start_ms ?? 0,
-      month_nano: funds.month_nano ?? 0n,
-    },
-  }
-}
-
 /** Whose money a settlement takes, and what was set aside for it. */
 interface Payer {
   readonly accountId: string
@@ -362,11 +351,26 @@ function* budgetsWithoutHold(
   return budgetsOf(rows.map(budgetFundsOf), { keyId, ...scopes }, nowMs).map(({ id }) => id)
 }
 
+/** The session of a hold: while a request runs, its stop and its count are no matter, only its money. */
+function* runningSession(ids: readonly string[]): Work<SessionFunds | null> {
+  const id = ids.find(isSessionId)
+  if (id === undefined) return null
+  const { rows } = yield* run(findSession, { id })
+  return rows[0] ? runningFunds(sessionFundsOf(rows[0])) : null
+}
+
 const idsOf = (text: string | null | undefined): readonly string[] => (text ? text.split(',') : [])
 
 function releaseSteps(hold: Pick<HoldTable, 'account_id' | 'key_id' | 'amount_nano' | 'budget_ids'>): Step[] {
   const steps = [step(sql.releaseOnAccount, { account: hold.account_id, held: hold.amount_nano })]
   if (hold.key_id !== null) steps.push(step(sql.releaseOnKey, { key: hold.key_id, held: hold.amount_nano }))
-  for (const budget of idsOf(hold.budget_ids)) steps.push(step(holdOnBudget, { budget, amount: -hold.amount_nano }))
+  for (const budget of idsOf(hold.budget_ids)) {
+    const amount = -hold.amount_nano
+    steps.push(
+      isSessionId(budget)
+        ? step(holdOnSession, { id: budget, amount, count: -1 })
+        : step(holdOnBudget, { budget, amount }),
+    )
+  }
   return steps
 }

@@ -8,8 +8,10 @@
  */
 import { storeUnavailable } from '#store/failure.ts'
 import type { Store } from '#store/store.ts'
+import { BookSessions } from './book-sessions.ts'
 import { type BudgetFunds, NO_BUDGETS, spendOn } from './budgets.ts'
 import type { AccountFunds, KeyFunds } from './funds.ts'
+import type { SessionAsk } from './session-funds.ts'
 import { addSpent, NO_SUMS } from './periods.ts'
 import type { PeriodStarts } from './periods.ts'
 import { touchedBy } from './touched.ts'
@@ -42,6 +44,8 @@ export interface AccountEntry extends Entry {
   budgets: readonly BudgetFunds[]
   /** Held in this book on each budget; null while the account never had one. */
   budgetHolds: Map<string, bigint> | null
+  /** Null while the account never named one. */
+  sessions: BookSessions | null
 }
 
 export interface KeyEntry extends Entry {
@@ -73,6 +77,8 @@ export interface FundsBook {
   ): void
   /** To be read again before anything is decided on it. */
   mark(account: AccountEntry, key: KeyEntry | null): void
+  /** Opens or reads a session of a current account. Throws store_unavailable. */
+  loadSession(account: AccountEntry, session: SessionAsk, nowMs: number): Promise<void>
   heldOf(accountId: string): bigint
   heldOfKey(keyId: string): bigint
   /** By the budget's id. */
@@ -95,6 +101,7 @@ const newAccount = (id: string): AccountEntry => ({
   funds: { status: 'suspended', mode: 'prepaid', balanceNano: 0n, heldNano: 0n, creditLimitNano: null },
   budgets: NO_BUDGETS,
   budgetHolds: null,
+  sessions: null,
 })
 
 const newKey = (id: string): KeyEntry => ({
@@ -149,31 +156,49 @@ export function createFundsBook(store: Store, warmMax: number = FUNDS_WARM_MAX):
     },
     hold(account, key, amountNano, budgetIds) {
       add(account, key, amountNano, 1)
-      if (budgetIds.length > 0) holdBudgets(account, budgetIds, amountNano)
+      if (budgetIds.length > 0) holdBudgets(account, budgetIds, amountNano, 1)
     },
     grow(account, key, amountNano, budgetIds) {
       add(account, key, amountNano, 0)
-      if (budgetIds.length > 0) holdBudgets(account, budgetIds, amountNano)
+      if (budgetIds.length > 0) holdBudgets(account, budgetIds, amountNano, 0)
     },
     release(account, key, amountNano, budgetIds) {
       add(account, key, -amountNano, -1)
-      if (budgetIds.length > 0) holdBudgets(account, budgetIds, -amountNano)
+      if (budgetIds.length > 0) holdBudgets(account, budgetIds, -amountNano, -1)
     },
     charge(account, key, chargedNano, starts, budgetIds) {
       account.funds.balanceNano -= chargedNano
       if (key) key.funds.sums = addSpent(key.funds.sums, chargedNano, starts)
       if (budgetIds.length === 0) return
+      account.sessions?.charge(budgetIds, chargedNano)
       for (const budget of account.budgets) if (budgetIds.includes(budget.id)) spendOn(budget, chargedNano, starts)
     },
     mark(account, key) {
       markEntry(account)
       if (key) markEntry(key)
     },
+    loadSession: (account, session, nowMs) => loadSession(store, accounts, account, session, nowMs),
     heldOf: (id) => accounts.get(id)?.holdsNano ?? 0n,
     heldOfKey: (id) => keys.get(id)?.holdsNano ?? 0n,
     heldOnBudgets: (id) => [...(accounts.get(id)?.budgetHolds ?? [])],
     accounts: { [Symbol.iterator]: () => accounts.values() },
     keys: { [Symbol.iterator]: () => keys.values() },
+  }
+}
+
+async function loadSession(
+  store: Store,
+  accounts: Map<string, AccountEntry>,
+  account: AccountEntry,
+  session: SessionAsk,
+  nowMs: number,
+): Promise<void> {
+  account.users++
+  try {
+    account.sessions ??= new BookSessions()
+    await account.sessions.load(store, account.id, session, nowMs)
+  } finally {
+    leave(accounts, account)
   }
 }
 
@@ -202,6 +227,7 @@ async function readAccount(store: Store, entry: AccountEntry): Promise<boolean> 
   Object.assign(entry.funds, funds, { heldNano: found.heldNano + entry.holdsNano })
   for (const budget of budgets) budget.heldNano += entry.budgetHolds?.get(budget.id) ?? 0n
   entry.budgets = budgets.length === 0 ? NO_BUDGETS : budgets
+  entry.sessions?.forget()
   return (entry.current = true)
 }
 
@@ -241,7 +267,8 @@ function add(account: AccountEntry, key: KeyEntry | null, amountNano: bigint, us
   key.funds.heldNano += amountNano
 }
 
-function holdBudgets(account: AccountEntry, ids: readonly string[], amountNano: bigint): void {
+function holdBudgets(account: AccountEntry, ids: readonly string[], amountNano: bigint, count: number): void {
+  account.sessions?.hold(ids, amountNano, count)
   const holds = (account.budgetHolds ??= new Map())
   for (const id of ids) {
     const heldNano = (holds.get(id) ?? 0n) + amountNano

@@ -3,6 +3,8 @@ import type { LimitReset } from '#accounts/types.ts'
 import { type BudgetFunds, leftOf, NO_BUDGETS, strictestOf } from './budgets.ts'
 import { endOf, spentInPeriod } from './periods.ts'
 import type { PeriodBegins, PeriodStarts, PeriodSums } from './periods.ts'
+import { leftOfSession, sessionRefusal } from './session-funds.ts'
+import type { SessionFunds } from './session-funds.ts'
 import type { HoldAsk, HoldRefusal, HoldResult } from './types.ts'
 
 export interface AccountFunds {
@@ -34,15 +36,21 @@ export function judge(
   key: KeyFunds | null,
   starts: PeriodStarts,
   budgets: readonly BudgetFunds[] = NO_BUDGETS,
+  session: SessionFunds | null = null,
+  nowMs = 0,
 ): HoldResult {
   if (account.status !== 'active') return refuse('account_suspended', 0n)
   if (ask.keyId !== null && (key === null || key.disabled)) return refuse('key_disabled', 0n)
+  const ended = session === null ? null : sessionRefusal(session, nowMs)
+  if (ended !== null) return refuse(ended, 0n)
   const ofAccount = availableOf(account)
   const ofKey = key === null ? null : availableOfKey(key, starts)
   const budget = strictestOf(budgets, starts)
   const ofBudget = budget === null ? null : leftOf(budget, starts)
   const withoutBudgets = smaller(ofAccount, ofKey)
-  const available = smaller(withoutBudgets, ofBudget)
+  const withoutSession = smaller(withoutBudgets, ofBudget)
+  const ofSession = session === null ? null : leftOfSession(session)
+  const available = smaller(withoutSession, ofSession)
   if (available === null) return { granted: true, amountNano: ask.wantNano }
   const amountNano = ask.wantNano < available ? ask.wantNano : available
   // A free request needs no money, but a balance below zero (a refund, an adjustment) refuses even that one (R94).
@@ -50,9 +58,13 @@ export function judge(
     ask.wantNano === 0n &&
     account.balanceNano >= 0n &&
     (ofKey === null || ofKey >= 0n) &&
-    (ofBudget === null || ofBudget >= 0n)
+    (ofBudget === null || ofBudget >= 0n) &&
+    (ofSession === null || ofSession >= 0n)
   if (free || (amountNano >= ask.floorNano && amountNano >= 0n)) {
     return { granted: true, amountNano: free ? 0n : amountNano }
+  }
+  if (ofSession !== null && (withoutSession === null || ofSession < withoutSession)) {
+    return refuse('session_budget_exceeded', available)
   }
   if (budget !== null && (withoutBudgets === null || ofBudget! < withoutBudgets)) {
     const { scope, target, period } = budget

@@ -41,11 +41,11 @@ export function createLedger(
   let fresh = store.engine === 'sqlite'
   const leases = createLeases(store, holdTtlMs)
 
-  const argsOf = ({ requestId, accountId, keyId, wantNano, floorNano, system, groupId, modelId }: HoldAsk) => {
+  const argsOf = ({ system, groupId, modelId, session, ...ask }: HoldAsk) => {
     const nowMs = now()
     const expiresMs = nowMs + holdTtlMs
     const scopes = { system: system ?? null, groupId: groupId ?? null, modelId: modelId ?? null }
-    return { requestId, accountId, keyId, wantNano, floorNano, nowMs, expiresMs, ...scopes, ...periods(nowMs) }
+    return { ...ask, nowMs, expiresMs, ...scopes, session: session ?? null, ...periods(nowMs) }
   }
 
   return {

@@ -8,6 +8,7 @@ const holdOf = (requestId: string): OpenHold => ({
   account: {} as AccountEntry,
   key: null,
   budgetIds: [],
+  session: null,
   amountNano: 1n,
   next: undefined,
 })

@@ -1,4 +1,5 @@
 import type { AccountEntry, KeyEntry } from './funds-book.ts'
+import type { SessionAsk } from './session-funds.ts'
 
 /** What one request has set aside in memory. */
 export interface OpenHold {
@@ -8,6 +9,8 @@ export interface OpenHold {
   amountNano: bigint
   /** The budgets it is held on as well. */
   readonly budgetIds: readonly string[]
+  /** The session that it is held on (B14), one of those ids; null: none. */
+  readonly session: SessionAsk | null
   /** Another hold with the same mark. */
   next: OpenHold | undefined
 }

@@ -21,10 +21,24 @@ import type { RecoverableLedger } from './ledger.ts'
 import { type OpenHold, OpenHolds } from './open-holds.ts'
 import { createPeriodClock } from './periods.ts'
 import type { PeriodClock, PeriodStarts } from './periods.ts'
+import { runningFunds } from './session-funds.ts'
+import type { SessionAsk } from './session-funds.ts'
 import type { HoldAsk, HoldResult, Settlement, SettleResult } from './types.ts'
 import { compareBook } from './verify.ts'
 
 const isCurrent = ({ account, key }: OpenHold): boolean => account.current && key?.current !== false
+
+const isReady = (account: AccountEntry, key: KeyEntry | null | undefined): boolean =>
+  account.current && key?.current !== false
+
+/** Whether the funds of the session are in the book, where there is one. */
+const knowsSession = (account: AccountEntry, session: SessionAsk | null | undefined): boolean =>
+  !session || account.sessions?.get(session.id) !== undefined
+
+function idsOf(budgets: readonly BudgetFunds[], session: SessionAsk | null): readonly string[] {
+  if (session !== null) return [...budgets.map(({ id }) => id), session.id]
+  return budgets.length === 0 ? NO_BUDGET_IDS : budgets.map(({ id }) => id)
+}
 
 const NO_HOLD: HoldResult = { granted: false, refusal: 'insufficient_balance', availableNano: 0n }
 
@@ -91,11 +105,13 @@ function reserverOf(
     const own = key !== null && key.accountId === ask.accountId ? key : null
     const nowMs = now()
     const budgets = budgetsOf(account.budgets, ask, nowMs)
-    const verdict = judge(ask, account.funds, own === null ? null : own.funds, startsAt(nowMs), budgets)
+    const session = ask.session ?? null
+    const funds = session === null ? null : account.sessions!.get(session.id)!
+    const verdict = judge(ask, account.funds, own === null ? null : own.funds, startsAt(nowMs), budgets, funds, nowMs)
     if (verdict.granted) {
       const { amountNano } = verdict
-      const budgetIds = budgets.length === 0 ? NO_BUDGET_IDS : budgets.map(({ id }) => id)
-      holds.add({ requestId: ask.requestId, account, key: own, amountNano, budgetIds, next: undefined })
+      const budgetIds = idsOf(budgets, session)
+      holds.add({ requestId: ask.requestId, account, key: own, amountNano, budgetIds, session, next: undefined })
       book.hold(account, own, amountNano, budgetIds)
     }
     return verdict
@@ -105,7 +121,10 @@ function reserverOf(
       const [account, key] = await book.load(ask.accountId, ask.keyId)
       if (!account) throw new GatewayError('not_found', `There is no account ${ask.accountId}.`)
       // Between the answer and this turn somebody else may have marked them.
-      if (account.current && key?.current !== false) return admit(ask, account, key ?? null)
+      if (isReady(account, key) && !knowsSession(account, ask.session)) {
+        await book.loadSession(account, ask.session!, now())
+      }
+      if (isReady(account, key) && knowsSession(account, ask.session)) return admit(ask, account, key ?? null)
     }
     throw storeUnavailable(`The funds of ${ask.accountId} never settle.`)
   }
@@ -113,7 +132,8 @@ function reserverOf(
     checkAsk(ask)
     const account = book.account(ask.accountId)
     const key = ask.keyId === null ? null : book.key(ask.keyId)
-    return account && key !== undefined ? admit(ask, account, key) : reserveCold(ask)
+    if (!account || key === undefined) return reserveCold(ask)
+    return !ask.session || knowsSession(account, ask.session) ? admit(ask, account, key) : reserveCold(ask)
   }
 }
 
@@ -131,8 +151,9 @@ const scopesOf = (hold: OpenHold, starts: PeriodStarts): Scopes => ({
 /** Adds to open holds, by the same rules as a reservation. */
 function growerOf(book: FundsBook, holds: OpenHolds, starts: () => PeriodStarts): RecoverableLedger['extend'] {
   const grow = (ask: HoldAsk, hold: OpenHold): HoldResult => {
-    const { account, key, budgetIds } = hold
-    const verdict = judge(ask, account.funds, key && key.funds, starts(), heldBudgets(hold))
+    const { account, key, budgetIds, session } = hold
+    const funds = session && runningFunds(account.sessions!.get(session.id)!)
+    const verdict = judge(ask, account.funds, key && key.funds, starts(), heldBudgets(hold), funds)
     if (verdict.granted) {
       hold.amountNano += verdict.amountNano
       book.grow(account, key, verdict.amountNano, budgetIds)
@@ -145,7 +166,11 @@ function growerOf(book: FundsBook, holds: OpenHolds, starts: () => PeriodStarts)
       // It may have ended meanwhile.
       const hold = holds.get(ask.requestId)
       if (!hold) return NO_HOLD
-      if (isCurrent(hold)) return grow(ask, hold)
+      if (isCurrent(hold) && !knowsSession(hold.account, hold.session)) {
+        await book.loadSession(hold.account, hold.session!, 0)
+        if (holds.get(ask.requestId) !== hold) return NO_HOLD
+      }
+      if (isCurrent(hold) && knowsSession(hold.account, hold.session)) return grow(ask, hold)
     }
     throw storeUnavailable(`The funds of ${ask.accountId} never settle.`)
   }
@@ -153,7 +178,7 @@ function growerOf(book: FundsBook, holds: OpenHolds, starts: () => PeriodStarts)
     checkAsk(ask)
     const hold = holds.get(ask.requestId)
     if (!hold) return NO_HOLD
-    return isCurrent(hold) ? grow(ask, hold) : growCold(ask)
+    return isCurrent(hold) && knowsSession(hold.account, hold.session) ? grow(ask, hold) : growCold(ask)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { NanoUsd } from '#base/money.ts'
 import type { RequestRow } from '#observe/request-row.ts'
+import type { SessionAsk, SessionRefusal } from './session-funds.ts'
 
 /** `off`: nothing is held or booked (single-user mode); costs are still computed and logged (R90, R108). */
 export type BillingMode = 'prepaid' | 'postpaid' | 'off'
@@ -15,6 +16,8 @@ export interface HoldAsk {
   readonly system?: string | null
   readonly groupId?: string | null
   readonly modelId?: string | null
+  /** The agent session that it belongs to (B14); absent: none. */
+  readonly session?: SessionAsk | null
   /** The full upper bound. */
   readonly wantNano: NanoUsd
   /** The least that is worth holding: equal to `wantNano`, or less when the output limit may be lowered (R94). */
@@ -26,6 +29,7 @@ export type HoldRefusal =
   | 'credit_limit_exceeded'
   | 'key_limit_exceeded'
   | 'budget_exceeded'
+  | SessionRefusal
   | 'account_suspended'
   | 'key_disabled'
 

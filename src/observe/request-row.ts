@@ -13,7 +13,7 @@ export interface AttemptRecord {
 export interface Warning {
   /** JSON pointer into the client's body; behind `/response` into the upstream's answer. */
   readonly path: string
-  readonly action: 'dropped' | 'rewritten' | 'emulated' | 'narrowed'
+  readonly action: 'dropped' | 'rewritten' | 'emulated' | 'narrowed' | 'noticed'
   readonly reason: string
   /** The protocol that had no place for it: the upstream's, for an answer the client's. Null when nobody noted it. */
   readonly target: string | null
@@ -97,6 +97,8 @@ export interface RequestRow {
   readonly environment: 'test' | null
   /** What the client asked to go wrong (B12); such a row is no real traffic. */
   readonly fault: string | null
+  /** The agent session that it belongs to (B14). */
+  readonly session_id: string | null
 }
 
 /** Finds the row of one request. */

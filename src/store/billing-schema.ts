@@ -104,6 +104,25 @@ export interface FileBudgetTable {
   starts_ms: number
 }
 
+/** A session of an agent (B14), with its counters. */
+export interface AgentSessionTable {
+  id: string
+  account_id: string
+  /** As the client names it. */
+  name: string
+  /** Of the request that opened it. */
+  key_id: string | null
+  max_nano: bigint | null
+  requests_max: number | null
+  ends_ms: number | null
+  created_ms: number
+  last_ms: number
+  stopped_ms: number | null
+  held_nano: bigint
+  spent_nano: bigint
+  requests: number
+}
+
 /** Where an account's alerts go (R98). */
 export interface AlertSettingTable {
   account_id: string

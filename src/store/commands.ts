@@ -44,6 +44,7 @@ import {
 } from '#ledger/commands.ts'
 import { creditUntil, expireCredits } from '#ledger/expiring-credits.ts'
 import { claimIdempotencyKey, releaseIdempotencyKey } from '#ledger/idempotency.ts'
+import { countAgentRequest, openAgentSession, stopAgentSession } from '#ledger/session-commands.ts'
 import { openBookings } from '#ledger/bookings.ts'
 import { savePrices } from '#analytics/price-book.ts'
 import { pruneRollups } from '#analytics/prune.ts'
@@ -109,6 +110,9 @@ export const COMMANDS = {
   createBudget,
   changeBudget,
   removeBudget,
+  openAgentSession,
+  countAgentRequest,
+  stopAgentSession,
   putFileBudgets,
   putAccountFileBudgets,
   putAlertSettings,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ensureBuiltInAccounts } from '#accounts/accounts.ts'
+import { createAccounts, ensureBuiltInAccounts } from '#accounts/accounts.ts'
 import { CODE_TTL_MS } from '#accounts/key-codes.ts'
 import { createKeyRing, KEY_TTL_MS } from '#accounts/key-ring.ts'
 import { createKeys } from '#accounts/keys.ts'
@@ -15,6 +15,7 @@ export function accountContract(harness: Harness): void {
   stateContract(harness)
   inputContract(harness)
   keyContract(harness)
+  factorContract(harness)
   secretContract(harness)
   outageContract(harness)
 }
@@ -168,6 +169,26 @@ function keyContract(harness: Harness): void {
     await keys.remove(key.hash)
     await assert.rejects(async () => ring.find(plaintext, NOON_MS), code('invalid_api_key'))
     assert.throws(() => ring.find(`${plaintext.slice(0, -1)}!`, NOON_MS), code('invalid_api_key'))
+  })
+}
+
+function factorContract(harness: Harness): void {
+  test('R93: the charge factor of an account counts at once where it was set, and at another node when its key is read again', async () => {
+    await using books = await openBooks(harness)
+    const { id } = await newAccount(books, 1n)
+    const [here, there] = [createKeyRing(books.store, CONTRACT_PEPPER), createKeyRing(books.store, CONTRACT_PEPPER)]
+    const accounts = createAccounts(books.store, { keyRing: here })
+    const { plaintext } = await books.keys.create({ name: 'x', accountId: id })
+    const factorAt = async (ring: typeof here, ms: number) => (await ring.find(plaintext, ms)).account.chargeFactor
+    assert.deepEqual([await factorAt(here, NOON_MS), await factorAt(there, NOON_MS)], [1_000_000n, 1_000_000n])
+    assert.equal((await accounts.setChargeFactor(id, 850_001n)).chargeFactor, 850_001n)
+    assert.equal(await factorAt(here, NOON_MS + 1), 850_001n)
+    assert.equal(await factorAt(there, NOON_MS + KEY_TTL_MS), 850_001n)
+    for (const bad of [-1n, 1_000_000_000n]) {
+      await assert.rejects(accounts.setChargeFactor(id, bad), code('invalid_parameter'))
+    }
+    await assert.rejects(accounts.setChargeFactor('acc_none', 1n), code('not_found'))
+    assert.equal((await accounts.setChargeFactor(id, 999_999_999n)).chargeFactor, 999_999_999n)
   })
 }
 

@@ -151,6 +151,7 @@ export function sampleRow(change: Partial<RequestRow> & Pick<RequestRow, 'reques
     cache_decision: null,
     environment: null,
     fault: null,
+    session_id: null,
     ...change,
   }
 }

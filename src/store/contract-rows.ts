@@ -68,6 +68,7 @@ const FULL: RequestRow = {
   environment: 'test',
   cache_decision: { decision: 'kept', reason: 'cache_is_cheaper', cache_break_cost: '0.001' },
   fault: '429',
+  session_id: 'ses_1',
 }
 
 export function rowContract(harness: Harness): void {

@@ -3,6 +3,7 @@
  * ours is replaced, and the clock is an argument.
  */
 import { accountContract } from './contract-accounts.ts'
+import { agentContract } from './contract-agents.ts'
 import { alertKindContract } from './contract-alert-kinds.ts'
 import { alertContract } from './contract-alerts.ts'
 import type { Harness } from './contract-books.ts'
@@ -44,6 +45,7 @@ export function storeContract(harness: Harness): void {
   tierContract(harness)
   budgetContract(harness)
   fileBudgetContract(harness)
+  agentContract(harness)
   statementContract(harness)
   alertContract(harness)
   alertKindContract(harness)

@@ -29,6 +29,26 @@ const bell = (engine: Engine): readonly string[] => [
   'create index alerts_unread on alerts (account_id) where read_ms is null',
 ]
 
+/** Like responses without a reference to accounts. */
+const agentSessions = (engine: Engine, table: Table): readonly string[] => [
+  table(engine, 'agent_sessions', [
+    'id text primary key',
+    'account_id text not null',
+    'name text not null',
+    'key_id text',
+    'max_nano bigint',
+    'requests_max bigint',
+    'ends_ms bigint',
+    'created_ms bigint not null',
+    'last_ms bigint not null',
+    'stopped_ms bigint',
+    'held_nano bigint not null default 0',
+    'spent_nano bigint not null default 0',
+    'requests bigint not null default 0',
+  ]),
+  'create index agent_sessions_account on agent_sessions (account_id, created_ms)',
+]
+
 /** `table` writes a table in the engine's words. */
 export const limitMigrations = (table: Table): readonly Migration[] => [
   { id: 60, name: 'budgets and alerts of the file', statements: (engine) => fileTables(engine, table) },
@@ -38,4 +58,5 @@ export const limitMigrations = (table: Table): readonly Migration[] => [
     name: 'charge factors of accounts',
     statements: (engine) => [`alter table accounts add column charge_ppm ${whole(engine)} not null default 1000000`],
   },
+  { id: 63, name: 'agent sessions', statements: (engine) => agentSessions(engine, table) },
 ]

@@ -77,6 +77,7 @@ const DETAIL_DEFAULTS: Readonly<Record<DetailKey, unknown>> = {
   cache_decision: null,
   environment: null,
   fault: null,
+  session_id: null,
 }
 
 export const REQUEST_COLUMNS = [...DIRECT_COLUMNS, 'day_key', 'detail'] as const
@@ -253,6 +254,7 @@ function detailOf(row: RequestRow): string {
     cache_decision: row.cache_decision ?? undefined,
     environment: row.environment ?? undefined,
     fault: row.fault ?? undefined,
+    session_id: row.session_id ?? undefined,
   }
   return JSON.stringify(detail)
 }

@@ -26,6 +26,7 @@ export interface Database {
   readonly auto_topups: billing.AutoTopupTable
   readonly budgets: billing.BudgetTable
   readonly file_budgets: billing.FileBudgetTable
+  readonly agent_sessions: billing.AgentSessionTable
   readonly alert_settings: billing.AlertSettingTable
   readonly alerts: billing.AlertTable
   readonly alert_deliveries: billing.AlertDeliveryTable

@@ -25,6 +25,7 @@ const ACTIONS: Readonly<Record<string, Warning['action']>> = {
   emulate: 'emulated',
   narrow: 'narrowed',
   lowered: 'narrowed',
+  notice: 'noticed',
 }
 
 function warningOf(text: string): Warning {

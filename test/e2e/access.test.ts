@@ -61,9 +61,10 @@ before(async () => {
   const hash = (await gateway.admin('GET', `/api/v1/keys?account_id=${owner.accountId}`)).data[0].hash
   // Its content is an object too.
   await gateway.admin('PATCH', `/api/v1/content-log?account_id=${owner.accountId}`, { content_log: { mode: 'full' } })
-  const request = (await gateway.ask('/v1/chat/completions', { key: owner.key, body: chat })).headers.get(
-    'x-request-id',
-  )!
+  const headers = { 'x-session-id': 'an-agent' }
+  const answered = await gateway.ask('/v1/chat/completions', { key: owner.key, body: chat, headers })
+  const request = answered.headers.get('x-request-id')!
+  const session = (await gateway.ask('/api/sessions', { key: owner.key })).json.data[0].id
   const stored = await gateway.ask('/v1/responses', {
     key: owner.key,
     body: { model: MODELS.messages.id, input: 'hi' },
@@ -87,6 +88,7 @@ before(async () => {
   })
   const found = new Map<string, string>([
     ['alerts', alert],
+    ['sessions', session],
     ['keys', hash],
     ['responses', stored.json.id],
     ['logs', request],

@@ -80,7 +80,7 @@ function answered(
   const selection = selectionOf([target.route])
   const hold = { metered: true, amountNano: 5n, outputTokensMax: null, watchedTokens: null }
   const tally = meter(parsed, plan, answer)
-  return { exchange, caller: callerOf(), parsed, selection, plan, hold, report, answer, tally }
+  return { exchange, caller: callerOf(), parsed, session: null, selection, plan, hold, report, answer, tally }
 }
 
 const KEYS = Object.keys(rowOf(answered(), 'complete', null, null)).toSorted()

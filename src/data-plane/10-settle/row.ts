@@ -81,6 +81,7 @@ export function rowOf(seen: Seen, outcome: Outcome | undefined, usage: Usage | n
     price_version: tally?.price?.version ?? null,
     attempts: attemptsOf(seen),
     fault: plan?.fault ?? null,
+    session_id: seen.session?.ask.id ?? null,
     environment: caller?.key?.environment === 'test' ? 'test' : null,
     warnings: kept?.warnings ?? [],
     warnings_more: kept?.warnings_more ?? 0,

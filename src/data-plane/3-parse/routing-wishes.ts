@@ -44,7 +44,7 @@ export function readWishes(body: Buffer, jsonDepthMax: number): RoutingWishes | 
     scan.has(index) ? JSON.parse(body.toString('utf8', scan.start[index], scan.end[index])) : undefined
   const models = [...modelsOf('models', read(MODELS!)), ...modelsOf('fallbacks', read(FALLBACKS!))]
   const provider = objectOf('provider', read(PROVIDER!))
-  const session = textOf(read(SESSION!))
+  const session = sessionOf(read(SESSION!))
   const cacheKey = textOf(read(CACHE_KEY!))
   const told = { plugins: read(PLUGINS!), transforms: read(TRANSFORMS!) }
   const plugins = pluginsOf(told.plugins)
@@ -113,6 +113,14 @@ function objectOf(name: string, value: unknown): Readonly<Record<string, unknown
   if (typeof value !== 'object' || Array.isArray(value))
     throw new GatewayError('invalid_parameter', `"${name}" must be an object.`, { param: name })
   return value as Readonly<Record<string, unknown>>
+}
+
+/** A name that was cut could be that of another session, with another budget (B14). */
+function sessionOf(value: unknown): string | null {
+  if (typeof value !== 'string' || value === '') return null
+  if (value.length <= SESSION_CHARACTERS_MAX) return value
+  const message = `"session_id" has at most ${SESSION_CHARACTERS_MAX} characters.`
+  throw new GatewayError('invalid_parameter', message, { param: 'session_id' })
 }
 
 const textOf = (value: unknown): string | null =>

@@ -100,5 +100,7 @@ const MESSAGES: Record<HoldRefusal, string> = {
   key_limit_exceeded: "The key's limit is reached; the answer ends here.",
   account_suspended: 'The account was suspended; the answer ends here.',
   budget_exceeded: 'A budget is used up; the answer ends here.',
+  session_budget_exceeded: "The session's budget is used up; the answer ends here.",
+  session_stopped: 'The session was stopped; the answer ends here.',
   key_disabled: 'The key was disabled; the answer ends here.',
 }

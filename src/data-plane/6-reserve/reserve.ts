@@ -3,6 +3,7 @@ import { GatewayError } from '#base/errors.ts'
 import { formatUsd, type NanoUsd } from '#base/money.ts'
 import type { Surface } from '#base/protocols.ts'
 import type { Price } from '#catalog/types.ts'
+import type { AgentSession } from '#data-plane/3-parse/agent-session.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Bound } from '#data-plane/5-plan/bound.ts'
@@ -28,10 +29,16 @@ const NOTHING: Hold = { metered: false, amountNano: 0n, outputTokensMax: null, w
  * Sets the worst case aside, over account and key at once, before any upstream is called (R94). Throws 402
  * insufficient_balance, credit_limit_exceeded, key_limit_exceeded; 403 for an account or key that changed meanwhile.
  */
-export function reserve(gateway: Gateway, caller: Caller, exchange: Exchange, plan: Plan): Hold | Promise<Hold> {
+export function reserve(
+  gateway: Gateway,
+  caller: Caller,
+  exchange: Exchange,
+  plan: Plan,
+  session: AgentSession | null = null,
+): Hold | Promise<Hold> {
   const { bound } = plan
   const wanted = caller.billing === 'off' ? null : wantedOf(plan, gateway.settings.reservation.minOutputTokens)
-  if (wanted === null) return NOTHING
+  if (wanted === null) return session === null ? NOTHING : countOnly(gateway, caller, session)
   const { wantNano, floorNano } = wanted
   const price = bound!.price!
   const firstNano = firstLeg(plan)
@@ -54,10 +61,18 @@ export function reserve(gateway: Gateway, caller: Caller, exchange: Exchange, pl
     system: caller.key?.system ?? null,
     groupId: plan.group,
     modelId: plan.model.id,
+    session: session === null ? null : session.ask,
     wantNano,
     floorNano,
   })
   return result instanceof Promise ? result.then(holdOf) : holdOf(result)
+}
+
+/** A request that is not booked belongs to its session all the same. */
+async function countOnly(gateway: Gateway, { account }: Caller, { ask }: AgentSession): Promise<Hold> {
+  const reason = await gateway.agentSessions.count(account.id, ask)
+  if (reason === null) return NOTHING
+  throw refusal(gateway, { granted: false, refusal: reason, availableNano: 0n }, 0n)
 }
 
 /** What a plan would set aside: the worst case, and the least that lets the request through (R94). Null: nothing. */
@@ -107,6 +122,10 @@ function refusal(gateway: Gateway, result: HoldResult & { granted: false }, need
       const again = resetMs === null ? '' : ` It starts over at ${new Date(resetMs).toISOString()}.`
       return new GatewayError(reason, `${needed} and ${formatUsd(availableNano)} is left of ${whose}.${again}`)
     }
+    case 'session_budget_exceeded':
+      return new GatewayError(reason, `${needed}, and the budget of this session does not allow it.`)
+    case 'session_stopped':
+      return new GatewayError(reason, 'This session was stopped; name another one.')
     case 'account_suspended':
       return new GatewayError(reason, 'The account of this key is suspended.')
     case 'key_disabled':
