@@ -167,11 +167,11 @@ suite('M12: the catalog', () => {
   test(`M12: ${RELOADS} reloads under load, each ${BROKEN_EVERY}th broken: no request fails, and each pays one price to the end`, async (t) => {
     const { key, accountId } = await gateway.fund('load@fault.test', '1000')
     const prices = [PRICE, PRICE * 2]
-    let isOver = false
+    const over = new AbortController()
     const failures: string[] = []
     let count = 0
     const client = async (at: number): Promise<void> => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         const response = await call(key, body(MODELS.chat.id, at % 2 ? { stream: true } : {}))
         const text = await response.text()
         count++
@@ -183,7 +183,7 @@ suite('M12: the catalog', () => {
       if (at % BROKEN_EVERY === 0) await reloadBroken('{"models": [')
       else await reload(prices[at % 2]!)
     }
-    isOver = true
+    over.abort()
     await Promise.all(clients)
     assert.deepEqual(failures, [])
     t.diagnostic(`${count} requests`)
