@@ -9,6 +9,8 @@ import { findPrices } from './price-book.ts'
 export type Explanation =
   /** The lines add up to the cost. */
   | 'exact'
+  /** The lines add up to what it cost, and nothing of it is charged: the answer said nothing (zero-completion insurance, R91). */
+  | 'insured'
   /** Nothing was delivered or nothing is counted: nothing is charged. */
   | 'released'
   /** The upstream told the cost (R27), or charges for other counts than it read and wrote. */
@@ -70,7 +72,7 @@ export function createReceipts(store: Store): Receipts {
         for (const [at, row] of page.data.entries()) {
           checked++
           const receipt = receipts[at]!
-          if (receipt.explanation === 'exact' || receipt.explanation === 'differs') recomputed++
+          if (RECOMPUTED.has(receipt.explanation)) recomputed++
           const problem = problemOf(row, receipt)
           if (problem === null) continue
           problemCount++
@@ -117,14 +119,22 @@ async function receiptsOf(store: Store, rows: readonly RequestRow[]): Promise<Re
   })
 }
 
+const RECOMPUTED: ReadonlySet<Explanation> = new Set<Explanation>(['exact', 'insured', 'differs'])
+
+/** An answer that cost something, said nothing, and is neither charged nor more than there was (R91). */
+const isInsured = (row: RequestRow): boolean =>
+  row.list_cost_nano! > 0n && row.charged_cost_nano === 0n && !row.absorbed_cost_nano && !row.tokens_output
+
 function explanationOf(row: RequestRow, cost: Cost | null): Explanation {
   if (row.list_cost_nano === null || row.usage_source === 'none') return 'released'
   // Its factors follow the name; every other version is a digest.
   if (row.price_version?.startsWith('reported')) return 'reported'
   if (cost === null) return 'price_unknown'
-  // An answer without content may have cost nothing in the end (R91).
-  const paid = (row.charged_cost_nano ?? 0n) + (row.absorbed_cost_nano ?? 0n)
-  if (cost.listNano === row.list_cost_nano && (paid === 0n || paid === cost.nano)) return 'exact'
+  if (cost.listNano === row.list_cost_nano) {
+    if (isInsured(row)) return 'insured'
+    const paid = (row.charged_cost_nano ?? 0n) + (row.absorbed_cost_nano ?? 0n)
+    if (paid === 0n || paid === cost.nano) return 'exact'
+  }
   if (row.adapter?.includes('cohere')) return 'reported'
   if (row.resolved_model?.startsWith('hybrid:') || row.requested_model?.startsWith('hybrid:')) return 'two_legs'
   return 'differs'

@@ -8,7 +8,7 @@ import { planFaults } from './5-plan/fault-lab.ts'
 import { planLegs } from './5-plan/legs.ts'
 import { withinSession } from './5-plan/session-ceiling.ts'
 import { admit } from './6-reserve/admit.ts'
-import { guardOf, reserve } from './6-reserve/reserve.ts'
+import { chargeOf, guardOf, reserve } from './6-reserve/reserve.ts'
 import { call } from './7-call/call.ts'
 import { meter } from './8-meter/meter.ts'
 import { refuse } from './9-reply/refuse.ts'
@@ -62,8 +62,9 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     const answer = (seen.answer = await call(gateway, caller, exchange, parsed, plan, hold, report))
     const tally = (seen.tally = meter(parsed, plan, answer, gateway.settings.billsEmpty))
     const drainMs = gateway.settings.routing.drainOnDisconnectMs
-    const guard = guardOf(gateway, caller, exchange, plan, hold, parsed.surface)
-    await reply(exchange, parsed, plan, answer, tally, settle, gateway.drains, drainMs, guard)
+    const charge = chargeOf(gateway, caller, exchange, hold)
+    const guard = guardOf(gateway, caller, exchange, plan, hold, parsed.surface, charge)
+    await reply(exchange, parsed, plan, answer, tally, settle, gateway.drains, drainMs, guard, charge)
   } catch (thrown) {
     seen.error = asGatewayError(thrown)
     if (seen.error.code === 'internal_error')

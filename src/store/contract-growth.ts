@@ -173,6 +173,20 @@ function budgetGrowthContract(harness: Harness): void {
 }
 
 function overrunContract(harness: Harness): void {
+  test('R100: a hold grows by what there is, and by nothing where nothing is left', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, 100n)
+    const key = await newKey(books, account, { limitNano: 70n })
+    await ask(books, 'req_1', { account, key }, 40n)
+    const most = { requestId: 'req_1', accountId: account.id, keyId: key.id, wantNano: 500n, floorNano: 0n }
+    assert.deepEqual(await books.ledger.extend(most), { granted: true, amountNano: 30n })
+    assert.deepEqual(await books.ledger.extend(most), { granted: true, amountNano: 0n })
+    const row = sampleRow({ request_id: 'req_1', account_id: account.id, key_id: key.id })
+    const settled = await books.ledger.settle({ requestId: 'req_1', costNano: 540n, row })
+    assert.deepEqual(settled, { booked: true, chargedNano: 70n, absorbedNano: 470n })
+    assert.deepEqual((await books.ledger.verify()).problems, [])
+  })
+
   test('M2: what an answer costs beyond its hold is taken only as far as its key and its budgets reach', async () => {
     await using books = await openBooks(harness)
     const account = await newAccount(books, 1000n)

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { startTestGateway, type TestGateway, type Told } from '#test/e2e/gateway.ts'
 import {
@@ -131,6 +133,46 @@ test('M11: the amount is that of the event; another currency and another checkou
   assert.deepEqual(await entriesOf(accountId), [])
   assert.equal((await tell(paidSession({ ...order, cents: 700 }))).status, 200)
   assert.deepEqual(await entriesOf(accountId), ['topup 7'])
+})
+
+test('M11: an order of another channel, or of another kind, is not paid by this one', async () => {
+  const { key, accountId } = await customer()
+  const order = await checkout(key)
+  const db = new DatabaseSync(join(gateway.running.dataDir, 'trivium.db'), { timeout: 5_000 })
+  const channel = (name: string): void => {
+    db.prepare('update payment_orders set channel = ? where id = ?').run(name, order.orderId)
+  }
+  try {
+    channel('another')
+    const { status } = await tell(paidSession({ ...order, cents: 1000 }))
+    assert.ok(status >= 400 && status < 500, String(status))
+    assert.deepEqual(await entriesOf(accountId), [])
+    channel('stripe')
+  } finally {
+    db.close()
+  }
+  // A charge without its customer's doing is for an order of its own kind.
+  const intent = {
+    id: `pi_${order.sessionId}`,
+    amount_received: 1000,
+    currency: 'usd',
+    customer: 'cus_1',
+    metadata: { order_id: order.orderId },
+  }
+  assert.deepEqual((await tell(stripeEvent('payment_intent.succeeded', intent))).json.taken, false)
+  assert.deepEqual(await entriesOf(accountId), [])
+  assert.equal((await tell(paidSession({ ...order, cents: 1000 }))).status, 200)
+  assert.deepEqual(await entriesOf(accountId), ['topup 10'])
+})
+
+test('M11: an amount that is none is refused, and credits nobody', async () => {
+  const { key, accountId } = await customer()
+  const order = await checkout(key)
+  for (const amount of [1.5, -1, 2 ** 53, 1e300, '1000', null]) {
+    const { status } = await tell(paidSession({ ...order, cents: 0, change: { amount_total: amount } }))
+    assert.ok(status >= 400 && status < 500, `${amount}: ${status}`)
+  }
+  assert.deepEqual(await entriesOf(accountId), [])
 })
 
 test('M11: what is not paid, not ours or not known is taken note of and credits nobody', async () => {

@@ -3,6 +3,7 @@ import type { Surface } from '#base/protocols.ts'
 import type { Failure } from '#codecs/codec.ts'
 import type { Bound } from '#data-plane/5-plan/bound.ts'
 import { boundOf } from '#ledger/cost.ts'
+import type { Charge } from './charge.ts'
 import type { HoldAsk, HoldRefusal, HoldResult, Ledger } from '#ledger/types.ts'
 
 /** A stream that outgrows its hold gets so many tokens more at a time, if there is money for them. */
@@ -28,13 +29,15 @@ export class HoldGuard {
   markBytes: number
   private readonly ledger: Ledger
   private readonly holder: Holder
+  private readonly charge: Charge
   private readonly bound: Bound
   private readonly surface: Surface
   /** Tokens of output that the hold pays for, all candidates together. */
   private tokens: number
 
-  constructor(ledger: Ledger, holder: Holder, bound: Bound, outputTokensMax: number, surface: Surface) {
+  constructor(ledger: Ledger, holder: Holder, bound: Bound, outputTokensMax: number, surface: Surface, charge: Charge) {
     this.surface = surface
+    this.charge = charge
     this.ledger = ledger
     this.holder = holder
     this.bound = bound
@@ -63,6 +66,7 @@ export class HoldGuard {
   ): null | Promise<Failure | null> {
     if (!result.granted) return this.measure(result.refusal, bytes, count)
     this.tokens += tokens
+    if (this.charge.heldNano !== null) this.charge.heldNano += result.amountNano
     this.markBytes = this.tokens * BYTES_PER_TOKEN
     return null
   }

@@ -10,7 +10,8 @@ import type { Bound } from '#data-plane/5-plan/bound.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
 import { boundOf, outputTokensWithin } from '#ledger/cost.ts'
 import type { HoldResult } from '#ledger/types.ts'
-import { HoldGuard } from './hold-guard.ts'
+import { Charge } from './charge.ts'
+import { type Holder, HoldGuard } from './hold-guard.ts'
 
 /** What was set aside for this request. */
 export interface Hold {
@@ -145,8 +146,18 @@ export function guardOf(
   { bound }: Plan,
   { watchedTokens }: Hold,
   surface: Surface,
+  charge: Charge,
 ): HoldGuard | null {
   if (watchedTokens === null) return null
-  const holder = { requestId: exchange.id, accountId: caller.account.id, keyId: caller.key?.id ?? null }
-  return new HoldGuard(ledger, holder, bound!, watchedTokens, surface)
+  return new HoldGuard(ledger, holderOf(caller, exchange), bound!, watchedTokens, surface, charge)
 }
+
+/** What the answer tells as its cost. */
+export const chargeOf = ({ ledger }: Gateway, caller: Caller, exchange: Exchange, hold: Hold): Charge =>
+  new Charge(ledger, holderOf(caller, exchange), hold.metered ? hold.amountNano : null)
+
+const holderOf = ({ account, key }: Caller, { id }: Exchange): Holder => ({
+  requestId: id,
+  accountId: account.id,
+  keyId: key?.id ?? null,
+})

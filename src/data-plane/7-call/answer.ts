@@ -4,6 +4,7 @@ import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { Report } from '#data-plane/report.ts'
 import type { GlassGrant } from '#limits/break-glass.ts'
 import type { Usage } from '#ir/usage.ts'
+import type { Cost } from '#ledger/cost.ts'
 import type { HealthWatch } from '#health/target-health.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
 
@@ -18,12 +19,19 @@ interface AnswerBase {
   /** What the gateway changed or could not do (R81, B2). */
   readonly report: Report
   readonly upstreamRequestId: string | null
+  /** How a translated answer learns what it costs; absent where nothing is translated. */
+  readonly pricing?: Pricing | null
   /** Keeps the complete answer where the client may continue it (R3); null when there is nothing to keep. */
   readonly save: (() => Promise<void>) | null
   /** What is spent on an emergency (B11); absent nearly always. */
   readonly glass?: GlassGrant
   /** The leg that reasoned before, with its own answer to be paid (R40). */
   readonly reasoning?: ReasoningLeg
+}
+
+/** Filled in when the answer is metered, before its cost is told. */
+export interface Pricing {
+  tell: ((usage: Usage) => Cost | null) | null
 }
 
 /** What the first of two legs was asked and said. */

@@ -12,7 +12,7 @@ import type { Target } from '#data-plane/5-plan/plan.ts'
 import type { EmbeddingRequest } from '#ir/embedding.ts'
 import { type Loss, Losses } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
-import { costOf } from '#ledger/cost.ts'
+import type { Pricing } from './answer.ts'
 import type { TranslatedWhole, Translation } from './translator.ts'
 
 const codecOf = (protocol: Surface): EmbeddingCodec => (protocol === 'gemini' ? geminiEmbeddings : openAiEmbeddings)
@@ -35,7 +35,7 @@ export class EmbeddingTranslator implements Translation {
   private readonly upstream: EmbeddingUpstream
   private readonly request: EmbeddingRequest
   private readonly model: string
-  private readonly price: (usage: Usage) => string | null
+  readonly pricing: Pricing = { tell: null }
 
   /** Throws GatewayError (400) for what the client wrote wrongly and for inputs that the target cannot take. */
   constructor(exchange: Exchange, parsed: Parsed, target: Target) {
@@ -50,8 +50,11 @@ export class EmbeddingTranslator implements Translation {
     this.bodies = (encoded.bodies ?? []).map((body) => Buffer.from(JSON.stringify(body)))
     this.geminiAction = encoded.action
     this.losses = losses.list
-    const { price } = route
-    this.price = (usage) => (price === null ? null : formatUsd(costOf(usage, price).nano))
+  }
+
+  private readonly price = (usage: Usage): string | null => {
+    const cost = this.pricing.tell?.(usage) ?? null
+    return cost && formatUsd(cost.nano)
   }
 
   openReader(): null {

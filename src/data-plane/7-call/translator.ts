@@ -17,8 +17,9 @@ import type { ChatEvent } from '#ir/chat-event.ts'
 import type { ChatRequest } from '#ir/chat-request.ts'
 import type { Loss, Losses } from '#ir/extensions.ts'
 import type { Usage } from '#ir/usage.ts'
-import { type Cost, costOf, reportedCost } from '#ledger/cost.ts'
+import type { Cost } from '#ledger/cost.ts'
 import { isOperatorsName } from '#providers/cloud-paths.ts'
+import type { Pricing } from './answer.ts'
 import { AnswerWatch } from './answer-watch.ts'
 import type { Conversation } from './conversation.ts'
 import type { SealStash, StashScope } from './seal-stash.ts'
@@ -27,6 +28,7 @@ import { type Onlooker, TranslatedReader } from './translated-reader.ts'
 
 /** One request in its target's protocol, and the way its answer goes back. */
 export interface Translation {
+  readonly pricing: Pricing
   /** For the upstream. */
   readonly body: Buffer
   /** Of a request that takes several calls: all of them, whose answers are read as one JSON list. */
@@ -79,6 +81,7 @@ export class ChatTranslator implements Translation {
   readonly paths: ChatRequest['paths']
   readonly answerLosses: AnswerLosses
   readonly geminiAction = null
+  readonly pricing: Pricing = { tell: null }
   private readonly client: ClientCodec
   private readonly upstream: UpstreamCodec
   private readonly request: ChatRequest
@@ -103,7 +106,7 @@ export class ChatTranslator implements Translation {
     this.client = clientCodecOf(parsed.surface)
     this.upstream = codecOf(UPSTREAM_CODECS, target.protocol)
     const asked = decoded.request
-    const { route, protocol } = target
+    const { protocol } = target
     this.request =
       outputTokensMax === null
         ? asked
@@ -115,7 +118,6 @@ export class ChatTranslator implements Translation {
     this.losses = withoutSpareTools(this.request, losses.list)
     this.body = Buffer.from(JSON.stringify(this.encoded.body))
     this.answerLosses = new AnswerLosses(protocol, parsed.surface)
-    const { price } = route
     this.context = {
       id: exchange.id.slice(exchange.id.indexOf('_') + 1),
       model: target.route.model.id,
@@ -126,8 +128,7 @@ export class ChatTranslator implements Translation {
       showsUsage: exchange.openRouter ? parsed.facts.showsUsage !== false : parsed.facts.showsUsage === true,
       isOpenRouter: exchange.openRouter,
       losses: this.answerLosses,
-      costOf: (usage) =>
-        textOf(price?.source === 'reported' ? reportedCost(usage, price) : price && costOf(usage, price)),
+      costOf: (usage) => textOf(this.pricing.tell?.(usage) ?? null),
     }
   }
 

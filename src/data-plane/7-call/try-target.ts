@@ -98,6 +98,7 @@ export async function tryTarget(given: Asked, target: Target, attempts: readonly
     report,
     upstreamRequestId: outcome.upstreamRequestId,
     save: translator?.save ?? null,
+    pricing: translator?.pricing ?? null,
     health: watch,
   }
   if (outcome.kind === 'stream') {

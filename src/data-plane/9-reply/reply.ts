@@ -4,6 +4,7 @@ import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
 import type { Drains } from '#data-plane/drains.ts'
+import type { Charge } from '#data-plane/6-reserve/charge.ts'
 import type { HoldGuard } from '#data-plane/6-reserve/hold-guard.ts'
 import type { Answer, WholeAnswer } from '#data-plane/7-call/answer.ts'
 import type { Tally } from '#data-plane/8-meter/tally.ts'
@@ -32,9 +33,11 @@ export function reply(
   drains: Drains,
   drainMs: number,
   guard: HoldGuard | null,
+  charge: Charge,
 ): Promise<void> {
-  if (answer.kind === 'whole') return replyWhole(exchange, parsed, plan, answer, tally, settle)
-  return new StreamReply(exchange, parsed, plan, answer, tally, settle, drains, drainMs, guard).run()
+  if (answer.pricing) answer.pricing.tell = (usage) => charge.told(tally.costOf(usage))
+  if (answer.kind === 'whole') return replyWhole(exchange, parsed, plan, answer, tally, settle, charge)
+  return new StreamReply(exchange, parsed, plan, answer, tally, settle, drains, drainMs, guard, charge).run()
 }
 
 async function replyWhole(
@@ -44,27 +47,29 @@ async function replyWhole(
   answer: WholeAnswer,
   tally: Tally,
   settle: Settle,
+  charge: Charge,
 ): Promise<void> {
+  const usage = tally.final()
+  const cost = usage && plan.bound ? tally.costOf(usage) : null
+  if (charge.exceeds(cost)) await charge.ask(cost)
   // Before the settlement: writing the answer brings to light what it loses, and the row is to say so.
-  const body = rewriteWhole(exchange, parsed, answer, tally)
+  const body = rewriteWhole(exchange, parsed, answer, tally, charge)
   const saved = answer.save?.()
   await settle(exchange.departure.gone ? 'client_cancelled' : 'complete')
   if (saved) await saved
   const { response } = exchange
   if (exchange.departure.gone) return
-  const usage = tally.final()
   const headers = baseHeaders(exchange)
   headers['content-type'] = 'application/json'
   headers['content-length'] = String(body.length)
   addFacts(headers, parsed, plan, answer)
-  const cost = usage && plan.bound ? tally.costOf(usage) : null
-  if (cost) headers['x-gateway-cost'] = formatUsd(cost.nano)
+  if (cost) headers['x-gateway-cost'] = formatUsd(charge.told(cost)!.nano)
   Object.assign(headers, answer.headers)
   response.writeHead(200, headers)
   response.end(body)
 }
 
-function rewriteWhole(exchange: Exchange, parsed: Parsed, answer: WholeAnswer, tally: Tally): Buffer {
+function rewriteWhole(exchange: Exchange, parsed: Parsed, answer: WholeAnswer, tally: Tally, charge: Charge): Buffer {
   const { body, facts } = answer
   const reports = parsed.reportsLosses && hasReportMember(parsed.surface)
   if (answer.render) {
@@ -78,7 +83,7 @@ function rewriteWhole(exchange: Exchange, parsed: Parsed, answer: WholeAnswer, t
   }
   const usage = tally.reported()
   if (facts.usageOpen !== null && usage) {
-    edits.push(...costEdits(body, facts.usageOpen, tally.costOf(usage), exchange.openRouter))
+    edits.push(...costEdits(body, facts.usageOpen, charge.told(tally.costOf(usage)), exchange.openRouter))
   }
   if (exchange.openRouter) edits.push(...requiredMemberEdits(exchange.endpoint.surface, body))
   return applyEdits(body, edits)

@@ -4,10 +4,12 @@ import { PASSTHROUGH } from '#codecs/index.ts'
 import type { Exchange } from '#data-plane/1-receive/exchange.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
 import type { Plan } from '#data-plane/5-plan/plan.ts'
+import type { Charge } from '#data-plane/6-reserve/charge.ts'
 import type { HoldGuard } from '#data-plane/6-reserve/hold-guard.ts'
 import type { EventSink, StreamAnswer, StreamEnding } from '#data-plane/7-call/answer.ts'
 import type { Drain, Drains } from '#data-plane/drains.ts'
 import { StreamBrokenError, withoutHost } from '#data-plane/failures.ts'
+import type { Cost } from '#ledger/cost.ts'
 import type { Tally } from '#data-plane/8-meter/tally.ts'
 import { applyEdits, type Edit } from '#wire/splice.ts'
 import { addFacts } from './facts.ts'
@@ -36,6 +38,7 @@ export class StreamReply implements EventSink {
   private readonly drains: Drains
   private readonly drainMs: number
   private readonly guard: HoldGuard | null
+  private readonly charge: Charge
   private readonly publicName: Buffer
   private readonly arrayFrames: JsonArrayFrames | null
   /** Whether this client sees the usage frame of a chat stream (R9). */
@@ -48,6 +51,8 @@ export class StreamReply implements EventSink {
   private tail: Buffer[] | null = null
   private lingering: NodeJS.Timeout | undefined
   private isFinishing = false
+  /** Whether it is being found out what a translated answer is charged. */
+  private isPricing = false
   /** What came while it is found out if there is money for more; null while it is not. */
   private waiting: Waiting[] | null = null
   /** How the upstream ended meanwhile. */
@@ -67,7 +72,9 @@ export class StreamReply implements EventSink {
     drains: Drains,
     drainMs: number,
     guard: HoldGuard | null,
+    charge: Charge,
   ) {
+    this.charge = charge
     this.drains = drains
     this.drainMs = drainMs
     this.guard = guard
@@ -125,6 +132,7 @@ export class StreamReply implements EventSink {
       return
     }
     if (role === 'usage' && !this.showsUsage) return
+    if (offsets.usageOpen >= 0 && this.mustWait(event, role, offsets)) return
     const bytes = this.frame(this.rewrite(event, role, offsets))
     if (role === 'terminal') this.holdTail()
     else if (this.tail && !this.isFinishing && role !== 'noise') this.releaseTail()
@@ -206,7 +214,34 @@ export class StreamReply implements EventSink {
     this.lingering = undefined
   }
 
+  /** What costs more than was held is told when it is known how much of it is charged (R100). */
+  private mustWait(event: Buffer, role: EventRole, offsets: EventOffsets): boolean {
+    const usage = this.tally.reported()
+    const asking = usage && this.askFor(this.tally.costOf(usage))
+    if (!asking) return false
+    const { modelStart, modelEnd, usageOpen, contentBytes } = offsets
+    this.waiting = [{ event, role, offsets: { modelStart, modelEnd, usageOpen, contentBytes } }]
+    this.answer.events.pause()
+    void asking.then(() => this.checked(null, 'complete'))
+    return true
+  }
+
+  private askFor(cost: Cost | null): Promise<void> | null {
+    return this.charge.exceeds(cost) ? this.charge.ask(cost) : null
+  }
+
   private finishTail(): void {
+    if (this.isFinishing || this.isPricing) return
+    const usage = this.answer.translated ? this.tally.final() : null
+    const asking = usage && this.askFor(this.tally.costOf(usage))
+    if (asking) {
+      this.isPricing = true
+      void asking.then(() => {
+        this.isPricing = false
+        return this.finishTail()
+      })
+      return
+    }
     const tail = this.tail ?? []
     if (this.answer.translated) tail.push(this.frame(this.closing(this.answer.translated)))
     const { failure } = this.answer.reader
@@ -239,7 +274,9 @@ export class StreamReply implements EventSink {
     const usage = offsets.usageOpen < 0 ? null : this.tally.reported()
     // A chat frame that carries content and usage at once is only priced for who asked for usage.
     if (usage && (role !== 'content' || this.showsUsage)) {
-      edits.push(...costEdits(event, offsets.usageOpen, this.tally.costOf(usage), this.exchange.openRouter))
+      edits.push(
+        ...costEdits(event, offsets.usageOpen, this.charge.told(this.tally.costOf(usage)), this.exchange.openRouter),
+      )
     }
     const { openRouter } = this.exchange
     if (openRouter && this.parsed.surface === 'openai-responses' && offsets.modelStart >= 0)
