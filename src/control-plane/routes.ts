@@ -28,6 +28,7 @@ import { explainRoute, resolveModel } from './explain.ts'
 import { exportUsage } from './export.ts'
 import { registerFallback } from './fallback.ts'
 import { readGeneration } from './generation.ts'
+import { readGenerationContent } from './generation-content.ts'
 import type { ActorOf, Guard } from './guard.ts'
 import { answerAuth, readSession } from './auth.ts'
 import { CODE_EXCHANGE, createAuthCode, exchangeAuthCode, NEW_CODE } from './auth-keys.ts'
@@ -141,6 +142,7 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/api/v1/key', 'any-key', readCurrentKey),
   route('GET', '/api/v1/credits', 'any-key-or-master', readCredits),
   route('GET', '/api/v1/generation', 'any-key-or-master', readGeneration),
+  route('GET', '/api/v1/generation/content', 'any-key-or-master', readGenerationContent),
   route('GET', '/api/logs', 'any-key-or-master', listLogs, { query: LOG_QUERY }),
   route('GET', '/api/logs/:id', 'any-key-or-master', readLog),
 
