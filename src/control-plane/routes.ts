@@ -57,6 +57,7 @@ import { cancelResponse, listInputItems, readResponse, removeResponse } from './
 import { verifyReceipts } from './receipts.ts'
 import { readHealth, readRoot } from './root.ts'
 import { exportTrackedUsage, readRecentUsage, readUsageStats } from './tracked-usage.ts'
+import { readUpstreamEndpoints } from './upstream-endpoints.ts'
 import { readUsage } from './usage.ts'
 import { readCostInsights, readUsageSummary } from './usage-summary.ts'
 
@@ -252,6 +253,7 @@ export const ROUTES: readonly AnyRoute[] = [
   { ...route('POST', '/api/admin/reconciliations', 'master', reconcileInvoice), takesText: true as const },
   route('GET', '/v1/diagnostics', 'master', readDiagnostics),
   route('GET', '/api/admin/backends', 'master', listBackends),
+  route('GET', '/api/admin/upstream-endpoints', 'master', readUpstreamEndpoints),
   route('GET', '/api/admin/routes', 'master', listRoutes),
   route('POST', '/api/admin/routes', 'master', createRoute),
   route('PATCH', '/api/admin/routes/:id', 'master', changeRoute),
