@@ -39,11 +39,16 @@ export async function changeContentWish(call: Call<Reader>): Promise<Answer> {
  */
 export async function readContent(call: Call<Reader>): Promise<Answer> {
   const requestId = call.params['id']!
+  return { body: contentObject(requestId, await lookInto(call, requestId)) }
+}
+
+/** A content of the caller's own, once the look at it is in the audit log. Throws GatewayError not_found, permission_denied. */
+export async function lookInto(call: Call<Reader>, requestId: string): Promise<KeptContent> {
   const owner = ownerOf(call.actor)
   const content = await call.deps.contents.find(requestId, owner)
   if (!content) throw missing()
   await note(call, 'content.read', owner.accountId, requestId)
-  return { body: contentObject(requestId, content) }
+  return content
 }
 
 /** `DELETE` of the same. */

@@ -40,6 +40,7 @@ import { explainRoute, resolveModel } from './explain.ts'
 import { exportUsage } from './export.ts'
 import { registerFallback } from './fallback.ts'
 import { readGeneration } from './generation.ts'
+import { readGenerationContent } from './generation-content.ts'
 import type { ActorOf, Guard } from './guard.ts'
 import { answerAuth, readSession } from './auth.ts'
 import { CODE_EXCHANGE, createAuthCode, exchangeAuthCode, NEW_CODE } from './auth-keys.ts'
@@ -68,6 +69,7 @@ import { cancelResponse, listInputItems, readResponse, removeResponse } from './
 import { verifyReceipts } from './receipts.ts'
 import { readHealth, readRoot } from './root.ts'
 import { exportTrackedUsage, readRecentUsage, readUsageStats } from './tracked-usage.ts'
+import { readUpstreamEndpoints } from './upstream-endpoints.ts'
 import { readUsage } from './usage.ts'
 import { readCostInsights, readUsageSummary } from './usage-summary.ts'
 
@@ -153,6 +155,7 @@ export const ROUTES: readonly AnyRoute[] = [
   route('GET', '/api/v1/key', 'any-key', readCurrentKey),
   route('GET', '/api/v1/credits', 'any-key-or-master', readCredits),
   route('GET', '/api/v1/generation', 'any-key-or-master', readGeneration),
+  route('GET', '/api/v1/generation/content', 'any-key-or-master', readGenerationContent),
   route('GET', '/api/logs', 'any-key-or-master', listLogs, { query: LOG_QUERY }),
   route('GET', '/api/logs/:id', 'any-key-or-master', readLog),
 
@@ -294,6 +297,7 @@ export const ROUTES: readonly AnyRoute[] = [
   { ...route('POST', '/api/admin/reconciliations', 'master', reconcileInvoice), takesText: true as const },
   route('GET', '/v1/diagnostics', 'master', readDiagnostics),
   route('GET', '/api/admin/backends', 'master', listBackends),
+  route('GET', '/api/admin/upstream-endpoints', 'master', readUpstreamEndpoints),
   route('GET', '/api/admin/routes', 'master', listRoutes),
   route('POST', '/api/admin/routes', 'master', audited('route.create', thingSubject(), createRoute)),
   route('PATCH', '/api/admin/routes/:id', 'master', audited('route.update', thingSubject(readRoute), changeRoute)),

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { CONTENT_BYTES_MAX } from '#observe/content-log.ts'
+import { OpenRouter } from '@openrouter/sdk'
 import { findPostgres, startPostgres, type TestPostgres } from '#test/postgres.ts'
 import { browserAt, person } from './browser.ts'
 import { dumpOf, dumpOfPostgres } from './dump.ts'
@@ -112,6 +113,25 @@ for (const { name, skip: left } of ENGINES) {
       const odd = await gateway.ask('/v1/chat/completions', { key: owner.key, body: `{"model":"${PROMPT}"` })
       assert.equal(odd.status, 400)
       assert.equal((await read(odd.headers.get('x-request-id')!, owner.key)).status, 404)
+    })
+
+    test("OpenRouter's SDK reads what was said, whatever protocol it was said in", async () => {
+      const owner = await full()
+      const { generations } = new OpenRouter({ apiKey: owner.key, serverURL: `${gateway.url}/api/v1` })
+      for (const surface of SURFACES) {
+        const { id } = await call(owner, surface)
+        const { data } = await generations.listGenerationContent({ id })
+        if (!surface[0].includes('embeddings'))
+          assert.deepEqual(data.output, { completion: COMPLETION + COMPLETION, reasoning: null }, surface[0])
+        assert.ok(JSON.stringify(data.input).includes(PROMPT))
+        assert.equal(data.error, null)
+      }
+      gateway.upstream.script({ status: 429, body: { error: { message: 'slow' } } })
+      const { data } = await generations.listGenerationContent({ id: (await call(owner)).id })
+      assert.deepEqual([data.error?.status, data.output.completion], [429, null])
+      const meta = await wanting({ mode: 'metadata' })
+      const told = await gateway.ask(`/api/v1/generation/content?id=${(await call(meta)).id}`, { key: meta.key })
+      assert.equal(told.status, 404)
     })
 
     test('metadata: sizes and digests, no text', async () => {

@@ -111,3 +111,25 @@ describe('OpenRouter as a backend', () => {
     assert.doesNotMatch(text, /"finish_reason":"stop"/)
   })
 })
+
+test('R105: who serves a model behind OpenRouter is asked on demand, by the operator', async () => {
+  const read = (model: string, key = gateway.masterKey) =>
+    gateway.ask(`/api/admin/upstream-endpoints?model=${model}`, { key })
+  const endpoints = [{ name: 'X | meta-llama/llama-4', provider_name: 'X', uptime_last_30m: 99.5 }]
+  upstream.script({ body: { data: { id: 'meta-llama/llama-4', endpoints } } })
+  const { status, json } = await read('llama')
+  assert.deepEqual(
+    [status, json.data],
+    [200, [{ backend: 'openrouter', upstream_model: 'meta-llama/llama-4', endpoints, error: null }]],
+  )
+  const { path, headers } = upstream.received.at(-1)!
+  assert.deepEqual([path, headers.authorization], ['/api/v1/models/meta-llama/llama-4/endpoints', `Bearer ${KEY}`])
+  for (const reply of [{ status: 500, body: { error: KEY } }, { body: { data: {} } }, { body: 'no json' }]) {
+    upstream.script(reply)
+    const told = await read('llama')
+    assert.equal(told.json.data[0].endpoints, null)
+    assert.ok(told.json.data[0].error !== null && !told.text.includes(KEY), told.text)
+  }
+  assert.equal((await read('nothing')).status, 404)
+  assert.equal((await read('llama', gateway.key)).status, 403)
+})
