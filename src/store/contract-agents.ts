@@ -36,6 +36,7 @@ const refusalOf = (result: HoldResult): string => (result.granted ? 'granted' : 
 export function agentContract(harness: Harness): void {
   budgetContract(harness)
   boundContract(harness)
+  retentionContract(harness)
 }
 
 function budgetContract(harness: Harness): void {
@@ -88,6 +89,27 @@ function budgetContract(harness: Harness): void {
     await settle(books, 'req_4', account, 5n)
     const session = (await createAgentSessions(books.store).find(account.id, SESSION.id))!
     assert.deepEqual([session.spentNano, session.requests], [20n, 2])
+    assert.deepEqual((await books.ledger.verify()).problems, [])
+  })
+}
+
+function retentionContract(harness: Harness): void {
+  test('B14: a session that nobody used for as long as rows are kept is deleted, one that is held is not', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, ONE_CENT)
+    const sessions = createAgentSessions(books.store, () => books.clock.nowMs)
+    const [old, used, held] = ['ses_old', 'ses_used', 'ses_held'].map((id) => ({ ...SESSION, id }))
+    for (const [at, session] of [old!, used!].entries()) {
+      assert.ok((await hold(books, `req_${at}`, account, 1n, session)).granted)
+      await settle(books, `req_${at}`, account, 1n)
+    }
+    if (harness.storesHolds) assert.ok((await hold(books, 'req_held', account, 1n, held!)).granted)
+    books.clock.nowMs = NOON_MS + 1000
+    assert.ok((await hold(books, 'req_again', account, 1n, used!)).granted)
+    await settle(books, 'req_again', account, 1n)
+    await books.store.execute('sweepRows', { beforeMs: NOON_MS + 1000 })
+    const left = (await sessions.list(account.id, 10)).map(({ id }) => id)
+    assert.deepEqual(left, harness.storesHolds ? ['ses_used', 'ses_held'] : ['ses_used'])
     assert.deepEqual((await books.ledger.verify()).problems, [])
   })
 }

@@ -46,7 +46,8 @@ const agentSessions = (engine: Engine, table: Table): readonly string[] => [
     'spent_nano bigint not null default 0',
     'requests bigint not null default 0',
   ]),
-  'create index agent_sessions_account on agent_sessions (account_id, created_ms)',
+  'create index agent_sessions_account on agent_sessions (account_id, last_ms)',
+  'create index agent_sessions_last on agent_sessions (last_ms)',
 ]
 
 /** `table` writes a table in the engine's words. */

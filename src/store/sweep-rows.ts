@@ -23,10 +23,25 @@ const removeRows = statement<'before'>()((db, param, engine) => {
   )
 })
 
-/** Deletes request rows that began before a time, at most ROWS_PER_SWEEP_MAX; gives how many (R101). Their sums stay. */
+/** Sessions of agents that nobody used since (B14). */
+const removeSessions = statement<'before'>()((db, param) =>
+  db.deleteFrom('agent_sessions').where('id', 'in', (from) =>
+    from
+      .selectFrom('agent_sessions')
+      .select('id')
+      .where('last_ms', '<', param('before'))
+      .where('held_nano', '=', sql<bigint>`0`)
+      .orderBy('last_ms')
+      .limit(sql.lit(ROWS_PER_SWEEP_MAX)),
+  ),
+)
+
+/** Deletes request rows that began before a time, and sessions that ended, at most ROWS_PER_SWEEP_MAX of each; gives how many (R101). Their sums stay. */
 export const sweepRows: Command<{ beforeMs: number }, number> = {
   *work({ beforeMs }) {
-    return (yield* run(removeRows, { before: beforeMs })).changes
+    const rows = yield* run(removeRows, { before: beforeMs })
+    const sessions = yield* run(removeSessions, { before: beforeMs })
+    return rows.changes + sessions.changes
   },
   accounts: () => [],
   repeatable: true,

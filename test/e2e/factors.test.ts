@@ -28,6 +28,7 @@ before(async () => {
         backends: {
           openai: { ...backends.openai, cost_factor: 0.8 },
           full: { type: 'openai-compatible', api_url: `${url}/v1` },
+          openrouter: { type: 'openrouter', api_url: `${url}/v1`, api_key: 'sk-or-test', protocols: ['openai-chat'] },
         },
       }
     },
@@ -166,6 +167,31 @@ test('R93: the factor of an account is an exact decimal that only the operator s
   assert.equal((await gateway.account(accountId)).charge_factor, '1')
   assert.equal((await agree(accountId, '999.999999')).charge_factor, '999.999999')
 })
+
+for (const [path, body] of [
+  ['/v1/chat/completions', { messages: said }],
+  ['/v1/responses', { input: 'Hello' }],
+] as const) {
+  test(`R27, R93: a cost that the upstream reports is charged with the factors of group and account at ${path}`, async () => {
+    const { key, accountId } = await gateway.fund({ credit: '20' })
+    await agree(accountId, '0.5')
+    const usage = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15, cost: 0.1 }
+    gateway.upstream.script({
+      body: {
+        ...head,
+        object: 'chat.completion',
+        choices: [{ ...choice, message: { role: 'assistant', content: 'Hi' } }],
+        usage,
+      },
+    })
+    const told = await gateway.ask(path, { key, body: { model: 'openrouter:acme/unheard-of', ...body } })
+    await assertAmounts(told, accountId, ['0.1', '0.1', '0.045'])
+    assert.equal(nano(told.json.usage.cost), 45_000_000n)
+    assert.equal(told.headers.get('x-gateway-cost'), '0.045')
+    const { json } = await gateway.ask(`/api/v1/generation?id=${told.headers.get('x-request-id')}`, { key })
+    assert.equal(json.data.receipt.explanation, 'reported')
+  })
+}
 
 test('R93: a hold is made with the factor of the account', async () => {
   const body = JSON.stringify({ model: MODELS.chat.id, messages: said, max_tokens: 1000 })
