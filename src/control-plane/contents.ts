@@ -67,7 +67,7 @@ export async function removeContents(call: Call<Reader>): Promise<Answer> {
   // A key is known by its hash to whoever manages it, by its id in its rows.
   const keyId = named && ((await call.deps.keys.get(named))?.id ?? named)
   const deleted = await call.deps.contents.remove({ accountId, keyId })
-  await note(call, 'content.delete', accountId, keyId ?? accountId, { deleted })
+  await note(call, 'content.delete', accountId, keyId ?? accountId, { contents: deleted })
   return { body: { deleted } }
 }
 
@@ -83,15 +83,15 @@ function ownerOf(actor: KeyActor | MasterActor): { accountId: string; keyId?: st
   return { accountId: caller.account.id, ...(ownOnly ? { keyId: key.id } : {}) }
 }
 
-const note = (call: Call, action: string, accountId: string, targetId: string, after?: object): Promise<void> =>
+const note = (call: Call, action: string, accountId: string, targetId: string, before?: object): Promise<void> =>
   call.deps.audit.append({
     atMs: call.nowMs,
     actor: actorName(call.actor),
     action,
     accountId,
     targetId,
-    before: null,
-    after: after ? JSON.stringify(after) : null,
+    before: before ? JSON.stringify(before) : null,
+    after: null,
     requestId: call.requestId,
   })
 

@@ -274,7 +274,12 @@ export const ROUTES: readonly AnyRoute[] = [
   // Sessions of agents (B14).
   route('GET', '/api/sessions', 'any-key-or-master', sessions.listSessions, { query: sessions.SESSION_QUERY }),
   route('GET', '/api/sessions/:id', 'any-key-or-master', sessions.readSession),
-  route('POST', '/api/sessions/:id/stop', 'management', sessions.stopSession),
+  route(
+    'POST',
+    '/api/sessions/:id/stop',
+    'management',
+    audited('agent_session.stop', thingSubject(), sessions.stopSession),
+  ),
 
   // The operator (R21).
   route('POST', '/api/admin/accounts', 'master', audited('account.create', accountSubject(), createAccount), {

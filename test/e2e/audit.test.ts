@@ -13,6 +13,7 @@ const EXEMPT: Readonly<Record<string, string>> = {
   'POST /api/route/explain': 'only explains',
   'POST /api/auth/{rest}': "better-auth's; sessions are rows of their own",
   'POST /api/v1/credits/coinbase': 'is refused to everybody',
+  'POST /api/admin/reconciliations': 'only compares; what it finds is an alert',
   'POST /api/alerts/acknowledge': 'notes what was read',
   'POST /api/alerts/{id}/acknowledge': 'notes what was read',
   ...Object.fromEntries(
@@ -22,6 +23,8 @@ const EXEMPT: Readonly<Record<string, string>> = {
     ]),
   ),
 }
+
+const CHAT = { model: MODELS.chat.id, messages: [{ role: 'user', content: 'hi' }] }
 
 let gateway: TestGateway
 let closeStripe: () => unknown
@@ -74,6 +77,21 @@ const TRIALS: Readonly<Record<string, Trial>> = {
     path: of('/api/v1/alert-settings'),
     body: { thresholds: [60], rotate_secret: true },
   }),
+  'PATCH /api/v1/content-log': async () => ({
+    path: of('/api/v1/content-log'),
+    body: { content_log: { mode: 'full', retention_days: 1 } },
+  }),
+  'DELETE /api/logs/{id}/content': async () => {
+    const answered = await gateway.ask('/v1/chat/completions', { key: gateway.key, body: CHAT })
+    return { path: `/api/logs/${answered.headers.get('x-request-id')}/content`, key: administration }
+  },
+  'DELETE /api/logs/content': async () => ({ path: of('/api/logs/content') }),
+  'POST /api/sessions/{id}/stop': async () => {
+    const headers = { 'x-session-id': 'an-agent' }
+    await gateway.ask('/v1/chat/completions', { key: gateway.key, body: CHAT, headers })
+    const { data } = (await gateway.ask('/api/sessions', { key: gateway.key })).json
+    return { path: of(`/api/sessions/${data[0].id}/stop`), body: {} }
+  },
   'POST /api/admin/accounts': async () => ({
     path: '/api/admin/accounts',
     body: { email: 'new@example.com', mode: 'prepaid' },
@@ -156,8 +174,8 @@ test('R17: a refused write leaves none', async () => {
     await gateway.ask(path.replace(/\{\w+\}/g, 'nothing'), { method, key: gateway.masterKey, body: { nonsense: 1 } })
   }
   const after = await entries()
-  // A checkout of the usual amount and settings that name nothing are no refusals.
-  const valid = /^(order\.create|alert_settings\.update)$/
+  // A checkout of the usual amount, settings that name nothing and the removal of nothing are no refusals.
+  const valid = /^(order\.create|alert_settings\.update|content\.delete)$/
   const own = after.slice(0, after.length - before).filter(({ action }: Json) => !valid.test(action))
   assert.deepEqual(
     own.map(({ action }: Json) => action),
