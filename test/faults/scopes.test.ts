@@ -95,7 +95,10 @@ async function checkScopes(gateway: Gateway, { accountId, key, hash, limit }: Sc
   assert.equal(BigInt(Math.round(data.usage * 1e9)), spent)
   assert.ok(spent <= amountOf(limit), 'the limit of the key')
   const path = `/api/v1/budgets?account_id=${accountId}`
-  const { data: budgets } = await gateway.admin<{ data: { scope: string; max_usd: string; spent: string }[] }>('GET', path)
+  const { data: budgets } = await gateway.admin<{ data: { scope: string; max_usd: string; spent: string }[] }>(
+    'GET',
+    path,
+  )
   assert.equal(budgets.length, 3)
   for (const { scope, max_usd: max, spent: counted } of budgets) {
     assert.ok(amountOf(counted) <= amountOf(max), `the budget of the ${scope}`)
