@@ -9,7 +9,7 @@ import { run, runAll, step } from '#store/statement.ts'
 import type { Step, Work } from '#store/statement.ts'
 import { budgetFundsOf, findBudgets, holdOnBudget, spendOnBudget } from './budget-statements.ts'
 import { type BudgetFunds, budgetsOf } from './budgets.ts'
-import { chargeOf, judge } from './funds.ts'
+import { chargeOf, judge, scopesReach } from './funds.ts'
 import type { AccountFunds, KeyFunds } from './funds.ts'
 import type { PeriodStarts } from './periods.ts'
 import * as sql from './statements.ts'
@@ -32,6 +32,12 @@ export interface SettleArgs extends PeriodStarts {
   readonly reservedNano?: bigint
   /** The budgets it counts against where its hold was in memory, as a hold stores them. */
   readonly budgetIds?: string | null
+  /** Where holds are in memory: the one of this request, and those of others on its key and on budgets, by their ids. */
+  readonly inMemory?: {
+    readonly ownNano: bigint
+    readonly keyNano: bigint
+    readonly budgetsNano: ReadonlyMap<string, bigint>
+  }
   /** What budgets may be about, for a settlement that finds its hold released: its lease was over. */
   readonly scopes?: Pick<HoldAsk, 'system' | 'groupId' | 'modelId'>
 }
@@ -121,7 +127,8 @@ export const settle: Command<SettleArgs, SettleResult> = {
       return { booked: true, chargedNano: 0n, absorbedNano: args.costNano }
     }
     const heldNano = hold?.amount_nano ?? 0n
-    const { chargedNano, balanceNano } = yield* debit(accountId, args.costNano, heldNano, args.reservedNano ?? 0n)
+    const costNano = yield* withinScopes(args, accountId, hold)
+    const { chargedNano, balanceNano } = yield* debit(accountId, costNano, heldNano, args.reservedNano ?? 0n)
     const steps: Step[] = [
       step(sql.insertEntry, {
         account: accountId,
@@ -314,6 +321,31 @@ function* bookedBefore(request: string): Work<SettleResult | undefined> {
   const { entry_nano: entry, row_id: row, absorbed_nano: absorbed } = rows[0]!
   if (entry === null && row === null) return undefined
   return { booked: false, chargedNano: -(entry ?? 0n), absorbedNano: absorbed ?? 0n }
+}
+
+/** A cost, or as much of it as key and budgets allow. What was charged before it is written again (neither is told) stays as it was. */
+function* withinScopes(
+  args: SettleArgs,
+  account: string,
+  hold: Pick<HoldTable, 'amount_nano' | 'key_id' | 'budget_ids'> | undefined,
+): Work<bigint> {
+  const { costNano, scopes, inMemory, nowMs } = args
+  const ownNano = hold?.amount_nano ?? inMemory?.ownNano ?? 0n
+  if (costNano <= ownNano || (scopes === undefined && inMemory === undefined)) return costNano
+  const keyId = hold ? hold.key_id : args.keyId
+  const [found, known] = yield [step(sql.findFunds, { account, key: keyId ?? '' }), step(findBudgets, { account })]
+  const all = (known!.rows as BudgetTable[]).map(budgetFundsOf)
+  const ids = idsOf(hold ? hold.budget_ids : args.budgetIds)
+  const isByScopes = hold === undefined && scopes !== undefined
+  const budgets = isByScopes ? budgetsOf(all, { keyId, ...scopes }, nowMs) : all.filter(({ id }) => ids.includes(id))
+  // Of what is in memory its own part was taken off before.
+  const ownAgainNano = inMemory ? ownNano : 0n
+  for (const budget of budgets) budget.heldNano += ownAgainNano + (inMemory?.budgetsNano.get(budget.id) ?? 0n)
+  const funds = found!.rows[0] as Funds | undefined
+  const key = funds === undefined ? null : keyFundsOf(funds)
+  const withMemory = key && { ...key, heldNano: key.heldNano + ownAgainNano + (inMemory?.keyNano ?? 0n) }
+  const reach = scopesReach(withMemory, budgets, args, ownNano)
+  return reach !== null && reach < costNano ? reach : costNano
 }
 
 function* budgetsWithoutHold(

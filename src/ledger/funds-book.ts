@@ -75,6 +75,8 @@ export interface FundsBook {
   mark(account: AccountEntry, key: KeyEntry | null): void
   heldOf(accountId: string): bigint
   heldOfKey(keyId: string): bigint
+  /** By the id of the budget, as it is now. */
+  heldOfBudgets(accountId: string): ReadonlyMap<string, bigint>
   readonly accounts: Iterable<AccountEntry>
   readonly keys: Iterable<KeyEntry>
 }
@@ -169,6 +171,7 @@ export function createFundsBook(store: Store, warmMax: number = FUNDS_WARM_MAX):
     },
     heldOf: (id) => accounts.get(id)?.holdsNano ?? 0n,
     heldOfKey: (id) => keys.get(id)?.holdsNano ?? 0n,
+    heldOfBudgets: (id) => new Map(accounts.get(id)?.budgetHolds),
     accounts: { [Symbol.iterator]: () => accounts.values() },
     keys: { [Symbol.iterator]: () => keys.values() },
   }

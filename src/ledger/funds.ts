@@ -71,6 +71,22 @@ export function chargeOf(account: AccountFunds, costNano: bigint, ownHoldNano: b
   return costNano < room ? costNano : room
 }
 
+/**
+ * The most that a request may be charged by its key and its budgets (B1): its hold, which they allowed, and beyond it what is left
+ * of them. Null is without limit. The rest is absorbed, as where the balance ends.
+ */
+export function scopesReach(
+  key: KeyFunds | null,
+  budgets: readonly BudgetFunds[],
+  starts: PeriodStarts,
+  ownHoldNano: bigint,
+): bigint | null {
+  const budget = strictestOf(budgets, starts)
+  const left = smaller(key && availableOfKey(key, starts), budget && leftOf(budget, starts))
+  if (left === null) return null
+  return left > 0n ? ownHoldNano + left : ownHoldNano
+}
+
 /** What an account can still hold; null is without limit. */
 export function availableOf(account: Omit<AccountFunds, 'status'>): bigint | null {
   const own = account.balanceNano - account.heldNano

@@ -13,7 +13,7 @@ import { AMOUNT_NANO_MAX, flatten, setCharge } from '#store/request-columns.ts'
 import type { FlatRow } from '#store/request-columns.ts'
 import type { Store } from '#store/store.ts'
 import { budgetsOf, NO_BUDGET_IDS, NO_BUDGETS } from './budgets.ts'
-import { chargeOf, judge } from './funds.ts'
+import { chargeOf, judge, scopesReach } from './funds.ts'
 import { createFundsBook, FUNDS_WARM_MAX, READS_PER_REQUEST_MAX } from './funds-book.ts'
 import type { AccountEntry, FundsBook, KeyEntry } from './funds-book.ts'
 import { checkAsk, createLedger } from './ledger.ts'
@@ -159,6 +159,8 @@ interface Work {
   readonly flat: FlatRow
   /** As a hold stores them. */
   readonly budgetIds: string | null
+  /** What was set aside for it. */
+  readonly ownNano: bigint
 }
 
 function workOf({ requestId, costNano, row }: Settlement, nowMs: number, hold: OpenHold | undefined): Work {
@@ -171,6 +173,7 @@ function workOf({ requestId, costNano, row }: Settlement, nowMs: number, hold: O
     nowMs,
     flat: flatten(row),
     budgetIds: hold === undefined || hold.budgetIds.length === 0 ? null : hold.budgetIds.join(','),
+    ownNano: hold === undefined ? 0n : hold.amountNano,
   }
 }
 
@@ -180,6 +183,18 @@ function release(book: FundsBook, { account, key, amountNano, budgetIds }: OpenH
 
 type SettleStored = (work: Work) => Promise<SettleResult>
 type SettleHeld = (work: Work, hold: OpenHold) => Promise<SettleResult>
+
+/** A cost, or as much of it as key and budgets allow: only what outgrew its hold can be more. */
+function withinScopes(
+  { account, key, amountNano, budgetIds }: OpenHold,
+  costNano: bigint,
+  starts: PeriodStarts,
+): bigint {
+  if (costNano <= amountNano) return costNano
+  const budgets = budgetIds.length === 0 ? NO_BUDGETS : account.budgets.filter(({ id }) => budgetIds.includes(id))
+  const reach = scopesReach(key && key.funds, budgets, starts, amountNano)
+  return reach !== null && reach < costNano ? reach : costNano
+}
 
 /** Settles a hold whose entries are current: the charge is decided here, in the same turn in which it is queued. */
 function settlerOf(
@@ -192,7 +207,7 @@ function settlerOf(
     const { account, key, amountNano } = hold
     const { requestId, costNano, nowMs, flat, budgetIds } = work
     const starts = startsAt(nowMs)
-    const chargedNano = chargeOf(account.funds, costNano, amountNano)
+    const chargedNano = chargeOf(account.funds, withinScopes(hold, costNano, starts), amountNano)
     const absorbedNano = costNano - chargedNano
     release(book, hold)
     book.charge(account, key, chargedNano, starts, hold.budgetIds)
@@ -249,8 +264,13 @@ function coldSettlerOf(book: FundsBook, settleHeld: SettleHeld, settleStored: Se
 
 /** Settles by what the database says; the holds in memory are told to it, so that it never takes the money of others. */
 function storedSettlerOf(store: Store, book: FundsBook): SettleStored {
-  return ({ requestId, accountId, keyId, costNano, nowMs, flat: row, budgetIds }) => {
+  return ({ requestId, accountId, keyId, costNano, nowMs, flat: row, budgetIds, ownNano }) => {
     const reservedNano = accountId === null ? 0n : book.heldOf(accountId)
+    const inMemory = {
+      ownNano,
+      keyNano: keyId === null ? 0n : book.heldOfKey(keyId),
+      budgetsNano: book.heldOfBudgets(accountId ?? ''),
+    }
     const settlement = {
       requestId,
       accountId,
@@ -260,6 +280,7 @@ function storedSettlerOf(store: Store, book: FundsBook): SettleStored {
       row,
       reservedNano,
       budgetIds,
+      inMemory,
       ...periodStarts(nowMs),
     }
     return store.execute('settle', settlement)

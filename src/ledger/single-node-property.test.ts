@@ -93,10 +93,7 @@ class Trial {
     const { accountId, keyId } = { accountId: this.account.id, keyId: this.key.id }
     const result = await this.books.ledger.reserve({ requestId, accountId, keyId, wantNano: want, floorNano: want })
     this.marked = false
-    const { nowMs } = this.books.clock
-    const period = periodName(this.reset, nowMs)
-    const spent = this.charges.filter(({ ms }) => periodName(this.reset, ms) === period)
-    const left = this.limit === null ? null : this.limit - spent.reduce((sum, { nano }) => sum + nano, 0n) - this.held
+    const left = this.leftOfKey()
     const free = this.balance - this.held
     const fits =
       want === 0n ? this.balance >= 0n && (left ?? 0n) >= 0n : want <= free && (left === null || want <= left)
@@ -105,14 +102,26 @@ class Trial {
     if (expected) this.holds.set(requestId, want)
   }
 
+  /** Less what is held; null is without limit. */
+  leftOfKey(): bigint | null {
+    const period = periodName(this.reset, this.books.clock.nowMs)
+    const spent = this.charges.filter(({ ms }) => periodName(this.reset, ms) === period)
+    return this.limit === null ? null : this.limit - spent.reduce((sum, { nano }) => sum + nano, 0n) - this.held
+  }
+
   async settle(): Promise<void> {
     const requestId = this.holds.keys().next().value
     if (requestId === undefined) return
+    const own = this.holds.get(requestId)!
+    const left = this.leftOfKey()
     this.holds.delete(requestId)
     this.done.push(requestId)
     const costNano = BigInt(this.random(90))
+    // Beyond its hold only what the key has left, and never more than the balance.
+    const reach = left === null ? costNano : left > 0n ? own + left : own
+    const wanted = costNano < reach ? costNano : reach
     const room = this.balance - this.held
-    const charged = room <= 0n ? 0n : costNano < room ? costNano : room
+    const charged = room <= 0n ? 0n : wanted < room ? wanted : room
     this.balance -= charged
     this.charges.push({ ms: this.books.clock.nowMs, nano: charged })
     const settling = this.expectCharge(requestId, costNano, charged)

@@ -138,6 +138,23 @@ test('M2: a key’s own limit ends the stream as well, and names itself', async 
   assert.equal(eventsOf(text).at(-1).error.code, 'key_limit_exceeded')
 })
 
+test('M2, R97: so does a budget, which is named, and neither is passed', async () => {
+  const { key, hash, accountId } = await gateway.fund({ credit: '5', newKey: { limit: 0.02 } })
+  const budget = { scope: 'model', target: MODELS.chat.id, max_usd: '0.019' }
+  await gateway.admin('POST', `/api/v1/budgets?account_id=${accountId}`, budget)
+  gateway.upstream.script(endless)
+  const { text } = await call('chat', key)
+  const { error } = eventsOf(text).at(-1)
+  assert.deepEqual(
+    [error.code, error.message],
+    ['budget_exceeded', `The budget of model ${MODELS.chat.id} is used up; the answer ends here.`],
+  )
+  const { data } = await gateway.admin('GET', `/api/v1/budgets?account_id=${accountId}`)
+  assert.ok(nano(data[0].spent) <= nano('0.019'), data[0].spent)
+  const { data: made } = await gateway.admin('GET', `/api/v1/keys/${hash}`)
+  assert.ok(made.usage <= 0.02, made.usage)
+})
+
 test('M2: a stream whose client named its own limit is not watched: its hold was complete', async () => {
   const { key } = await gateway.fund({ credit: '0.01' })
   gateway.upstream.script(script(40))

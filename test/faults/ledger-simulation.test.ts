@@ -24,8 +24,8 @@ for (const kind of KINDS) {
       const disk = openDisk()
       let last: World | undefined
       for (const seed of seeds.slice(first, first + SEEDS_PER_DISK)) {
-        last = new World(disk, kind, seed)
-        await last.play(OPERATIONS).catch((cause: unknown) => assert.fail(`seed ${seed}: ${String(cause)}`))
+        last = new World(disk, kind, seed, OPERATIONS)
+        await last.play().catch((cause: unknown) => assert.fail(`seed ${seed}: ${String(cause)}`))
       }
       assert.deepEqual(await last!.verify(), [])
       for (const change of ['update ledger_entries set amount_nano = 0', 'delete from ledger_entries'])

@@ -55,7 +55,7 @@ export class HoldGuard {
       return null
     }
     this.markBytes = this.tokens * CUT_BYTES_PER_TOKEN
-    return bytes > this.markBytes ? fundsFailure(result.refusal, this.surface) : null
+    return bytes > this.markBytes ? fundsFailure(result, this.surface) : null
   }
 
   /** What so many more tokens cost, without the prompt again. */
@@ -67,10 +67,12 @@ export class HoldGuard {
   }
 }
 
-function fundsFailure(refusal: HoldRefusal, surface: Surface): Failure {
+function fundsFailure({ refusal, budget }: HoldResult & { granted: false }, surface: Surface): Failure {
   const { status, openai, anthropic, gemini } = ERRORS[refusal]
   const upstreamType = surface === 'anthropic-messages' ? anthropic : surface === 'gemini' ? gemini : openai
-  return { status, code: refusal, message: MESSAGES[refusal], upstreamType }
+  const which = budget?.scope === 'account' ? 'the account' : `${budget?.scope} ${budget?.target}`
+  const message = budget ? `The budget of ${which} is used up; the answer ends here.` : MESSAGES[refusal]
+  return { status, code: refusal, message, upstreamType }
 }
 
 const MESSAGES: Record<HoldRefusal, string> = {
