@@ -10,7 +10,7 @@ import { existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const TEST_TIMEOUT_MS = process.env.TRIVIUM_FAULTS === 'full' ? 1_800_000 : 300_000
+const TEST_TIMEOUT_MS = process.env.TRIVIUM_FAULTS === 'full' ? 2_700_000 : 300_000
 const ALL = ['src/**/*.test.ts', 'test/**/*.test.ts']
 const NODE_MAJOR_MIN = 24
 

@@ -13,6 +13,8 @@ interface Lease {
 export interface Leases {
   /** Passes the result of a reservation on, and remembers what it set aside. */
   keep(ask: HoldAsk, result: Promise<HoldResult>, nowMs: number): Promise<HoldResult>
+  /** The same for a hold that grows, which renews it; its request may have ended meanwhile. */
+  grow(ask: HoldAsk, result: Promise<HoldResult>, nowMs: number): Promise<HoldResult>
   /** The request ends. */
   drop(requestId: string): void
   /** Renews those whose time is half over. */
@@ -26,6 +28,12 @@ export function createLeases(store: Store, ttlMs: number): Leases {
       const told = await result
       // A free request leaves no hold behind.
       if (told.granted && told.amountNano > 0n) open.set(requestId, { accountId, expiresMs: nowMs + ttlMs })
+      return told
+    },
+    async grow({ requestId }, result, nowMs) {
+      const told = await result
+      const lease = open.get(requestId)
+      if (lease && told.granted && told.amountNano > 0n) lease.expiresMs = nowMs + ttlMs
       return told
     },
     drop: (requestId) => void open.delete(requestId),

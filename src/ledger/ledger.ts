@@ -57,7 +57,7 @@ export function createLedger(
 
     extend(ask: HoldAsk): Promise<HoldResult> {
       checkAsk(ask)
-      return leases.keep(ask, store.execute('extendHold', argsOf(ask)), now())
+      return leases.grow(ask, store.execute('extendHold', argsOf(ask)), now())
     },
 
     settle({ requestId, costNano, row }: Settlement): Promise<SettleResult> {

@@ -33,6 +33,7 @@ export function budgetContract(harness: Harness): void {
   scopeContract(harness)
   resetContract(harness)
   changeContract(harness)
+  edgeContract(harness)
 }
 
 function scopeContract(harness: Harness): void {
@@ -152,6 +153,32 @@ function changeContract(harness: Harness): void {
     await budgets.remove(account.id, id, 'operator')
     await settle(books, 'req_5', account, 40n)
     await settle(books, 'req_6', account, 1n)
+    assert.deepEqual((await books.ledger.verify()).problems, [])
+  })
+}
+
+function edgeContract(harness: Harness): void {
+  test('M14, B1: what outgrew its hold takes what key and budgets have left and no more; what they allowed is always paid', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, ONE_CENT)
+    const key = await newKey(books, account, { limitNano: 100n })
+    const budgets = budgetsOver(books)
+    const wish = { ...WISH, accountId: account.id, scope: 'account' } as const
+    const { id } = await budgets.create({ ...wish, maxNano: 150n })
+    const own = { keyId: key.id }
+    await hold(books, 'req_1', account, 30n, own)
+    await hold(books, 'req_2', account, 50n, own)
+    assert.deepEqual(await settle(books, 'req_1', account, 500n, key.id), {
+      booked: true,
+      chargedNano: 50n,
+      absorbedNano: 450n,
+    })
+    await hold(books, 'req_3', account, 40n)
+    assert.equal((await settle(books, 'req_3', account, 500n)).chargedNano, 50n)
+    await budgets.change(account.id, id, { maxNano: 10n }, 'operator')
+    assert.equal((await settle(books, 'req_2', account, 70n, key.id)).chargedNano, 50n)
+    assert.equal((await budgets.list(account.id))[0]!.spentNano, 150n)
+    assert.equal((await books.keys.usage(key, NOON_MS)).totalNano, 100n)
     assert.deepEqual((await books.ledger.verify()).problems, [])
   })
 

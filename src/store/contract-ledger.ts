@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Account, ApiKey } from '#accounts/types.ts'
 import { HOLD_TTL_MS, RECOVERY_BATCH_MAX, RECOVERY_INTERVAL_MS } from '#ledger/ledger.ts'
+import { RENEWALS_MAX } from '#ledger/leases.ts'
 import type { SettleResult } from '#ledger/types.ts'
 import { LEASE_GRACE_MS } from '#ledger/verify.ts'
 import { ask, booksOver, newAccount, newKey, NOON_MS, ONE_CENT, openBooks, sampleRow } from './contract-books.ts'
@@ -320,21 +321,22 @@ function recoveryContract(harness: Harness): void {
     }
   })
 
-  test('M17: a request that lives longer than its lease keeps its hold, as long as its process lives', async () => {
+  test('M17: requests that live longer than their lease keep their holds, whatever their number, as long as their process lives', async () => {
     await using books = await openBooks(harness)
-    const account = await newAccount(books, 100n)
-    await ask(books, 'req_1', { account }, 60n)
+    const account = await newAccount(books, ONE_CENT)
+    const count = RENEWALS_MAX + 1
+    await Promise.all(Array.from({ length: count }, (_, at) => ask(books, `req_${at}`, { account }, 2n)))
     const dead = booksOver(books.store, NOON_MS)
     await ask(dead, 'req_dead', { account }, 10n)
     for (let turn = 1; turn <= 100; turn++) {
       books.clock.nowMs = NOON_MS + turn * RECOVERY_INTERVAL_MS
       assert.equal(await books.ledger.recover(), turn === HOLD_TTL_MS / RECOVERY_INTERVAL_MS + 1 ? 1 : 0)
     }
-    assert.deepEqual(await states(books, account), { balanceNano: 100n, heldNano: 60n })
-    await settle(books, 'req_1', { account }, 60n)
-    books.clock.nowMs += 2 * HOLD_TTL_MS
-    assert.equal(await books.ledger.recover(), 0)
+    assert.deepEqual(await states(books, account), { balanceNano: ONE_CENT, heldNano: 2n * BigInt(count) })
+    assert.equal((await settle(books, 'req_0', { account }, 2n)).chargedNano, 2n)
     await verified(books)
+    books.clock.nowMs += 2 * HOLD_TTL_MS
+    assert.equal(await booksOver(books.store, books.clock.nowMs).ledger.recover(), count - 1)
   })
 
   test('B1: verify names a hold that is past its lease', async () => {

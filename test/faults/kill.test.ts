@@ -17,7 +17,7 @@ import { Upstream } from './upstream.ts'
 import { faultConfig } from './wire.ts'
 
 const FULL = process.env['TRIVIUM_FAULTS'] === 'full'
-const KILLS = Number(process.env['TRIVIUM_KILLS'] ?? (FULL ? 200 : 4))
+const KILLS = Number(process.env['TRIVIUM_KILLS'] ?? (FULL ? 200 : 3))
 const SEED = Number(process.env['TRIVIUM_SEED'] ?? randomInt(2 ** 31))
 /** Kills of one account, whose books are then read. */
 const KILLS_PER_PART = 50

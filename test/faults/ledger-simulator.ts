@@ -25,9 +25,6 @@ export type Kind = 'shared' | 'single-node' | 'journaled'
 
 const EXPIRY_MS = 16 * 60_000
 const CREDIT_NANO = 300n
-const KEY_LIMIT_NANO = 5_000n
-const BUDGET_NANO = 8_000n
-const SYSTEM_BUDGET_NANO = 3_000n
 const SYSTEM = 'crm'
 
 export function openDisk(): SqliteEngine {
@@ -61,17 +58,18 @@ interface Open {
 export class World {
   private readonly disk: SqliteEngine
   private readonly kind: Kind
+  private readonly operations: number
   private readonly accountId: string
   private readonly random: (below: number) => number
   /** Of the journal. */
   private readonly folder: string | null
+  /** Of the key, the account and the system: less than what the account gets, so that they matter. */
+  private readonly limits: { readonly key: bigint; readonly account: bigint; readonly system: bigint }
   private readonly nodes: Node[]
   private keyId = ''
   private nowMs = NOON_MS
   private requests = 0
   private readonly open = new Map<string, Open>()
-  /** Everything that was set aside for a request, as far as it was told. */
-  private readonly heldNano = new Map<string, bigint>()
   private readonly keyOf = new Map<string, string | null>()
   private readonly systemOf = new Map<string, string | null>()
   /** Told to the ledger, not yet answered. */
@@ -81,18 +79,21 @@ export class World {
   private readonly entries: Entry[] = []
   private readonly failures: unknown[] = []
 
-  constructor(disk: SqliteEngine, kind: Kind, seed: number) {
+  constructor(disk: SqliteEngine, kind: Kind, seed: number, operations: number) {
     this.disk = disk
     this.kind = kind
+    this.operations = operations
+    const per = BigInt(operations)
+    this.limits = { key: 100n + (4n * per) / 10n, account: 200n + (8n * per) / 10n, system: 50n + (2n * per) / 10n }
     this.accountId = `acc_${kind}_${seed}`
     this.random = randomFrom(seed)
     this.folder = kind === 'journaled' ? mkdtempSync(join(tmpdir(), 'trivium-simulation-')) : null
     this.nodes = kind === 'shared' ? [this.start(), this.start()] : [this.start()]
   }
 
-  async play(operations: number): Promise<void> {
+  async play(): Promise<void> {
     await this.begin()
-    for (let at = 0; at < operations; at++) await this.step()
+    for (let at = 0; at < this.operations; at++) await this.step()
     // A reservation that waited for the disk is granted only now.
     await this.settleDown()
     for (const id of this.open.keys()) this.void(id)
@@ -117,12 +118,12 @@ export class World {
     void store.execute('createAccount', { id: accountId, email, mode: 'prepaid', tier: '', ...money })
     await this.settleDown()
     const keys = createKeys(store, 'pepper of the simulation', null, () => this.nowMs)
-    const wish = { name: 'test', accountId, limitNano: KEY_LIMIT_NANO }
+    const wish = { name: 'test', accountId, limitNano: this.limits.key }
     this.keyId = (await this.through(keys.create(wish))).key.id
     const budgets = createBudgets(store, () => this.nowMs)
     const hard = { accountId, period: null, hard: true, setBy: 'operator', startsMs: null } as const
-    await this.through(budgets.create({ ...hard, scope: 'account', target: '', maxNano: BUDGET_NANO }))
-    await this.through(budgets.create({ ...hard, scope: 'system', target: SYSTEM, maxNano: SYSTEM_BUDGET_NANO }))
+    await this.through(budgets.create({ ...hard, scope: 'account', target: '', maxNano: this.limits.account }))
+    await this.through(budgets.create({ ...hard, scope: 'system', target: SYSTEM, maxNano: this.limits.system }))
   }
 
   private start(): Node {
@@ -168,7 +169,6 @@ export class World {
       async () => node.ledger.reserve({ requestId: id, accountId, keyId, system, wantNano, floorNano }),
       (result) => {
         if (!result.granted) return
-        this.heldNano.set(id, result.amountNano)
         if (this.nodes.includes(node)) this.open.set(id, { node, keyId })
       },
     )
@@ -180,12 +180,7 @@ export class World {
     const { node, keyId } = this.open.get(requestId)!
     const nano = BigInt(this.random(40))
     const { accountId } = this
-    this.watchHold(
-      async () => node.ledger.extend({ requestId, accountId, keyId, wantNano: nano, floorNano: nano }),
-      (result) => {
-        if (result.granted) this.heldNano.set(requestId, this.heldNano.get(requestId)! + result.amountNano)
-      },
-    )
+    this.watchHold(async () => node.ledger.extend({ requestId, accountId, keyId, wantNano: nano, floorNano: nano }))
   }
 
   private settle(): void {
@@ -292,7 +287,7 @@ export class World {
   }
 
   /** A question for money. It may be refused when the funds change faster than they are read, and then holds nothing. */
-  private watchHold(call: () => Promise<HoldResult>, then: (result: HoldResult) => void): void {
+  private watchHold(call: () => Promise<HoldResult>, then: (result: HoldResult) => void = () => {}): void {
     this.watch(
       async () => {
         try {
@@ -338,31 +333,29 @@ export class World {
     this.checkScopes(charged)
   }
 
-  /** Key and budgets have counted what was charged, and no more of it than they allow and what went beyond holds. */
+  /** Key and budgets have counted what was charged, and no more was than they allow. */
   private checkScopes(charged: ReadonlyMap<string, bigint>): void {
-    let [ofKey, ofSystem, beyond] = [0n, 0n, 0n]
+    let [ofKey, ofSystem] = [0n, 0n]
     for (const [id, nano] of charged) {
       if (this.keyOf.get(id) !== null) ofKey += nano
       if (this.systemOf.get(id) !== null) ofSystem += nano
-      const held = this.heldNano.get(id) ?? 0n
-      if (nano > held) beyond += nano - held
     }
     const read = (sql: string, id: string) => this.disk.query(sql, [id])
     const keySql = 'select held_nano, total_nano from key_usage where key_id = ?'
     assert.deepEqual(read(keySql, this.keyId), [{ held_nano: 0n, total_nano: ofKey }], 'the key counts what it paid')
-    assert.ok(ofKey <= KEY_LIMIT_NANO + beyond, 'the limit of the key')
+    assert.ok(ofKey <= this.limits.key, 'the limit of the key')
     const budgetSql = 'select held_nano, spent_nano, max_nano from budgets where account_id = ?'
     const budgets = read(budgetSql, this.accountId) as { held_nano: bigint; spent_nano: bigint; max_nano: bigint }[]
     assert.equal(budgets.length, 2)
     for (const { held_nano, spent_nano, max_nano } of budgets) {
       assert.equal(held_nano, 0n)
-      assert.ok(spent_nano <= max_nano + beyond, 'the budget')
+      assert.ok(spent_nano <= max_nano, 'the budget')
     }
     const all = [...charged.values()].reduce((sum, nano) => sum + nano, 0n)
     const counted = new Map(budgets.map(({ max_nano, spent_nano }) => [max_nano, spent_nano]))
     const paid = new Map([
-      [BUDGET_NANO, all],
-      [SYSTEM_BUDGET_NANO, ofSystem],
+      [this.limits.account, all],
+      [this.limits.system, ofSystem],
     ])
     assert.deepEqual(counted, paid, 'each budget counts what is its own')
   }

@@ -64,7 +64,7 @@ export class HoldGuard {
     bytes: number,
     count: () => Promise<number | null>,
   ): null | Promise<Failure | null> {
-    if (!result.granted) return this.measure(result.refusal, bytes, count)
+    if (!result.granted) return this.measure(result, bytes, count)
     this.tokens += tokens
     if (this.charge.heldNano !== null) this.charge.heldNano += result.amountNano
     this.markBytes = this.tokens * BYTES_PER_TOKEN
@@ -73,12 +73,12 @@ export class HoldGuard {
 
   /** There is no more money: it ends where it has said what was paid for. Scripts differ by far in their bytes per token. */
   private async measure(
-    refusal: HoldRefusal,
+    refused: HoldResult & { granted: false },
     bytes: number,
     count: () => Promise<number | null>,
   ): Promise<Failure | null> {
     const said = (await count()) ?? Math.ceil(bytes / CUT_BYTES_PER_TOKEN)
-    if (said * 100 > this.tokens * (100 + CUT_SLACK_PERCENT)) return fundsFailure(refusal, this.surface)
+    if (said * 100 > this.tokens * (100 + CUT_SLACK_PERCENT)) return fundsFailure(refused, this.surface)
     this.markBytes = bytes + Math.ceil((Math.max(RECOUNT_TOKENS_MIN, this.tokens - said) * bytes) / Math.max(1, said))
     return null
   }
@@ -92,10 +92,12 @@ export class HoldGuard {
   }
 }
 
-function fundsFailure(refusal: HoldRefusal, surface: Surface): Failure {
+function fundsFailure({ refusal, budget }: HoldResult & { granted: false }, surface: Surface): Failure {
   const { status, openai, anthropic, gemini } = ERRORS[refusal]
   const upstreamType = surface === 'anthropic-messages' ? anthropic : surface === 'gemini' ? gemini : openai
-  return { status, code: refusal, message: MESSAGES[refusal], upstreamType }
+  const which = budget?.scope === 'account' ? 'the account' : `${budget?.scope} ${budget?.target}`
+  const message = budget ? `The budget of ${which} is used up; the answer ends here.` : MESSAGES[refusal]
+  return { status, code: refusal, message, upstreamType }
 }
 
 const MESSAGES: Record<HoldRefusal, string> = {
