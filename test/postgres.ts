@@ -12,6 +12,12 @@ const POLLS_MAX = 200
 const START_POLL_MS = 100
 const DEBIAN_ROOT = '/usr/lib/postgresql'
 
+/**
+ * After a crash the server syncs every file of its folder, one after another, before it answers: with a database for each test these
+ * are tens of thousands, and a busy disk needs longer for them than the store's patience. One call for all does the same.
+ */
+const QUICK_RECOVERY = ['-c', 'recovery_init_sync_method=syncfs']
+
 export interface TestPostgres {
   /** URL of the database `postgres`, as a superuser without a password. */
   readonly url: string
@@ -54,7 +60,7 @@ export async function startPostgres(folder: string): Promise<TestPostgres> {
     for (let attempt = 1; ; attempt++) {
       const started = spawn(
         path.join(folder, 'postgres'),
-        ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', root],
+        ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', root, ...QUICK_RECOVERY],
         as,
       )
       if (await untilReady(started, () => sql('select 1'))) return started

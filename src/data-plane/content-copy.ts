@@ -51,11 +51,11 @@ export class ContentCopy {
   }
 
   private take(chunk: Buffer | string): void {
-    const room = this.taker.bytesMax - this.kept
-    const bytes = Buffer.from(chunk as string)
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
     this.bytes += bytes.length
+    const room = this.taker.bytesMax - this.kept
     if (room <= 0) return
-    const taken = bytes.length > room ? Buffer.from(bytes.subarray(0, room)) : bytes
+    const taken = Buffer.from(bytes.subarray(0, room))
     this.chunks.push(taken)
     this.kept += taken.length
   }

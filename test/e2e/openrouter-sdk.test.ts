@@ -8,7 +8,7 @@ import {
   UnauthorizedResponseError,
 } from '@openrouter/sdk/models/errors'
 import { parseUsd } from '#base/money.ts'
-import { MODELS, startTestGateway, type TestGateway } from './gateway.ts'
+import { type Json, model, MODELS, PRICE, startTestGateway, type TestGateway } from './gateway.ts'
 
 /** OpenRouter's own SDK, changed in nothing but its server URL, on `/api/v1` (R7; openrouter-api.md section 8). */
 
@@ -183,4 +183,32 @@ describe('@openrouter/sdk: typed errors', () => {
     assert.ok('choices' in answer)
     assert.equal(gateway.upstream.count() - before, 2)
   })
+})
+
+test('R105: a model of two routes has two endpoints, each with its own price', async () => {
+  await using two = await startTestGateway({
+    config: (upstreamUrl) => ({
+      models: [model('gpt-two')] as Json,
+      routes: [
+        { model: 'gpt-two', backend: 'openai', upstream_model: 'gpt-inner' },
+        { model: 'gpt-two', backend: 'mistral', upstream_model: 'gpt-other', price: { input: 1, output: 2 } },
+      ] as Json,
+      backends: { mistral: { type: 'mistral', api_url: `${upstreamUrl}/v1`, api_key: 'sk-second-0123456789' } },
+    }),
+  })
+  const sdk = new OpenRouter({ apiKey: two.key, serverURL: `${two.url}/api/v1` })
+  const { data } = await sdk.endpoints.list({ author: 'openai', slug: 'gpt-two' })
+  assert.deepEqual(
+    data.endpoints.map(({ providerName, pricing }) => [
+      providerName,
+      Number(pricing.prompt) * 1e6,
+      Number(pricing.completion) * 1e6,
+    ]),
+    [
+      ['OpenAI', PRICE.input, PRICE.output],
+      ['Mistral AI', 1, 2],
+    ],
+  )
+  // What the operator calls them is not told.
+  assert.ok(!JSON.stringify(data).includes('gpt-inner'))
 })

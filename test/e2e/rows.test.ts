@@ -89,7 +89,7 @@ describe('log rows', () => {
     const row = await gateway.log(id)
     assert.deepEqual(
       [row.client_request_id, row.upstream_request_id, row.user_agent, row.app],
-      ['mine-1', 'upstream-77', 'my-agent/1.0', { title: 'My app', referer: 'https://app.example/x' }],
+      ['mine-1', 'upstream-77', 'my-agent/1.0', { title: 'My app', referer: 'https://app.example/x', categories: [] }],
     )
     const { json: own } = await gateway.ask(`/api/logs/${id}`)
     assert.deepEqual(
