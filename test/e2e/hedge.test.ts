@@ -81,7 +81,12 @@ suite('B10: hedging', () => {
         ['openai', 'hedge_lost'],
         ['other', null],
       ])
-      assert.equal((await usageOf(rig, told)).length, 1)
+      // M7: the winner's 10 and 5 tokens are billed, whatever the other one has cost.
+      const entries = await usageOf(rig, told)
+      assert.deepEqual(
+        entries.map(({ amount }) => amount),
+        ['-0.000105'],
+      )
       // Who lost has done nothing wrong.
       const backends = (await rig.gateway.admin('GET', '/api/admin/backends')).data
       assert.equal(backends.find(({ id }: Json) => id === 'openai').health.state, 'closed')

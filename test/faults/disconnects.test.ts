@@ -15,7 +15,7 @@ import { type ChatSurface, faultConfig, modelOf, SURFACES, type Tokens, WIRES } 
 const FULL = process.env['TRIVIUM_FAULTS'] === 'full'
 /** Clients of each kind. */
 const CLIENTS = FULL ? 200 : 3
-const AT_ONCE_MAX = 50
+const AT_ONCE_MAX = 200
 const ABORT_MS_MAX = 1000
 const SETTLE_MS_MAX = 10_000
 /** Of a bill that nobody reports. */
@@ -59,6 +59,7 @@ interface Call {
   readonly sentCount: number
   readonly whole: Tokens
   readonly gate: PromiseWithResolvers<void>
+  readonly arrived: PromiseWithResolvers<void>
 }
 
 let callCount = 0
@@ -73,7 +74,18 @@ function newCall(surface: ChatSurface, cut: Cut, client = surface): Call {
     cut === 'at the first event' ? 1 : cut === 'in the middle' ? 2 + ((at * 7) % (pieces.length - 2)) : pieces.length
   const said = pieces.join('') + (surface === 'gemini' ? ' All done.' : '')
   const whole = { input: PROMPT_OVERHEAD + countTokens(prompt), output: countTokens(said) }
-  const call = { id, client, surface, cut, prompt, pieces, sentCount, whole, gate: Promise.withResolvers<void>() }
+  const call = {
+    id,
+    client,
+    surface,
+    cut,
+    prompt,
+    pieces,
+    sentCount,
+    whole,
+    gate: Promise.withResolvers<void>(),
+    arrived: Promise.withResolvers<void>(),
+  }
   calls.set(id, call)
   return call
 }
@@ -86,7 +98,9 @@ const ENDS: Partial<Record<ChatSurface, string>> = {
 
 function play(received: Received): Reply {
   const id = /call-\d+/.exec(received.bytes.toString('utf8'))![0]
-  const { surface, cut, pieces, sentCount, whole, gate } = calls.get(id)!
+  const call = calls.get(id)!
+  const { surface, cut, pieces, sentCount, whole, gate } = call
+  call.arrived.resolve()
   const wire = WIRES[surface]
   const deltas = pieces.map((piece) => wire.delta(UPSTREAM_MODEL, piece))
   const end = wire.finish(UPSTREAM_MODEL, whole)
@@ -141,8 +155,7 @@ async function askAndLeave(gateway: TestGateway, key: string, call: Call): Promi
   const ask = { key, body, signal: leaving.signal, headers: { 'x-request-id': id } }
   const opened = gateway.open(wire.path(model, true), ask)
   if (cut === 'before the headers') {
-    const arrived = () => gateway.upstream.received.some(({ bytes }) => bytes.includes(`${id}:`))
-    for (let count = gateway.upstream.count(); !arrived(); count++) await gateway.upstream.whenReceived(count + 1)
+    await call.arrived.promise
     leaving.abort()
     await assert.rejects(opened)
     return

@@ -15,7 +15,7 @@ export interface Counted {
 }
 
 /** So many answers are counted at a time; of the others the bytes have to do. A burst of leaving clients must not keep the rest waiting. */
-export const COUNTS_MAX = 64
+export const COUNTS_MAX = 512
 /** A longer request is counted from slices of it. */
 export const COUNTED_BODY_BYTES_MAX = 64 * 1024
 const SLICES = 8
