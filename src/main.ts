@@ -55,7 +55,7 @@ import { storeAt } from '#store/location.ts'
 import { openStore, type Store, type StoreOptions } from '#store/store.ts'
 import { createFirstKey, masterKeyOf } from './first-start.ts'
 import { readManagedRoutes } from './managed-routes.ts'
-import { billRegularly, followBudgets, openBilling, type Watched } from './open-billing.ts'
+import { billRegularly, followBudgets, openBilling, watchedBy } from './open-billing.ts'
 import { autoSynced, workRegularly } from './regular-work.ts'
 import { createAnthropicServer, createServer, listen, urlOf } from './server.ts'
 import { usesSimulator, watchCatalog, type WatchOptions } from './watched-catalog.ts'
@@ -237,27 +237,6 @@ function foundBy(loaded: LoadedConfig, catalog: Catalog, simulator: Simulator | 
   }
 }
 
-/** What the operator's alerts look at. */
-const watchedBy = (
-  settings: () => Settings,
-  catalog: CatalogSource,
-  health: TargetHealth,
-  limits: RateLimits,
-): Watched => ({
-  settings,
-  backends: () =>
-    [...catalog.current.backends.values()].map((backend) => ({
-      id: backend.id,
-      openings: health.openingsOf(backend),
-      ...health.describe(backend),
-    })),
-  prepaidBackends: () =>
-    [...catalog.current.backends.values()].filter(
-      ({ type, enabled, part }) => type === 'openrouter' && enabled && !part,
-    ),
-  freeRefusals: () => limits.freeRefusals(),
-})
-
 /** Accounts, their keys, and their money. */
 async function openAccounts(
   options: StartOptions,
@@ -273,7 +252,8 @@ async function openAccounts(
   const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf, ...(options.now && { now: options.now }) })
   const keys = createKeys(store, pepper, keyRing, Date.now, ledger.heldOfKey, periods)
   const billing = openBilling(store, pepper, current, periods, log, options.now)
-  await followBudgets(billing, settings, onReload, log)
+  // A portal may have a file of its own; what is spent is the gateways' to bound.
+  if (options.plane !== 'portal') await followBudgets(billing, settings, onReload, log)
   return { keyRing, ledger, accounts, keys, billing }
 }
 
