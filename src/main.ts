@@ -134,7 +134,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const limits = limitsOver(store, catalog, current, options.now)
   const lab = createFaultLab(settings, simulator)
   const localCaller = settings.disableAuth ? localCallerOf(settings) : null
-  const agentSessions = createAgentSessions(store, options.now)
+  const agentSessions = createAgentSessions(store, options.now, requestLog)
   const shared = { catalog, keyRing, health, responses, log, localCaller, agentSessions }
   const gateway: Gateway = Object.assign(new LiveSettings(current), {
     ...shared,
