@@ -38,6 +38,7 @@ import { BreakGlass } from '#limits/break-glass.ts'
 import type { SharedCounts } from '#limits/types.ts'
 import { RateLimits } from '#limits/rate-limits.ts'
 import { createLog } from '#observe/log.ts'
+import type { RequestLog } from '#observe/request-row.ts'
 import { Outbound } from '#outbound/outbound.ts'
 import { createSessions, type SessionParts } from '#sessions/sessions.ts'
 import type { Sessions } from '#sessions/types.ts'
@@ -49,7 +50,7 @@ import { storeAt } from '#store/location.ts'
 import { openStore, type Store, type StoreOptions } from '#store/store.ts'
 import { createFirstKey, masterKeyOf } from './first-start.ts'
 import { readManagedRoutes } from './managed-routes.ts'
-import { billRegularly, followBudgets, openBilling, type Watched } from './open-billing.ts'
+import { billRegularly, followBudgets, openBilling, watchedBy } from './open-billing.ts'
 import { openKept, openRecords, takerOf } from './open-records.ts'
 import { autoSynced, workRegularly } from './regular-work.ts'
 import { createAnthropicServer, createServer, listen, urlOf } from './server.ts'
@@ -137,7 +138,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const limits = limitsOver(store, catalog, current, options.now)
   const lab = createFaultLab(settings, simulator)
   const origins = new CrossOrigins(() => current().corsAllowedOrigins)
-  const linked = linkedOver(store, options)
+  const linked = linkedOver(store, options, requestLog)
   const shared = { catalog, keyRing, health, responses, log, origins, localCaller: localCallerOf(settings) }
   const gateway: Gateway = Object.assign(new LiveSettings(current), {
     ...shared,
@@ -196,10 +197,10 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
 }
 
 /** What knows that requests belong together. */
-const linkedOver = (store: Store, { now }: StartOptions) => ({
+const linkedOver = (store: Store, { now }: StartOptions, log: RequestLog) => ({
   idempotency: createIdempotency(store, now),
   replays: new Replays(),
-  agentSessions: createAgentSessions(store, now),
+  agentSessions: createAgentSessions(store, now, log),
 })
 
 /** Nodes that share a database count and expire by its time, whatever their own clocks say (M14, M17). */
@@ -253,27 +254,6 @@ function foundBy(loaded: LoadedConfig, catalog: Catalog, simulator: Simulator | 
   }
 }
 
-/** What the operator's alerts look at. */
-const watchedBy = (
-  settings: () => Settings,
-  catalog: CatalogSource,
-  health: TargetHealth,
-  limits: RateLimits,
-): Watched => ({
-  settings,
-  backends: () =>
-    [...catalog.current.backends.values()].map((backend) => ({
-      id: backend.id,
-      openings: health.openingsOf(backend),
-      ...health.describe(backend),
-    })),
-  prepaidBackends: () =>
-    [...catalog.current.backends.values()].filter(
-      ({ type, enabled, part }) => type === 'openrouter' && enabled && !part,
-    ),
-  freeRefusals: () => limits.freeRefusals(),
-})
-
 /** Accounts, their keys, and their money. */
 async function openAccounts(
   options: StartOptions,
@@ -291,7 +271,8 @@ async function openAccounts(
   const accounts = createAccounts(store, { keyRing, heldOf: ledger.heldOf, tiers, ...clock })
   const keys = createKeys(store, pepper, keyRing, store.clock?.now, ledger.heldOfKey, periods)
   const billing = openBilling(store, pepper, current, periods, log, { ...clock, onPurchase: keyRing.forgetAccount })
-  await followBudgets(billing, settings, onReload, log)
+  // A portal may have a file of its own; what is spent is the gateways' to bound.
+  if (options.plane !== 'portal') await followBudgets(billing, settings, onReload, log)
   return { keyRing, ledger, accounts, keys, billing }
 }
 

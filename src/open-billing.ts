@@ -10,10 +10,12 @@ import {
 } from '#billing/backend-alerts.ts'
 import { createStripeProvider } from '#billing/stripe.ts'
 import type { PaymentProvider } from '#billing/types.ts'
-import type { Backend } from '#catalog/types.ts'
+import type { Backend, CatalogSource } from '#catalog/types.ts'
 import { signupBonusOf } from '#config/features.ts'
 import type { Settings } from '#config/types.ts'
+import type { TargetHealth } from '#health/target-health.ts'
 import type { PeriodClock } from '#ledger/periods.ts'
+import type { RateLimits } from '#limits/rate-limits.ts'
 import { createMailer, type SendMail } from '#outbound/mail.ts'
 import { Outbound } from '#outbound/outbound.ts'
 import { fetchCredits } from '#providers/fetch-credits.ts'
@@ -92,6 +94,27 @@ export interface Watched {
   prepaidBackends(): readonly Backend[]
   freeRefusals(): readonly FreeRefusals[]
 }
+
+/** What the operator's alerts look at. */
+export const watchedBy = (
+  settings: () => Settings,
+  catalog: CatalogSource,
+  health: TargetHealth,
+  limits: RateLimits,
+): Watched => ({
+  settings,
+  backends: () =>
+    [...catalog.current.backends.values()].map((backend) => ({
+      id: backend.id,
+      openings: health.openingsOf(backend),
+      ...health.describe(backend),
+    })),
+  prepaidBackends: () =>
+    [...catalog.current.backends.values()].filter(
+      ({ type, enabled, part }) => type === 'openrouter' && enabled && !part,
+    ),
+  freeRefusals: () => limits.freeRefusals(),
+})
 
 /** Starts what billing does beside the requests, and gives its end. */
 export function billRegularly(

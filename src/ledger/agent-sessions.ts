@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { NanoUsd } from '#base/money.ts'
+import type { RequestLog } from '#observe/request-row.ts'
 import type { AgentSessionTable } from '#store/billing-schema.ts'
 import { checkLimit } from '#store/reads.ts'
 import type { Store } from '#store/store.ts'
@@ -48,8 +49,12 @@ export interface AgentSessions {
   count(accountId: string, session: SessionAsk): Promise<SessionRefusal | null>
 }
 
-/** Agent sessions over a store. What they spend is held and booked by the ledger, in one step with the balance. */
-export function createAgentSessions(store: Store, now: () => number = Date.now): AgentSessions {
+/** Agent sessions over a store. What they spend is held and booked by the ledger, in one step with the balance. `log` writes its rows first, so that a reader finds the request that has just ended. */
+export function createAgentSessions(
+  store: Store,
+  now: () => number = Date.now,
+  log?: Pick<RequestLog, 'flush'>,
+): AgentSessions {
   const ofAccount = (accountId: string) =>
     store.read.selectFrom('agent_sessions').selectAll().where('account_id', '=', accountId)
   return {
@@ -65,7 +70,10 @@ export function createAgentSessions(store: Store, now: () => number = Date.now):
       const row = await ofAccount(accountId).where('id', '=', id).executeTakeFirst()
       return row && sessionOf(row)
     },
-    turns: (accountId, session) => readTurns(store, accountId, session),
+    async turns(accountId, session) {
+      await log?.flush()
+      return readTurns(store, accountId, session)
+    },
     stop: (accountId, id) => store.execute('stopAgentSession', { id, accountId, nowMs: now() }),
     count: (accountId, session) => store.execute('countAgentRequest', { session, accountId, nowMs: now() }),
   }

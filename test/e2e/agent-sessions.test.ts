@@ -204,7 +204,10 @@ test('B14: names and budgets that are none are refused', async () => {
   for (const bad of ['-1', 'x', '1e3', '0.0000000001']) {
     assert.deepEqual(await param('s', { 'x-gateway-session-budget': bad }), [400, 'x-gateway-session-budget'], bad)
   }
-  assert.equal(gateway.upstream.count(), 1)
+  const empty = await call(gateway, key, null, { session_id: '' }, { 'x-session-id': '' })
+  assert.equal(empty.status, 200, 'an empty name is none')
+  assert.equal((await gateway.ask('/api/sessions', { key })).json.data.length, 1)
+  assert.equal(gateway.upstream.count(), 2)
 })
 
 test('B14: every protocol tells of a used-up session in its own words', async () => {

@@ -72,14 +72,17 @@ test('--capture-file has one line per request, of any outcome, without secrets a
 
 test('--log takes the log', async () => {
   const file = join(folder, 'logs', 'gateway.log')
-  const gateway = await startTestGateway({ flags: { log: file }, config: { logging: { level: 'info' }, budgets: [1] } })
+  const gateway = await startTestGateway({
+    flags: { log: file },
+    config: { logging: { level: 'info', unheard_of: 1 } },
+  })
   await gateway.close()
   const lines = readFileSync(file, 'utf8')
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as Json)
   assert.ok(
-    lines.some((line) => /budgets/.test(String(line.warning))),
+    lines.some((line) => /logging\.unheard_of/.test(String(line.warning))),
     JSON.stringify(lines),
   )
 })

@@ -26,9 +26,7 @@ export interface AgentSession {
 
 /** The one check that every request pays. */
 export const namesSession = ({ request: { headers } }: Exchange, { wishes }: Parsed): boolean =>
-  headers['x-session-id'] !== undefined ||
-  headers[BUDGET_HEADER] !== undefined ||
-  (wishes !== null && wishes.session !== null)
+  !!headers['x-session-id'] || headers[BUDGET_HEADER] !== undefined || (wishes !== null && wishes.session !== null)
 
 /**
  * Reads what session a request belongs to, what it may use if this request opens it, and whether it goes in a circle. Throws 400 invalid_parameter,
