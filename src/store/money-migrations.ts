@@ -9,7 +9,7 @@ const PREFIX: Record<Engine, string> = {
 
 /**
  * Every entry as the transfer that it is: two postings that sum to zero, one of the customer and one of the account of ours that
- * its type and payment name (record 50). Written nowhere, so that a settlement costs what it did.
+ * its type and payment name (record 15). Written nowhere, so that a settlement costs what it did.
  */
 const postings = (engine: Engine): string => `create view ledger_postings as
   select e.seq, e.type, e.account_id, 'customer:' || e.account_id as account, e.amount_nano, e.created_ms

@@ -82,6 +82,7 @@ const TRIALS: Readonly<Record<string, Trial>> = {
     body: { content_log: { mode: 'full', retention_days: 1 } },
   }),
   'DELETE /api/logs/{id}/content': async () => {
+    await made('PATCH', of('/api/v1/content-log'), { content_log: { mode: 'full' } })
     const answered = await gateway.ask('/v1/chat/completions', { key: gateway.key, body: CHAT })
     return { path: `/api/logs/${answered.headers.get('x-request-id')}/content`, key: administration }
   },
