@@ -50,6 +50,10 @@ const as = (key: string, method: string, path: string, body: object) =>
 const fresh: Record<string, () => Promise<string>> = {
   keys: async () => (await as(owner.administration, 'POST', '/api/v1/keys', { name: 'k' })).json.data.hash,
   budgets: async () => (await as(owner.administration, 'POST', '/api/v1/budgets', { max_usd: '9' })).json.id,
+  // Their writes read no body: nothing of theirs has to be there.
+  logs: async () => 'none',
+  alerts: async () => 'none',
+  sessions: async () => 'none',
 }
 
 const BODIES: Readonly<Record<string, () => Promise<object>>> = {
@@ -67,6 +71,12 @@ const BODIES: Readonly<Record<string, () => Promise<object>>> = {
   'PATCH /api/v1/budgets/{id}': async () => ({ max_usd: '8' }),
   'DELETE /api/v1/budgets/{id}': async () => ({}),
   'PATCH /api/v1/alert-settings': async () => ({ thresholds: [70] }),
+  'POST /api/alerts/acknowledge': async () => ({}),
+  'POST /api/alerts/{id}/acknowledge': async () => ({}),
+  'POST /api/sessions/{id}/stop': async () => ({}),
+  'PATCH /api/v1/content-log': async () => ({ content_log: { mode: 'none' } }),
+  'DELETE /api/logs/content': async () => ({}),
+  'DELETE /api/logs/{id}/content': async () => ({}),
 }
 
 /** One at a time, so that the refusal of one does not hide another. */
