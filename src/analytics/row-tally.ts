@@ -93,14 +93,12 @@ const SEPARATOR = '\u0000'
 /** Adds up rows of requests into what the rollups hold (R104, R106). Every request comes through here, so a row is read once. */
 export class RowTally {
   private readonly groups = new Map<string, Group>()
+  /** That of the row before: most rows of a moment are alike, and need no name. */
+  private last: Group | null = null
 
   /** How many groups it holds: its size in memory. */
   get size(): number {
     return this.groups.size
-  }
-
-  clear(): void {
-    this.groups.clear()
   }
 
   add(row: TalliedRow): void {
@@ -153,19 +151,32 @@ export class RowTally {
 
   private groupOf(row: TalliedRow, detail: Detail): Group {
     const minuteMs = row.ts_start_ms - (row.ts_start_ms % MINUTE_MS)
-    const [account, key, system] = [row.account_id ?? '', row.key_id ?? '', row.system ?? '']
-    const [model, vendor, backend] = [row.model_id ?? '', detail.vendor ?? '', row.backend_id ?? '']
-    const app = appOf(detail)
-    const head = `${minuteMs}${SEPARATOR}${account}${SEPARATOR}${key}${SEPARATOR}${system}${SEPARATOR}${model}`
-    const name = `${head}${SEPARATOR}${vendor}${SEPARATOR}${backend}${SEPARATOR}${row.protocol}${SEPARATOR}${app}`
+    const { account_id: account, key_id: key, system, model_id: model, backend_id: backend, protocol } = row
+    const dimensions = [
+      account ?? '',
+      key ?? '',
+      system ?? '',
+      model ?? '',
+      detail.vendor ?? '',
+      backend ?? '',
+      protocol,
+      appOf(detail),
+    ]
+    const { last } = this
+    if (last !== null && last.minuteMs === minuteMs && areSame(last.dimensions, dimensions)) return last
+    const name = minuteMs + SEPARATOR + dimensions.join(SEPARATOR)
     let group = this.groups.get(name)
     if (!group) {
-      const dimensions = [account, key, system, model, vendor, backend, row.protocol, app]
       group = { minuteMs, dimensions, counts: noCounts(), amounts: noAmounts(), speeds: undefined, attempts: undefined }
       this.groups.set(name, group)
     }
-    return group
+    return (this.last = group)
   }
+}
+
+function areSame(one: readonly string[], other: readonly string[]): boolean {
+  for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false
+  return true
 }
 
 const noCounts = (): Record<Count, number> => ({

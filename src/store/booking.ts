@@ -36,7 +36,7 @@ export interface Bookings {
 
 export type OpenBookings = (db: DatabaseSync, live: LiveCounter) => Bookings
 
-const MONEY_AT = new Set(REQUEST_COLUMNS.flatMap((column, at) => (column.endsWith('_nano') ? [at] : [])))
+const MONEY_AT = REQUEST_COLUMNS.flatMap((column, at) => (column.endsWith('_nano') ? [at] : []))
 
 /** Where the detail stands in a row: it is JSON already, and is not written as JSON once more. */
 const DETAIL_AT = REQUEST_COLUMNS.length - 1
@@ -88,7 +88,11 @@ function decodeBooking(head: string, detail: string): Booking {
   const [cells, requestId, accountId, keyId, charged, balance, nowMs, day, week, month, budgets = null] = JSON.parse(
     head,
   ) as Encoded
-  const row: FlatRow = cells.map((cell, at) => (cell !== null && MONEY_AT.has(at) ? BigInt(cell) : cell))
+  const row: FlatRow = cells
+  for (const at of MONEY_AT) {
+    const cell = row[at]!
+    if (cell !== null) row[at] = BigInt(cell)
+  }
   row.push(detail)
   return [row, requestId, accountId, keyId, BigInt(charged), BigInt(balance), nowMs, day, week, month, budgets]
 }
