@@ -49,10 +49,10 @@ const SEPARATOR = '\t'
  */
 export function encodeBooking(booking: Booking): string {
   const [row, requestId, accountId, keyId, chargedNano, balanceNano, nowMs, day, week, month, budgets = null] = booking
-  const cells: (string | number | null)[] = []
-  for (let at = 0; at < DETAIL_AT; at++) {
-    const cell = row[at]!
-    cells.push(typeof cell === 'bigint' ? cell.toString() : (cell as string | number | null))
+  const cells = row.slice(0, DETAIL_AT) as (string | number | bigint | null)[]
+  for (const at of MONEY_AT) {
+    const cell = cells[at]
+    if (typeof cell === 'bigint') cells[at] = cell.toString()
   }
   const money = [chargedNano.toString(), balanceNano.toString()]
   const head = JSON.stringify([cells, requestId, accountId, keyId, ...money, nowMs, day, week, month, budgets])
