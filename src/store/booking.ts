@@ -90,8 +90,8 @@ function decodeBooking(head: string, detail: string): Booking {
   ) as Encoded
   const row: FlatRow = cells
   for (const at of MONEY_AT) {
-    const cell = row[at]!
-    if (cell !== null) row[at] = BigInt(cell)
+    const cell = row[at]
+    if (typeof cell === 'string') row[at] = BigInt(cell)
   }
   row.push(detail)
   return [row, requestId, accountId, keyId, BigInt(charged), BigInt(balance), nowMs, day, week, month, budgets]
