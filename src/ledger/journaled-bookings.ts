@@ -22,7 +22,7 @@ export interface JournaledBookings {
 }
 
 /** A booking waits this long for company: the price of a commit is then shared by everything that came in that time. */
-export const APPLY_WAIT_MS = 250
+export const APPLY_WAIT_MS = 100
 /** So many do not wait any longer; they fit into one transaction. */
 export const APPLY_LENGTH = 1000
 /** Pause between attempts to bring a refused booking to the database. */
