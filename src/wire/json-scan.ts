@@ -52,7 +52,7 @@ export class ObjectScan {
   empty = true
   /** Whether a member of the noticed names occurred. */
   noticed = false
-  /** Whether a letter was written by its number (`\\u0041`), anywhere in the text. */
+  /** Whether a letter was written by its number (`\u0041`), anywhere in the text. */
   escaped = false
   /** The members whose spans are kept, then the noticed ones. */
   private readonly keys: readonly Buffer[]
