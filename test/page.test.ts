@@ -1,20 +1,9 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { PROVIDER_OPTIONS } from '#config/options.ts'
+import { chromiumSkip, launchChromium } from './chromium.ts'
 import { Gateway } from './faults/gateway.ts'
-
-/** The system's Chromium; none is downloaded. */
-const PROGRAMS = [
-  process.env['TRIVIUM_TEST_CHROMIUM'],
-  '/usr/bin/chromium',
-  '/usr/bin/google-chrome',
-  '/snap/bin/chromium',
-]
-const program = PROGRAMS.find((path) => path !== undefined && existsSync(path))
-const isRequired = process.env['CI'] === 'true'
-const skip = program === undefined && !isRequired ? 'Chromium is not installed (apt-get install chromium)' : false
 
 /** Everything a page asks for and complains about while it is open. */
 interface Watch {
@@ -22,17 +11,16 @@ interface Watch {
   readonly complaints: string[]
 }
 
-describe('the first page in a browser', { skip }, () => {
+describe('the first page in a browser', { skip: chromiumSkip }, () => {
   let gateway: Gateway
   let browser: Browser
   let context: BrowserContext
 
   before(async () => {
-    assert.ok(program !== undefined, 'Chromium is required under CI=true')
     const noKeys = Object.fromEntries(PROVIDER_OPTIONS.map((option) => [option.env, '']))
     gateway = await Gateway.start({ config: {}, env: noKeys })
     // Chromium refuses its sandbox to root, which is what CI runs as; it only visits our own page.
-    browser = await chromium.launch({ executablePath: program, args: ['--no-sandbox'] })
+    browser = await launchChromium()
     context = await browser.newContext({ permissions: ['clipboard-read', 'clipboard-write'] })
   })
 

@@ -29,7 +29,7 @@ export interface TestPostgres {
 }
 
 /** Where initdb and postgres are; undefined when this machine has none. */
-export function findPostgres(): string | undefined {
+function findPostgres(): string | undefined {
   const versions = existsSync(DEBIAN_ROOT) ? readdirSync(DEBIAN_ROOT).toSorted().toReversed() : []
   const folders = [...versions.map((version) => path.join(DEBIAN_ROOT, version, 'bin')), ...searchPath()]
   return folders.find((folder) => ['initdb', 'postgres'].every((name) => existsSync(path.join(folder, name))))
@@ -37,8 +37,14 @@ export function findPostgres(): string | undefined {
 
 const searchPath = (): string[] => (process.env['PATH'] ?? '').split(path.delimiter).filter(Boolean)
 
+/** Why suites with a server are skipped; false: they are not. In CI a missing server is a failure, so that nothing is. */
+export const postgresSkip =
+  findPostgres() === undefined && !process.env['CI'] ? 'no PostgreSQL programs on this machine' : false
+
 /** A PostgreSQL server of its own on a free port, in a temporary folder. `stop` removes both. */
-export async function startPostgres(folder: string): Promise<TestPostgres> {
+export async function startPostgres(): Promise<TestPostgres> {
+  const folder = findPostgres()
+  if (folder === undefined) throw new Error('CI needs the PostgreSQL programs initdb and postgres.')
   const owner = serverOwner()
   const root = mkdtempSync(path.join(tmpdir(), 'trivium-postgres-'))
   if (owner.uid !== undefined) chownSync(root, owner.uid, owner.gid!)

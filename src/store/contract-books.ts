@@ -5,7 +5,7 @@ import type { Account, Accounts, ApiKey, Keys, NewKey } from '#accounts/types.ts
 import { createLedger } from '#ledger/ledger.ts'
 import type { RecoverableLedger } from '#ledger/ledger.ts'
 import { createPeriodClock, type PeriodClock } from '#ledger/periods.ts'
-import type { HoldResult } from '#ledger/types.ts'
+import type { HoldAsk, HoldResult } from '#ledger/types.ts'
 import type { RequestRow } from '#observe/request-row.ts'
 import type { Store } from './store.ts'
 
@@ -91,6 +91,16 @@ export async function ask(
   const { account, key } = owner
   return books.ledger.reserve({ requestId, accountId: account.id, keyId: key?.id ?? null, wantNano, floorNano })
 }
+
+/** Asks for a hold of exactly this amount, on more scopes than its account where they are named. */
+export const hold = async (
+  { ledger }: Pick<Books, 'ledger'>,
+  requestId: string,
+  account: Account,
+  wantNano: bigint,
+  scopes: Partial<HoldAsk> = {},
+): Promise<HoldResult> =>
+  ledger.reserve({ requestId, accountId: account.id, keyId: null, wantNano, floorNano: wantNano, ...scopes })
 
 /** A complete row; every test names only what matters to it. */
 export function sampleRow(change: Partial<RequestRow> & Pick<RequestRow, 'request_id'>): RequestRow {

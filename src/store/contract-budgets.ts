@@ -3,22 +3,13 @@ import { test } from 'node:test'
 import { createBudgets } from '#billing/budgets.ts'
 import type { Account } from '#accounts/types.ts'
 import { BUDGETS_PER_ACCOUNT_MAX } from '#ledger/budgets.ts'
-import type { HoldAsk, HoldResult } from '#ledger/types.ts'
-import { newAccount, newKey, NOON_MS, ONE_CENT, openBooks, sampleRow } from './contract-books.ts'
+import type { HoldResult } from '#ledger/types.ts'
+import { hold, newAccount, newKey, NOON_MS, ONE_CENT, openBooks, sampleRow } from './contract-books.ts'
 import type { Books, Harness } from './contract-books.ts'
 
 const WISH = { target: '', period: null, hard: true, setBy: 'operator', startsMs: null } as const
 
 const budgetsOver = ({ store, clock }: Books) => createBudgets(store, () => clock.nowMs)
-
-const hold = async (
-  { ledger }: Books,
-  requestId: string,
-  account: Account,
-  wantNano: bigint,
-  scopes: Partial<HoldAsk> = {},
-): Promise<HoldResult> =>
-  ledger.reserve({ requestId, accountId: account.id, keyId: null, wantNano, floorNano: wantNano, ...scopes })
 
 const settle = (books: Books, requestId: string, account: Account, costNano: bigint, keyId: string | null = null) =>
   books.ledger.settle({

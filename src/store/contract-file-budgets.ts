@@ -4,8 +4,7 @@ import type { Account } from '#accounts/types.ts'
 import { createBudgets } from '#billing/budgets.ts'
 import { type BudgetRule, createFileBudgets } from '#billing/file-budgets.ts'
 import { createPeriodClock } from '#ledger/periods.ts'
-import type { HoldAsk, HoldResult } from '#ledger/types.ts'
-import { newAccount, newKey, ONE_CENT, openBooks, sampleRow } from './contract-books.ts'
+import { hold, newAccount, newKey, ONE_CENT, openBooks, sampleRow } from './contract-books.ts'
 import type { Books, Harness } from './contract-books.ts'
 
 const RULE: BudgetRule = {
@@ -17,15 +16,6 @@ const RULE: BudgetRule = {
   hard: true,
   startsMs: 0,
 }
-
-const hold = async (
-  { ledger }: Books,
-  requestId: string,
-  account: Account,
-  wantNano: bigint,
-  scopes: Partial<HoldAsk> = {},
-): Promise<HoldResult> =>
-  ledger.reserve({ requestId, accountId: account.id, keyId: null, wantNano, floorNano: wantNano, ...scopes })
 
 const settleHeld = ({ ledger }: Books, requestId: string, account: Account) =>
   ledger.void(requestId, sampleRow({ request_id: requestId, account_id: account.id }))

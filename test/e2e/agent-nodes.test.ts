@@ -5,25 +5,20 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { startGateway } from '#main'
 import { eventually } from '#test/faults/gateway.ts'
-import { findPostgres, startPostgres } from '#test/postgres.ts'
+import { postgresSkip, startPostgres } from '#test/postgres.ts'
 import { startUpstream } from '#test/upstream/upstream.ts'
 import { administer, configFor, ENVIRONMENT, type Json, model } from './gateway.ts'
 
 /** The budget of an agent session, and its stop, on two gateways over one real PostgreSQL (B14, B1). */
 
-const folder = findPostgres()
-// In CI a missing server is a failure.
-const skip = folder === undefined && !process.env['CI'] ? 'no PostgreSQL programs on this machine' : false
-
 const WAIT_MS = 10_000
 const MODEL = 'half-cent'
 const masterKey = 'mk-of-the-agent-test'
 
-describe('B14: two nodes on one PostgreSQL', { skip }, () => {
+describe('B14: two nodes on one PostgreSQL', { skip: postgresSkip }, () => {
   test('B14: 50 parallel calls over both nodes: at most 4 reach the upstream; a stop at one node is a stop at the other', async () => {
-    assert.ok(folder, 'CI needs the PostgreSQL programs initdb and postgres')
     await using cleanup = new AsyncDisposableStack()
-    const server = await startPostgres(folder)
+    const server = await startPostgres()
     cleanup.defer(() => server.stop())
     const upstream = await startUpstream()
     cleanup.defer(() => upstream.close())

@@ -5,16 +5,12 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { type RunningGateway, startGateway } from '#main'
 import { eventually } from '#test/faults/gateway.ts'
-import { findPostgres, startPostgres } from '#test/postgres.ts'
+import { postgresSkip, startPostgres } from '#test/postgres.ts'
 import { startUpstream } from '#test/upstream/upstream.ts'
 import { administer, configFor, ENVIRONMENT, type Json, model } from './gateway.ts'
 import { REPLAY_WINDOW_MS, startReceiver } from './webhook-receiver.ts'
 
 /** The check of R98 whole: two gateways on one PostgreSQL, real requests, and a webhook that the file names. */
-
-const folder = findPostgres()
-// In CI a missing server is a failure.
-const skip = folder === undefined && !process.env['CI'] ? 'no PostgreSQL programs on this machine' : false
 
 const WAIT_MS = 10_000
 const DAY_MS = 86_400_000
@@ -31,11 +27,10 @@ async function call(url: string, key: string): Promise<number> {
   return response.status
 }
 
-describe('R98: two nodes on one PostgreSQL', { skip }, () => {
+describe('R98: two nodes on one PostgreSQL', { skip: postgresSkip }, () => {
   test('R98: 50, 80 and 100 % of a budget of the file reach the webhook once each; more traffic tells nothing, the next day again', async () => {
-    assert.ok(folder, 'CI needs the PostgreSQL programs initdb and postgres')
     await using cleanup = new AsyncDisposableStack()
-    const server = await startPostgres(folder)
+    const server = await startPostgres()
     cleanup.defer(() => server.stop())
     const upstream = await startUpstream()
     cleanup.defer(() => upstream.close())

@@ -6,17 +6,14 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { PROGRAM } from '#test/faults/gateway.ts'
 import { startStripe } from '#test/payments/stripe.ts'
-import { findPostgres, startPostgres } from '#test/postgres.ts'
+import { postgresSkip, startPostgres } from '#test/postgres.ts'
 import { startUpstream } from '#test/upstream/upstream.ts'
 import { COMPLETION, playCanaries, startCanaryGateway } from './canary-run.ts'
 import { dumpOf, dumpOfPostgres } from './dump.ts'
 
-const folder = findPostgres()
-const skip = folder === undefined && !process.env['CI'] ? 'no PostgreSQL programs on this machine' : false
-
 const ENGINES = [
   { name: 'SQLite', skip: false },
-  { name: 'PostgreSQL', skip },
+  { name: 'PostgreSQL', skip: postgresSkip },
 ] as const
 
 describe('S13: no secret, prompt, completion or card is stored, logged, captured, told in an error or shown in a view', () => {
@@ -24,7 +21,7 @@ describe('S13: no secret, prompt, completion or card is stored, logged, captured
     test(`with ${name}, through a crash`, { skip: left }, async () => {
       const upstream = await startUpstream({ text: COMPLETION + COMPLETION })
       const stripe = await startStripe()
-      const server = name === 'PostgreSQL' ? await startPostgres(folder!) : undefined
+      const server = name === 'PostgreSQL' ? await startPostgres() : undefined
       const url = await server?.createDatabase('canaries')
       const env: Record<string, string> = url ? { DATABASE_URL: url } : {}
       const data = mkdtempSync(join(tmpdir(), 'trivium-canary-'))

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { CONTENT_BYTES_MAX } from '#observe/content-log.ts'
 import { OpenRouter } from '@openrouter/sdk'
-import { findPostgres, startPostgres, type TestPostgres } from '#test/postgres.ts'
+import { postgresSkip, startPostgres, type TestPostgres } from '#test/postgres.ts'
 import { browserAt, person } from './browser.ts'
 import { dumpOf, dumpOfPostgres } from './dump.ts'
 import { type Funded, type Json, MODELS, startTestGateway, type TestGateway } from './gateway.ts'
@@ -15,9 +15,6 @@ import { type Funded, type Json, MODELS, startTestGateway, type TestGateway } fr
 const DAY_MS = 86_400_000
 const PROMPT = 'canary-prompt-21f0'
 const COMPLETION = 'canary-said-7be1'
-const folder = findPostgres()
-const skip = folder === undefined && !process.env['CI'] ? 'no PostgreSQL programs on this machine' : false
-
 const messages = [{ role: 'user', content: PROMPT }]
 const chat = { model: MODELS.chat.id, messages }
 const SURFACES = [
@@ -36,7 +33,7 @@ const SURFACES = [
 
 const ENGINES = [
   { name: 'SQLite', skip: false },
-  { name: 'PostgreSQL', skip },
+  { name: 'PostgreSQL', skip: postgresSkip },
 ] as const
 
 for (const { name, skip: left } of ENGINES) {
@@ -47,7 +44,7 @@ for (const { name, skip: left } of ENGINES) {
     let lateMs = 0
     const data = mkdtempSync(join(tmpdir(), 'trivium-content-'))
     before(async () => {
-      server = name === 'PostgreSQL' ? await startPostgres(folder!) : undefined
+      server = name === 'PostgreSQL' ? await startPostgres() : undefined
       const url = await server?.createDatabase('contents')
       gateway = await startTestGateway({
         env: { DATA_DIR: data, ...(url && { DATABASE_URL: url }) },

@@ -1,23 +1,11 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { chromium } from 'playwright-core'
+import { chromiumSkip, launchChromium } from '#test/chromium.ts'
 import { MODELS, startTestGateway } from './gateway.ts'
 
 /** R20 in a real browser: the last word on what its pages may do. */
-
-/** The system's Chromium; none is downloaded. */
-const PROGRAMS = [
-  process.env['TRIVIUM_TEST_CHROMIUM'],
-  '/usr/bin/chromium',
-  '/usr/bin/google-chrome',
-  '/snap/bin/chromium',
-]
-const program = PROGRAMS.find((path) => path !== undefined && existsSync(path))
-const isRequired = process.env['CI'] === 'true'
-const skip = program === undefined && !isRequired ? 'Chromium is not installed (apt-get install chromium)' : false
 
 interface Outcome {
   readonly status?: number
@@ -29,9 +17,8 @@ interface Outcome {
 
 test(
   'R20: a page of a named origin calls with its key and sees id, cost and errors; one of another origin sees nothing',
-  { skip },
+  { skip: chromiumSkip },
   async () => {
-    assert.ok(program !== undefined, 'Chromium is required under CI=true')
     const site = createServer((_request, response) => {
       response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>page</title>')
     })
@@ -40,7 +27,7 @@ test(
     const [named, stranger] = [`http://127.0.0.1:${port}`, `http://localhost:${port}`]
     await using gateway = await startTestGateway({ config: { cors: { allowed_origins: [named] } } })
     // Chromium refuses its sandbox to root, which is what CI runs as; it only visits our own pages.
-    const browser = await chromium.launch({ executablePath: program, args: ['--no-sandbox'] })
+    const browser = await launchChromium()
     try {
       const outcomeAt = async (origin: string, path: string, headers: object, body: object): Promise<Outcome> => {
         const page = await browser.newPage()

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { SAMPLES_MIN } from '#health/first-outputs.ts'
+import { eventually } from '#test/faults/gateway.ts'
 import { startUpstream, type Upstream } from '#test/upstream/upstream.ts'
 import { type Json, MODELS, PRICE, startTestGateway, type TestGateway, type Told } from './gateway.ts'
 import { errorBody } from './two-backends.ts'
@@ -64,6 +65,23 @@ const usageOf = async ({ gateway }: Rig, told: Told): Promise<Json[]> =>
     ({ type, request_id }) => type === 'usage' && request_id === told.headers.get('x-request-id'),
   )
 
+/** M7: the prompt that the silent one had to read, 10 tokens at 3 USD per million, stands on the operator's account. */
+async function assertLostIsOurs({ gateway }: Rig, told: Told): Promise<void> {
+  const id = told.headers.get('x-request-id')
+  const row = await eventually('the cost of the lost attempt', 5000, async () =>
+    (await gateway.logs('acc_operator')).find(({ client_request_id }) => client_request_id === id),
+  )
+  assert.deepEqual(
+    [row.backend, row.error_code, row.usage_source, row.tokens_input, row.tokens_output],
+    ['openai', 'hedge_lost', 'estimated', 10, 0],
+  )
+  const entries = (await gateway.ledger('acc_operator')).filter(({ request_id }) => request_id === row.request_id)
+  assert.deepEqual(
+    entries.map(({ type, amount }) => [type, amount]),
+    [['usage', '-0.00003']],
+  )
+}
+
 suite('B10: hedging', () => {
   for (const stream of [true, false]) {
     const kind = stream ? 'streamed' : 'whole'
@@ -87,6 +105,7 @@ suite('B10: hedging', () => {
         entries.map(({ amount }) => amount),
         ['-0.000105'],
       )
+      await assertLostIsOurs(rig, told)
       // Who lost has done nothing wrong.
       const backends = (await rig.gateway.admin('GET', '/api/admin/backends')).data
       assert.equal(backends.find(({ id }: Json) => id === 'openai').health.state, 'closed')

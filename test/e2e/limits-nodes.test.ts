@@ -4,16 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { type RunningGateway, startGateway } from '#main'
-import { findPostgres, startPostgres, type TestPostgres } from '#test/postgres.ts'
+import { postgresSkip, startPostgres, type TestPostgres } from '#test/postgres.ts'
 import { startUpstream, type Upstream } from '#test/upstream/upstream.ts'
 import { administer, configFor, ENVIRONMENT, type Funded, type Json, MODELS } from './gateway.ts'
 import { codeOf, type Name, SURFACES } from './surfaces.ts'
 
 /** Limits over time that two gateways count together on one real PostgreSQL (R78, fault S28), with a clock that the tests move. */
-
-const folder = findPostgres()
-// In CI a missing server is a failure.
-const skip = folder === undefined && !process.env['CI'] ? 'no PostgreSQL programs on this machine' : false
 
 const MINUTE_MS = 60_000
 const clock = { nowMs: Date.UTC(2026, 10, 20, 12) }
@@ -57,10 +53,9 @@ async function call(node: number, name: Name, key: string) {
   return { status: response.status, headers: response.headers, json: (await response.json()) as Json }
 }
 
-describe('R78: two nodes on one PostgreSQL', { skip }, () => {
+describe('R78: two nodes on one PostgreSQL', { skip: postgresSkip }, () => {
   before(async () => {
-    assert.ok(folder, 'CI needs the PostgreSQL programs initdb and postgres')
-    server = await startPostgres(folder)
+    server = await startPostgres()
     upstream = await startUpstream()
     url = await server.createDatabase('limits')
     data = mkdtempSync(join(tmpdir(), 'trivium-nodes-'))

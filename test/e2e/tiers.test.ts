@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 import { startGateway } from '#main'
 import { eventually } from '#test/faults/gateway.ts'
 import { signEvent, startStripe, stripeEvent } from '#test/payments/stripe.ts'
-import { findPostgres, startPostgres } from '#test/postgres.ts'
+import { postgresSkip, startPostgres } from '#test/postgres.ts'
 import { startUpstream } from '#test/upstream/upstream.ts'
 import { browserAt, person } from './browser.ts'
 import { administer, configFor, ENVIRONMENT, model, startTestGateway, type TestGateway } from './gateway.ts'
@@ -119,40 +119,40 @@ describe('R22: sign up, verify, sign in, buy', () => {
   })
 })
 
-const folder = findPostgres()
-const skip = folder === undefined && !process.env['CI'] ? 'no PostgreSQL programs on this machine' : false
-
-test('R22: a top-up at one node opens the tier at another one with the next request', { skip }, async () => {
-  assert.ok(folder, 'CI needs the PostgreSQL programs initdb and postgres')
-  const server = await startPostgres(folder)
-  const upstream = await startUpstream()
-  const cwd = mkdtempSync(join(tmpdir(), 'trivium-tiers-'))
-  writeFileSync(join(cwd, 'config.yaml'), JSON.stringify(configFor(upstream.url, CONFIG)))
-  const env = { ...ENVIRONMENT, GATEWAY_MASTER_KEY: 'mk', DATABASE_URL: await server.createDatabase('tiers') }
-  const nodes = [
-    await startGateway({ flags: { port: 0 }, env, cwd }),
-    await startGateway({ flags: { port: 0 }, env, cwd }),
-  ]
-  try {
-    const [here, there] = nodes as [(typeof nodes)[0], (typeof nodes)[0]]
-    const api = administer(here.url, 'mk')
-    const { accountId, key } = await api.fund({ credit: '1' })
-    const ask = async (url: string) =>
-      (
-        await fetch(`${url}/v1/chat/completions`, {
-          method: 'POST',
-          headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-          body: JSON.stringify({ model: 'best', messages: [{ role: 'user', content: 'hi' }] }),
-        })
-      ).status
-    // Both have the key warm.
-    assert.deepEqual([await ask(here.url), await ask(there.url)], [403, 403])
-    await api.admin('POST', `/api/admin/accounts/${accountId}/credits`, { amount: '10' })
-    assert.deepEqual([await ask(there.url), await ask(here.url)], [200, 200])
-  } finally {
-    await Promise.all(nodes.map((node) => node.close()))
-    await upstream.close()
-    await server.stop()
-    rmSync(cwd, { recursive: true, force: true, maxRetries: 3 })
-  }
-})
+test(
+  'R22: a top-up at one node opens the tier at another one with the next request',
+  { skip: postgresSkip },
+  async () => {
+    const server = await startPostgres()
+    const upstream = await startUpstream()
+    const cwd = mkdtempSync(join(tmpdir(), 'trivium-tiers-'))
+    writeFileSync(join(cwd, 'config.yaml'), JSON.stringify(configFor(upstream.url, CONFIG)))
+    const env = { ...ENVIRONMENT, GATEWAY_MASTER_KEY: 'mk', DATABASE_URL: await server.createDatabase('tiers') }
+    const nodes = [
+      await startGateway({ flags: { port: 0 }, env, cwd }),
+      await startGateway({ flags: { port: 0 }, env, cwd }),
+    ]
+    try {
+      const [here, there] = nodes as [(typeof nodes)[0], (typeof nodes)[0]]
+      const api = administer(here.url, 'mk')
+      const { accountId, key } = await api.fund({ credit: '1' })
+      const ask = async (url: string) =>
+        (
+          await fetch(`${url}/v1/chat/completions`, {
+            method: 'POST',
+            headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+            body: JSON.stringify({ model: 'best', messages: [{ role: 'user', content: 'hi' }] }),
+          })
+        ).status
+      // Both have the key warm.
+      assert.deepEqual([await ask(here.url), await ask(there.url)], [403, 403])
+      await api.admin('POST', `/api/admin/accounts/${accountId}/credits`, { amount: '10' })
+      assert.deepEqual([await ask(there.url), await ask(here.url)], [200, 200])
+    } finally {
+      await Promise.all(nodes.map((node) => node.close()))
+      await upstream.close()
+      await server.stop()
+      rmSync(cwd, { recursive: true, force: true, maxRetries: 3 })
+    }
+  },
+)

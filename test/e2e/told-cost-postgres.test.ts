@@ -2,24 +2,21 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { parseUsd } from '#base/money.ts'
-import { findPostgres, startPostgres, type TestPostgres } from '#test/postgres.ts'
+import { postgresSkip, startPostgres, type TestPostgres } from '#test/postgres.ts'
 import { answerNatively } from '#test/upstream/native.ts'
 import type { Received } from '#test/upstream/upstream.ts'
 import { configFor, eventsOf, type Json, MODELS, startTestGateway, type TestGateway } from './gateway.ts'
 
-const folder = findPostgres()
-// In CI a missing server is a failure.
-const skip = folder === undefined && !process.env['CI'] ? 'no PostgreSQL programs on this machine' : false
 const HELLO = [{ role: 'user', content: 'Hello' }]
 const WORDS = 'All work and no play makes a dull stream. '.repeat(10)
 const PATH = '/v1/chat/completions'
 const CENT = 10_000_000n
 
-suite('streams beyond their hold on PostgreSQL', { skip }, () => {
+suite('streams beyond their hold on PostgreSQL', { skip: postgresSkip }, () => {
   let server: TestPostgres
   let gateway: TestGateway
   before(async () => {
-    server = await startPostgres(folder!)
+    server = await startPostgres()
     gateway = await startTestGateway({
       env: { DATABASE_URL: await server.createDatabase('told') },
       config: (url) => ({

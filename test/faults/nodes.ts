@@ -1,11 +1,7 @@
 /** Gateway processes that share one PostgreSQL server of their own, for fault tests. */
 import { Client } from 'pg'
-import { findPostgres, startPostgres, type TestPostgres } from '#test/postgres.ts'
+import { startPostgres, type TestPostgres } from '#test/postgres.ts'
 import { Gateway, type GatewayOptions } from './gateway.ts'
-
-/** In CI a missing server is a failure: then nothing is skipped. */
-export const postgresSkip =
-  findPostgres() === undefined && !process.env['CI'] ? 'no PostgreSQL programs on this machine' : false
 
 export interface Nodes {
   /** Of the database that they share. */
@@ -22,9 +18,7 @@ export async function startNodes(
   envOf: (node: number) => Readonly<Record<string, string>> = () => ({}),
   prepare: (url: string) => Promise<void> = async () => {},
 ): Promise<Nodes> {
-  const folder = findPostgres()
-  if (folder === undefined) throw new Error('CI needs the PostgreSQL programs initdb and postgres.')
-  const server = await startPostgres(folder)
+  const server = await startPostgres()
   const gateways: Gateway[] = []
   let url = ''
   const close = async (): Promise<void> => {

@@ -1,7 +1,8 @@
 /** M1 at two gateway processes that share one PostgreSQL: only with `TRIVIUM_FAULTS=full`, 20 seeds or that of `TRIVIUM_SEED`. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Nodes, postgresSkip, startNodes } from './nodes.ts'
+import { postgresSkip } from '#test/postgres.ts'
+import { type Nodes, startNodes } from './nodes.ts'
 import { CLIENTS, connections, CONNECTIONS, describeTimes, enter, PAID_FOR, race, RACE_PRICE } from './racing.ts'
 import { Upstream } from './upstream.ts'
 import { faultConfig } from './wire.ts'

@@ -8,6 +8,7 @@ import { speedKeyOf } from '#data-plane/speed-key.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { RequestRow } from '#observe/request-row.ts'
 import { rememberCache } from './cached-turn.ts'
+import { bookLost } from './lost-attempts.ts'
 import { rowOf } from './row.ts'
 
 /**
@@ -50,6 +51,7 @@ function book(gateway: Gateway, seen: Seen, outcome: Outcome | undefined): Promi
   if (outcome === 'complete') measureSpeed(gateway, seen, usage)
   const row = rowOf(seen, outcome, usage, cost)
   gateway.capture?.append(row)
+  if (seen.answer?.lost || seen.answer?.reasoning) bookLost(gateway, seen.answer, seen.parsed!, seen.plan!, row)
   const booked = bookRow(gateway, seen, cost?.nano ?? null, row)
   return ended || glass ? Promise.all([booked, ended, glass]) : booked
 }

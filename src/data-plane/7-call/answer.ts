@@ -27,6 +27,16 @@ interface AnswerBase {
   readonly glass?: GlassGrant
   /** The leg that reasoned before, with its own answer to be paid (R40). */
   readonly reasoning?: ReasoningLeg
+  /** Attempts that this one was faster than, whose cost is ours (B10); absent nearly always. */
+  readonly lost?: readonly LostAttempt[]
+}
+
+/** An attempt that was given up for another one. */
+export interface LostAttempt {
+  readonly target: Target
+  readonly record: AttemptRecord
+  /** What it had answered when it ended; null: nothing yet. Undefined: nothing was sent. Never rejects. */
+  readonly ended: Promise<Answer | null | undefined>
 }
 
 /** Filled in when the answer is metered, before its cost is told. */

@@ -32,6 +32,7 @@ export class Failover {
   private fullForMs = Infinity
   private hasTakenLarger = false
   private spare: Spare | null = null
+  private readonly lost: Lost[] = []
 
   constructor(asked: Asked) {
     this.asked = asked
@@ -66,7 +67,7 @@ export class Failover {
     }
     if (!this.spare) return (await this.inEmergency(reasonsOf(this.failures))) ?? this.askAgain()
     this.spare.restoreReport()
-    return this.spare.answer
+    return this.withLost(this.spare.answer)
   }
 
   /** Asks those that are kept for when nobody else answers (B11). Null: no rule is for this, or none of them answers. */
@@ -86,7 +87,7 @@ export class Failover {
       } finally {
         if (tried === null || !isAnswered(tried)) await grant.end(0n)
       }
-      if (tried !== null && isAnswered(tried)) return { ...tried, glass: grant }
+      if (tried !== null && isAnswered(tried)) return this.withLost({ ...tried, glass: grant })
     }
     return null
   }
@@ -108,7 +109,11 @@ export class Failover {
 
   private take(answer: Answer): Answer {
     this.drop()
-    return answer
+    return this.withLost(answer)
+  }
+
+  private withLost(answer: Answer): Answer {
+    return this.lost.length === 0 ? answer : { ...answer, lost: this.lost }
   }
 
   private drop(): void {
@@ -225,6 +230,7 @@ export class Failover {
       return
     }
     this.attempts.push(tried.record)
+    if (tried.kind === 'lost') this.lost.push(tried)
     if (tried.target.route.model.hedge && tried.kind !== 'failed')
       this.asked.gateway.speeds.firstOutputs.noted(waitName(tried.target, this.asked), tried.record.latency_ms)
     if (tried.kind !== 'failed') return

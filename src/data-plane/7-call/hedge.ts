@@ -3,17 +3,15 @@ import { Departure } from '#data-plane/departure.ts'
 import type { Target } from '#data-plane/5-plan/plan.ts'
 import { Report } from '#data-plane/report.ts'
 import type { AttemptRecord } from '#observe/request-row.ts'
+import type { LostAttempt } from './answer.ts'
 import type { Asked } from './asked.ts'
 import { type Answered, type Tried, tryTarget } from './try-target.ts'
 
 /** What the log says of an attempt that another one was faster than. */
 const LOST_CODE = 'hedge_lost'
 
-/** An attempt that was given up for the other one. */
-export interface Lost {
+export interface Lost extends LostAttempt {
   readonly kind: 'lost'
-  readonly target: Target
-  readonly record: AttemptRecord
 }
 
 /** Under this name the waits for a model's first output are known: whole answers take far longer than the first of a stream. */
@@ -54,11 +52,11 @@ export class Racer {
     const { outcome, target } = this
     if (outcome !== undefined && !isAnswer(outcome)) return outcome
     this.leave()
-    void this.tried.then(dropAnswer, () => undefined)
+    const ended = this.tried.then(dropAnswer, () => null)
     const backend = target.route.backend.id
     const latencyMs = Math.round(performance.now() - this.startedAt)
     const record = { backend, status: null, error_code: LOST_CODE, latency_ms: latencyMs, retry_after: null }
-    return { kind: 'lost', target, record }
+    return { kind: 'lost', target, record, ended }
   }
 
   /** What came of it, as that of the request with these `attempts`. */
@@ -74,10 +72,13 @@ export class Racer {
   }
 }
 
-const dropAnswer = (tried: Tried): void => {
-  if (!isAnswer(tried)) return
+/** Nobody reads on. */
+function dropAnswer(tried: Tried): Answered | null | undefined {
+  if (tried.kind === 'refused') return undefined
+  if (!isAnswer(tried)) return null
   tried.health?.release()
   if (tried.kind === 'stream') tried.events.abort()
+  return tried
 }
 
 /**

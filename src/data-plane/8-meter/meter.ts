@@ -1,6 +1,6 @@
 import { NO_USAGE, type Usage } from '#ir/usage.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
-import type { Plan } from '#data-plane/5-plan/plan.ts'
+import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
 import type { StreamReader } from '#codecs/codec.ts'
 import type { Answer } from '#data-plane/7-call/answer.ts'
 import { type Cost, costOf, reportedCost } from '#ledger/cost.ts'
@@ -78,6 +78,20 @@ function meterOne(parsed: Parsed, plan: Plan, answer: Answer, billsEmpty: boolea
     responseId: () => reader.responseId,
     toolCallsCount: () => reader.toolCallsCount,
   }
+}
+
+/**
+ * What an attempt has cost that was given up before it said anything: its prompt, which its provider had to read, as an
+ * estimate. `promptTokens` are what another provider counted of the same prompt; null: nobody did.
+ */
+export function meterUnanswered(
+  parsed: Parsed,
+  plan: Plan,
+  { route }: Target,
+  promptTokens: number | null,
+): { usage: Usage; cost: Cost | null } {
+  const usage = plan.bound === null ? NO_USAGE : estimate(parsed, plan, null, 0, { input: promptTokens, output: 0 })
+  return { usage, cost: pricing(route.price, null)(usage) }
 }
 
 /** One usage is priced several times (ledger, header, body): the arithmetic is done once. */
