@@ -1,7 +1,7 @@
 /**
  * B1: whatever happens, no scope is passed. Parallel clients at one process with SQLite, or at three that share one PostgreSQL
- * (`TRIVIUM_FAULTS=full`); random prices, balances, limits of keys and budgets; one upstream call in ten fails, and processes
- * are killed. TRIVIUM_SEED repeats a run.
+ * (`TRIVIUM_FAULTS=full`); random prices, balances, limits of keys, budgets and agent sessions (B14), which half of the clients
+ * belong to; one upstream call in ten fails, and processes are killed. TRIVIUM_SEED repeats a run.
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -51,6 +51,8 @@ interface Scopes {
   readonly key: string
   readonly hash: string
   readonly limit: string
+  /** What the clients of the session say. */
+  readonly session: Readonly<Record<string, string>>
 }
 
 async function openScopes(gateway: Gateway, name: string, random: () => number): Promise<Scopes> {
@@ -60,17 +62,28 @@ async function openScopes(gateway: Gateway, name: string, random: () => number):
   const model = modelOf(SURFACES[Math.floor(random() * SURFACES.length)]!)
   for (const budget of [{ scope: 'account' }, { scope: 'key', target: hash }, { scope: 'model', target: model }])
     await gateway.admin('POST', `/api/v1/budgets?account_id=${accountId}`, { ...budget, max_usd: someUsd(random) })
-  return { accountId, key, hash, limit }
+  const session = { 'x-session-id': name, 'x-gateway-session-budget': someUsd(random) }
+  return { accountId, key, hash, limit, session }
 }
 
 /** Clients that ask until they are refused; a process may be killed under them. */
-async function playRound(gateways: readonly Gateway[], { key }: Scopes, clients: number, random: () => number) {
+async function playRound(
+  gateways: readonly Gateway[],
+  { key, session }: Scopes,
+  clients: number,
+  random: () => number,
+) {
   const statuses = new Map<number, number>()
-  const client = async () => {
+  const client = async (_: unknown, at: number) => {
+    const headers = at % 2 === 0 ? session : {}
     for (let count = 0; count < REQUESTS_PER_CLIENT_MAX; count++) {
       const gateway = gateways[Math.floor(random() * gateways.length)]!
       const surface = SURFACES[Math.floor(random() * SURFACES.length)]!
-      const { status } = await chat(gateway, key, surface, { stream: random() < 0.5, maxTokens: OUTPUT_TOKENS })
+      const { status } = await chat(gateway, key, surface, {
+        stream: random() < 0.5,
+        maxTokens: OUTPUT_TOKENS,
+        headers,
+      })
       statuses.set(status, (statuses.get(status) ?? 0) + 1)
       if (status === 402) return
     }
@@ -88,7 +101,7 @@ async function playRound(gateways: readonly Gateway[], { key }: Scopes, clients:
 }
 
 /** No scope has spent more than it has. */
-async function checkScopes(gateway: Gateway, { accountId, key, hash, limit }: Scopes): Promise<void> {
+async function checkScopes(gateway: Gateway, { accountId, key, hash, limit, session }: Scopes): Promise<void> {
   const { balance, sum, usage } = await gateway.books(accountId)
   assert.ok(balance >= 0n && balance === sum, `${balance} ${sum}`)
   const spent = usage.reduce((total, { amount }) => total - amountOf(amount), 0n)
@@ -105,9 +118,19 @@ async function checkScopes(gateway: Gateway, { accountId, key, hash, limit }: Sc
     assert.ok(amountOf(counted) <= amountOf(max), `the budget of the ${scope}`)
     if (scope !== 'model') assert.equal(amountOf(counted), spent, scope)
   }
+  await checkSession(gateway, accountId, session['x-gateway-session-budget']!, spent)
   const calls = upstream.calls
   assert.equal((await chat(gateway, key, 'openai-chat', { maxTokens: 8000, prompt: 'x'.repeat(50_000) })).status, 402)
   assert.equal(upstream.calls, calls)
+}
+
+/** The session is one part of what the account has spent, within its own budget. */
+async function checkSession(gateway: Gateway, accountId: string, budget: string, spent: bigint): Promise<void> {
+  const path = `/api/sessions?account_id=${accountId}`
+  const { data: sessions } = await gateway.admin<{ data: { spent: string }[] }>('GET', path)
+  assert.equal(sessions.length, 1)
+  const own = amountOf(sessions[0]!.spent)
+  assert.ok(own <= amountOf(budget) && own <= spent, `the session has spent ${own}`)
 }
 
 async function play(gateways: readonly Gateway[], random: () => number): Promise<string> {
