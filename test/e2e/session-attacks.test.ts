@@ -100,7 +100,8 @@ describe('attacks on sessions', () => {
       `${token.slice(0, -1)}.${signature}`,
       `${token.slice(0, 8)}.${signature}`,
       `${token}x.${signature}`,
-      `${token}.${signature.slice(0, -2)}A=`,
+      // One in sixteen signatures ends with this letter already.
+      `${token}.${signature.slice(0, -2)}${signature.at(-2) === 'A' ? 'E' : 'A'}=`,
       `${token}.${createHash('sha256').update(token).digest('base64')}`,
       'undefined',
       '%',
