@@ -69,12 +69,14 @@ function collect(
       else chunks.push(chunk)
     }
     const onEnd = () => finish(null)
-    // A complete body may still be in the decoder when its socket closes.
+    // A body that was read to its end may still be in the decoder when its socket closes; one that was not, ends no more.
     const onClose = () => {
-      if (!request.complete) {
+      if (!request.readableEnded) {
         finish(new GatewayError('invalid_request', 'The connection ended before the body was complete.'))
       }
     }
+    // It closed while its caller was looked up, and does not say so again.
+    if (request.destroyed) return onClose()
     source.on('data', onData)
     source.on('end', onEnd)
     // A late error of a socket that is being drained must not end the process: the listener stays.
