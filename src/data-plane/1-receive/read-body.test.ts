@@ -9,7 +9,7 @@ import { readBody } from './read-body.ts'
 
 const BYTES_MAX = 1000
 
-/** What a server gets of a client that leaves once `send` has written to it, and what reading its body late comes to. */
+/** What reading the body of a client comes to that leaves behind `sent`; the body is read when `when` says so. */
 async function leave(
   headers: Record<string, string>,
   sent: Buffer | string,

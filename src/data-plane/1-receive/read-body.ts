@@ -71,12 +71,10 @@ function collect(
     const onEnd = () => finish(null)
     // A body that was read to its end may still be in the decoder when its socket closes; one that was not, ends no more.
     const onClose = () => {
-      if (!request.readableEnded) {
-        finish(new GatewayError('invalid_request', 'The connection ended before the body was complete.'))
-      }
+      if (!request.readableEnded) finish(leftEarly())
     }
     // It closed while its caller was looked up, and does not say so again.
-    if (request.destroyed) return onClose()
+    if (request.destroyed) return finish(leftEarly())
     source.on('data', onData)
     source.on('end', onEnd)
     // A late error of a socket that is being drained must not end the process: the listener stays.
@@ -85,6 +83,9 @@ function collect(
     deadlines.watch(limit)
   })
 }
+
+const leftEarly = (): GatewayError =>
+  new GatewayError('invalid_request', 'The connection ended before the body was complete.')
 
 function tooLarge(bytesMax: number): GatewayError {
   return new GatewayError('request_too_large', `The body is larger than ${bytesMax} bytes.`)
