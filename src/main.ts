@@ -8,7 +8,7 @@ import { createKeys } from '#accounts/keys.ts'
 import { createReceipts } from '#analytics/receipts.ts'
 import { createAudit } from '#observe/audit.ts'
 import { ensurePepper } from '#accounts/secrets.ts'
-import { type Caller, LOCAL_ACCOUNT_ID } from '#accounts/types.ts'
+import { type Caller, LOCAL_ACCOUNT_ID, OPERATOR_ACCOUNT_ID } from '#accounts/types.ts'
 import { CrossOrigins } from '#base/cross-origin.ts'
 import { readVersion } from '#base/version.ts'
 import { simulatedBackend } from '#catalog/build-backend.ts'
@@ -143,6 +143,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const gateway: Gateway = Object.assign(new LiveSettings(current), {
     ...shared,
     ledger,
+    operatorAccountId: OPERATOR_ACCOUNT_ID,
     ...linked,
     requestLog,
     limits,
@@ -167,9 +168,8 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   await app.listen({ host: settings.host, port: settings.port })
   const url = urlOf(app.server, settings.host)
   const anthropic = await listenForAnthropic(app, settings)
-  const followed = () => autoSynced(current(), catalog)
   const kept = { responses, seals, contents, rollups, catalog, retentionDays: () => current().logRetentionDays }
-  const stopRegularWork = workRegularly(store, ledger, kept, followed, gateway)
+  const stopRegularWork = workRegularly(store, ledger, kept, () => autoSynced(current(), catalog), gateway)
   const stopBilling = billRegularly(billing, log, watchedBy(current, catalog, health, limits), options.alertIntervalMs)
   const firstKey = settings.disableAuth ? null : await createFirstKey(keys)
   masterKey.markShown()

@@ -26,6 +26,8 @@ export interface Gateway {
   readonly catalog: CatalogSource
   readonly keyRing: KeyRing
   readonly ledger: Ledger
+  /** Bears what no customer is charged for. */
+  readonly operatorAccountId: string
   /** Sessions of agents (B14). */
   readonly agentSessions: Pick<AgentSessions, 'count'>
   /** Which requests are one and the same for their clients (M5). */

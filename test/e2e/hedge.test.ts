@@ -72,7 +72,7 @@ async function assertLostIsOurs({ gateway }: Rig, told: Told): Promise<void> {
     (await gateway.logs('acc_operator')).find(({ client_request_id }) => client_request_id === id),
   )
   assert.deepEqual(
-    [row.backend, row.error_code, row.usage_source, row.tokens_input, row.tokens_output],
+    [row.backend_id, row.error_code, row.usage_source, row.tokens.input, row.tokens.output],
     ['openai', 'hedge_lost', 'estimated', 10, 0],
   )
   const entries = (await gateway.ledger('acc_operator')).filter(({ request_id }) => request_id === row.request_id)

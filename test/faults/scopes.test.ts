@@ -1,7 +1,8 @@
 /**
- * B1: whatever happens, no scope is passed. Parallel clients at one process with SQLite, or at three that share one PostgreSQL
- * (`TRIVIUM_FAULTS=full`); random prices, balances, limits of keys, budgets and agent sessions (B14), which half of the clients
- * belong to; one upstream call in ten fails, and processes are killed. TRIVIUM_SEED repeats a run.
+ * B1: whatever happens, no scope is passed. Parallel clients at one process with SQLite, and at three that share one
+ * PostgreSQL; random prices, balances, limits of keys, budgets and agent sessions (B14), which half of the clients
+ * belong to; one upstream call in ten fails, and processes are killed. TRIVIUM_FAULTS=full plays
+ * more rounds; TRIVIUM_SEED repeats a run.
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -182,29 +183,24 @@ test(`B1: no scope is passed at one process (seed ${SEED})`, async (t) => {
   }
 })
 
-if (FULL) {
-  test(
-    `B1: no scope is passed at three processes on one PostgreSQL (seed ${SEED})`,
-    { skip: postgresSkip },
-    async (t) => {
-      const random = randomOf(SEED)
-      let nodes: Nodes | undefined
-      try {
-        nodes = await startNodes(3, { config: priced(random) }, undefined, (url) => setDatabaseClock(url, 0))
-        const { gateways, url } = nodes
-        t.diagnostic(await play(gateways, random))
-        await setDatabaseClock(url, HOLD_TTL_MS)
-        await eventually('the leases of the dead are over', RESOLVED_MS_MAX, async () => {
-          const { data } = await gateways[0]!.admin<{ data: { held: string }[] }>(
-            'GET',
-            '/api/admin/accounts?limit=100',
-          )
-          return data.every(({ held }) => held === '0') || undefined
-        })
-        await checkDoctor(gateways[0]!, { DATABASE_URL: url })
-      } finally {
-        await nodes?.close()
-      }
-    },
-  )
-}
+test(
+  `B1: no scope is passed at three processes on one PostgreSQL (seed ${SEED})`,
+  { skip: postgresSkip },
+  async (t) => {
+    const random = randomOf(SEED)
+    let nodes: Nodes | undefined
+    try {
+      nodes = await startNodes(3, { config: priced(random) }, undefined, (url) => setDatabaseClock(url, 0))
+      const { gateways, url } = nodes
+      t.diagnostic(await play(gateways, random))
+      await setDatabaseClock(url, HOLD_TTL_MS)
+      await eventually('the leases of the dead are over', RESOLVED_MS_MAX, async () => {
+        const { data } = await gateways[0]!.admin<{ data: { held: string }[] }>('GET', '/api/admin/accounts?limit=100')
+        return data.every(({ held }) => held === '0') || undefined
+      })
+      await checkDoctor(gateways[0]!, { DATABASE_URL: url })
+    } finally {
+      await nodes?.close()
+    }
+  },
+)

@@ -51,7 +51,7 @@ function book(gateway: Gateway, seen: Seen, outcome: Outcome | undefined): Promi
   if (outcome === 'complete') measureSpeed(gateway, seen, usage)
   const row = rowOf(seen, outcome, usage, cost)
   gateway.capture?.append(row)
-  if (seen.answer?.lost || seen.answer?.reasoning) bookLost(gateway, seen.answer, seen.parsed!, seen.plan!, row)
+  if (tally?.lost) bookLost(gateway, tally.lost, row)
   const booked = bookRow(gateway, seen, cost?.nano ?? null, row)
   return ended || glass ? Promise.all([booked, ended, glass]) : booked
 }

@@ -1,13 +1,14 @@
+import { adapterOf } from '#base/protocols.ts'
 import { NO_USAGE, type Usage } from '#ir/usage.ts'
 import type { Parsed } from '#data-plane/3-parse/parse.ts'
-import type { Plan, Target } from '#data-plane/5-plan/plan.ts'
+import type { Plan } from '#data-plane/5-plan/plan.ts'
 import type { StreamReader } from '#codecs/codec.ts'
-import type { Answer } from '#data-plane/7-call/answer.ts'
+import type { Answer, LostAttempt } from '#data-plane/7-call/answer.ts'
 import { type Cost, costOf, reportedCost } from '#ledger/cost.ts'
 import type { Price } from '#catalog/types.ts'
 import { type Counted, countDelivered, countOutput } from './count-delivered.ts'
 import { isInsured, type Said, unpaid } from './insurance.ts'
-import type { Tally } from './tally.ts'
+import type { LostCost, LostTally, Tally } from './tally.ts'
 
 /** Bytes of text per token where nobody counted: the field's rule of thumb for English prose and JSON. */
 export const BYTES_PER_TOKEN = 4
@@ -17,6 +18,12 @@ const TOKEN_BYTES_MAX = 6
 
 /** Measures an answer; `billsEmpty` switches the insurance of empty ones off. Pure; the estimate is the only place where a count is made up, and it says so. */
 export function meter(parsed: Parsed, plan: Plan, answer: Answer, billsEmpty = false): Tally {
+  const tally = meterLegs(parsed, plan, answer, billsEmpty)
+  const lost = meterLost(parsed, plan, answer)
+  return lost.length === 0 ? tally : { ...tally, lost }
+}
+
+function meterLegs(parsed: Parsed, plan: Plan, answer: Answer, billsEmpty: boolean): Tally {
   const tally = meterOne(parsed, plan, answer, billsEmpty)
   const { reasoning } = answer
   if (!reasoning || !plan.reasoning) return tally
@@ -80,18 +87,39 @@ function meterOne(parsed: Parsed, plan: Plan, answer: Answer, billsEmpty: boolea
   }
 }
 
+const NONE: readonly LostTally[] = []
+
+function meterLost(parsed: Parsed, plan: Plan, { lost, reasoning }: Answer): readonly LostTally[] {
+  if (!lost && !reasoning) return NONE
+  const own = (lost ?? []).map((attempt): LostTally => ({
+    attempt,
+    adapter: adapterOf(parsed.surface, attempt.target.protocol),
+    ended: (promptTokens) =>
+      attempt.ended.then((answer) =>
+        answer === undefined ? undefined : { answer, ...costOfLost(parsed, plan, attempt, answer, promptTokens) },
+      ),
+  }))
+  if (!reasoning || !plan.reasoning) return own
+  return [...own, ...meterLost(reasoning.parsed, plan.reasoning, reasoning.answer)]
+}
+
 /**
- * What an attempt has cost that was given up before it said anything: its prompt, which its provider had to read, as an
- * estimate. `promptTokens` are what another provider counted of the same prompt; null: nobody did.
+ * What it had said is counted as that of a client who left: its provider grants no insurance of empty answers. Where it said
+ * nothing, it still had to read the prompt, which is estimated.
  */
-export function meterUnanswered(
+function costOfLost(
   parsed: Parsed,
   plan: Plan,
-  { route }: Target,
+  { target }: LostAttempt,
+  answer: Answer | null,
   promptTokens: number | null,
-): { usage: Usage; cost: Cost | null } {
-  const usage = plan.bound === null ? NO_USAGE : estimate(parsed, plan, null, 0, { input: promptTokens, output: 0 })
-  return { usage, cost: pricing(route.price, null)(usage) }
+): Omit<LostCost, 'answer'> {
+  const tally = answer && meterOne(parsed, plan, answer, true)
+  const said = tally?.final()
+  if (tally && said) return { usage: said, cost: tally.costOf(said) }
+  const isFree = plan.bound === null
+  const usage = isFree ? NO_USAGE : estimate(parsed, plan, null, 0, { input: promptTokens, output: 0 })
+  return { usage, cost: pricing(target.route.price, null)(usage) }
 }
 
 /** One usage is priced several times (ledger, header, body): the arithmetic is done once. */

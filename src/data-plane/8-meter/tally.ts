@@ -1,4 +1,5 @@
 import type { Price } from '#catalog/types.ts'
+import type { Answer, LostAttempt } from '#data-plane/7-call/answer.ts'
 import type { Usage } from '#ir/usage.ts'
 import type { Cost } from '#ledger/cost.ts'
 
@@ -19,4 +20,23 @@ export interface Tally {
   finishReason(): string | null
   responseId(): string | null
   toolCallsCount(): number
+  /** Attempts that this answer was faster than (B10); absent nearly always. */
+  readonly lost?: readonly LostTally[]
+}
+
+export interface LostTally {
+  readonly attempt: LostAttempt
+  readonly adapter: string
+  /**
+   * What it has cost, once it has ended; undefined: nothing was sent. `promptTokens` are what the provider counted of the same
+   * prompt that was faster; null: it did not. Never rejects.
+   */
+  ended(promptTokens: number | null): Promise<LostCost | undefined>
+}
+
+export interface LostCost {
+  /** What it had answered; null: nothing yet. */
+  readonly answer: Answer | null
+  readonly usage: Usage
+  readonly cost: Cost | null
 }
