@@ -96,6 +96,8 @@ export interface ParamCondition {
 
 export type ParamAction =
   | { readonly type: 'drop' | 'error' }
+  /** A text is replaced by a digest of itself and the account (S6): what two tenants call alike is not alike upstream. */
+  | { readonly type: 'salt' }
   /** Another name in the same object, another value, or both. */
   | { readonly type: 'adapt'; readonly name?: string; readonly value?: unknown }
 

@@ -19,6 +19,7 @@ test('rules of every action', () => {
     { param: '/generationConfig/seed', action: 'error' },
     { param: 'max_tokens', action: 'adapt', to: { name: 'max_completion_tokens' } },
     { param: 'top_p', when: { above: 0.9 }, action: 'adapt', to: { value: null } },
+    { param: 'prompt_cache_key', action: 'salt' },
   )
   assert.deepEqual(faults, [])
   assert.deepEqual(rules, [
@@ -26,6 +27,7 @@ test('rules of every action', () => {
     { path: ['generationConfig', 'seed'], action: { type: 'error' } },
     { path: ['max_tokens'], action: { type: 'adapt', name: 'max_completion_tokens' } },
     { path: ['top_p'], when: { above: 0.9 }, action: { type: 'adapt', value: null } },
+    { path: ['prompt_cache_key'], action: { type: 'salt' } },
   ])
 })
 
@@ -43,6 +45,7 @@ test('what the gateway meters by is not to be rewritten', () => {
     assert.equal(read({ param, action: 'drop' }).faults.length, 1, param)
   for (const rule of [
     { param: 'max_tokens', action: 'drop' },
+    { param: 'max_tokens', action: 'salt' },
     { param: 'n', action: 'adapt', to: { value: 1 } },
     { param: 'generationConfig/maxOutputTokens', action: 'adapt', to: { value: 9 } },
     { param: 'x', action: 'adapt', to: { name: 'max_tokens' } },

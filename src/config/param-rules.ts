@@ -19,7 +19,7 @@ export const paramRule = z.strictObject({
       below: z.number().optional(),
     })
     .optional(),
-  action: z.enum(['adapt', 'drop', 'error'], 'expected adapt, drop or error'),
+  action: z.enum(['adapt', 'drop', 'error', 'salt'], 'expected adapt, drop, error or salt'),
   to: z.strictObject({ name: name.optional(), value: z.unknown().optional() }).optional(),
 })
 
@@ -62,7 +62,7 @@ function checkRule({ action, to }: ParamRuleFile, steps: readonly string[], path
   const renamed = to?.name === undefined ? null : [...steps.slice(0, -1), to.name]
   if (renamed && OWN.has(renamed[0]!)) faults.push(`${path}.to.name: "${renamed[0]!}" is the gateway's own to write`)
   const isBound = BOUNDS.has(steps.join('/'))
-  if (isBound && action !== 'error' && (action === 'drop' || 'value' in (to ?? {})))
+  if (isBound && action !== 'error' && (action !== 'adapt' || 'value' in (to ?? {})))
     faults.push(`${path}: what an answer may cost is computed from it; it can only be refused or get another name`)
   if (renamed && !isBound && BOUNDS.has(renamed.join('/')))
     faults.push(`${path}.to.name: what an answer may cost is computed from it`)

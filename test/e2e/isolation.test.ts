@@ -22,6 +22,9 @@ const CACHING = {
   })),
 }
 
+/** Names that clients give upstream caches. */
+const SALTED = [{ param: 'prompt_cache_key', action: 'salt' }]
+
 let nowMs = Date.now()
 let gateway: TestGateway
 let pairs: (readonly [Tenant, Tenant])[]
@@ -53,6 +56,7 @@ before(async () => {
           max_output: 8000,
           capabilities: ['streaming', 'tools'],
           price: PRICE,
+          params: SALTED,
         })),
         ...CACHING.models,
       ],
@@ -199,6 +203,23 @@ describe('S6: two accounts, and two organisations', () => {
         assert.deepEqual(sent[1], sent[0], path)
         assert.ok(!sent[0].body.includes('prompt_cache_key'), 'none is made up by the gateway')
       }
+    }
+  })
+
+  test('S6: the same prompt-cache key is another one upstream for every account, with a rule that salts it', async () => {
+    for (const [first, second] of pairs) {
+      const sentBy = async ({ key }: Tenant, path: string, asked: object): Promise<string> => {
+        const { status, text } = await gateway.ask(path, { key, body: { prompt_cache_key: 'agent-1', ...asked } })
+        assert.equal(status, 200, text)
+        const sent = String(gateway.upstream.received.at(-1)!.fields['prompt_cache_key'])
+        assert.match(sent, /^[\w-]{43}$/)
+        return sent
+      }
+      const chat = { model: MODELS.chat.id, messages: [{ role: 'user', content: 'hi' }] }
+      const own = await sentBy(first, '/v1/chat/completions', chat)
+      assert.equal(await sentBy(first, '/v1/chat/completions', { ...chat, stream: true }), own)
+      assert.equal(await sentBy(first, '/v1/responses', { model: MODELS.chat.id, input: 'hi' }), own)
+      assert.notEqual(await sentBy(second, '/v1/chat/completions', chat), own)
     }
   })
 

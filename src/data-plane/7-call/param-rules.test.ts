@@ -11,9 +11,9 @@ const rule = (path: string, action: ParamAction, when?: ParamCondition): ParamRu
 })
 const DROP = { type: 'drop' } as const
 
-function applied(rules: readonly ParamRule[], body: string, paths: Record<string, string> = {}) {
+function applied(rules: readonly ParamRule[], body: string, paths: Record<string, string> = {}, accountId = 'acc_1') {
   const given = Buffer.from(body)
-  const { body: sent, losses } = applyParamRules(rules, given, paths)
+  const { body: sent, losses } = applyParamRules(rules, given, paths, accountId)
   return {
     sent: sent.toString(),
     isSame: sent === given,
@@ -50,6 +50,18 @@ test('adapt gives another name, another value, or both', () => {
   const both = rule('a/b', { type: 'adapt', name: 'c', value: null })
   assert.equal(applied([both], '{"a":{"b":1,"d":2}}').sent, '{"a":{"d":2,"c":null}}')
   assert.deepEqual(applied([both], '{"a":{"b":1}}').losses, ['rewritten /a/b'])
+})
+
+test('salt keeps the texts of accounts apart, and each like itself', () => {
+  const rules = [rule('prompt_cache_key', { type: 'salt' })]
+  const body = '{"prompt_cache_key":"k","n":9007199254740993}'
+  const sent = (accountId: string, given = body) => applied(rules, given, {}, accountId).sent
+  assert.match(sent('acc_1'), /^\{"prompt_cache_key":"[\w-]{43}","n":9007199254740993\}$/)
+  assert.equal(sent('acc_1'), sent('acc_1'))
+  assert.notEqual(sent('acc_1'), sent('acc_2'))
+  assert.notEqual(sent('acc_1'), sent('acc_1', body.replace('"k"', '"l"')))
+  assert.deepEqual(applied(rules, body).losses, ['rewritten /prompt_cache_key'])
+  for (const other of ['null', '7', '["k"]']) assert.ok(applied(rules, `{"prompt_cache_key":${other}}`).isSame, other)
 })
 
 test('conditions are about the value: all that is said must hold', () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { isRawNumber, parseFaithfulJson } from '#base/exact-json.ts'
 import type { ParamCondition, ParamRule } from '#catalog/types.ts'
@@ -19,18 +20,19 @@ export function paramRulesOf({ route: { backend, model } }: Pick<Target, 'route'
 
 /**
  * The upstream's body after the rules, in their order (R81). Only a body that a rule is about is written anew; its numbers keep
- * their digits. `paths`: where neutral settings stood in the client's body, when it was another one.
+ * their digits. `paths`: where neutral settings stood in the client's body, when it was another one; `accountId`: who asks.
  */
 export function applyParamRules(
   rules: readonly ParamRule[],
   body: Buffer,
   paths: Readonly<Record<string, string>>,
+  accountId: string,
 ): Ruled {
   if (rules.length === 0) return { body, losses: [] }
   const value = parseFaithfulJson(body.toString('utf8'))
   const losses = new Losses()
   let isChanged = false
-  for (const rule of rules) if (applyRule(rule, value, paths, losses)) isChanged = true
+  for (const rule of rules) if (applyRule(rule, value, paths, losses, accountId)) isChanged = true
   return { body: isChanged ? Buffer.from(JSON.stringify(value)) : body, losses: losses.list }
 }
 
@@ -42,6 +44,7 @@ function applyRule(
   body: unknown,
   paths: Readonly<Record<string, string>>,
   losses: Losses,
+  accountId: string,
 ): boolean {
   const name = path.at(-1)!
   const holder = path.slice(0, -1).reduce<unknown>((at, step) => fieldsOf(at)?.[step], body)
@@ -65,12 +68,25 @@ function applyRule(
       if (next === name || !Object.hasOwn(fields, next)) fields[next] = value
       return true
     }
+    case 'salt': {
+      const text = fields[name]
+      if (typeof text !== 'string') return false
+      losses.rewritten(told, 'a rule of the gateway keeps it apart from that of other accounts')
+      fields[name] = salted(text, accountId)
+      return true
+    }
     default: {
       const missed: never = action
       throw new Error(`unknown action ${String(missed)}`)
     }
   }
 }
+
+/** Always the same of one account; 43 characters, which is within the limits of all members that it is for. */
+const salted = (text: string, accountId: string): string =>
+  createHash('sha256')
+    .update(JSON.stringify([accountId, text]))
+    .digest('base64url')
 
 /** `JSON.parse` makes plain objects; arrays and numbers that are kept as text hold no parameters. */
 const fieldsOf = (value: unknown): Fields | undefined =>
@@ -108,4 +124,5 @@ const NEUTRAL: ReadonlyMap<string, string> = new Map([
   ['stop_sequences', 'stopSequences'],
   ['stopSequences', 'stopSequences'],
   ['service_tier', 'serviceTier'],
+  ['prompt_cache_key', 'promptCacheKey'],
 ])

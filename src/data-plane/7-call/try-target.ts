@@ -184,7 +184,7 @@ function finish(
   const adapted = adaptBody(asked, target, sending.body)
   const { overridden } = adapted
   if (overridden.length > 0) gateway.log.debug({ requestId: exchange.id, overridden }, 'parameters overridden')
-  const ruled = applyParamRules(paramRulesOf(target), adapted.body, translator?.paths ?? {})
+  const ruled = applyParamRules(paramRulesOf(target), adapted.body, translator?.paths ?? {}, asked.caller.account.id)
   const marked = sending === plain ? [] : [MARKED]
   const { warnings, requested } = target.selection
   report.rule(target.protocol, [...warnings, ...shortening, ...marked, ...adapted.losses, ...ruled.losses])

@@ -19,6 +19,8 @@ export interface ToldLosses {
   readonly refusal: GatewayError | null
 }
 
+/** Whose digest stands in a body that is forgotten matters to nobody. */
+const NOBODY = ''
 const NOTHING_HELD = { metered: false, amountNano: 0n, outputTokensMax: null, watchedTokens: null }
 
 /**
@@ -34,7 +36,7 @@ export function lossesOf(gateway: Gateway, given: Parsed, plan: Plan, target: Ta
     const losses = translated?.losses ?? []
     refuseLosses(gateway.settings, losses)
     const adapted = adaptBody({ gateway, parsed, plan, hold: NOTHING_HELD }, target, translated?.body ?? parsed.body)
-    const ruled = applyParamRules(paramRulesOf(target), adapted.body, {})
+    const ruled = applyParamRules(paramRulesOf(target), adapted.body, {}, NOBODY)
     refuseLosses(gateway.settings, ruled.losses)
     const all = [...losses, ...adapted.losses, ...ruled.losses]
     if (requiresParameters(parsed.wishes?.provider)) requireAll(all, target.selection.requested)
