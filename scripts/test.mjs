@@ -6,13 +6,24 @@
 //   TRIVIUM_UPDATE_DOCUMENTS=1  writes the generated tables of the documents
 //   CI=true                     a skipped test is a failure
 import { spawn } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const TEST_TIMEOUT_MS = process.env.TRIVIUM_FAULTS === 'full' ? 2_700_000 : 300_000
-const ALL = ['src/**/*.test.ts', 'test/**/*.test.ts']
+/**
+ * Most files of `src` need a fraction of a second, and starting their process takes longer than that: as many at a time as there
+ * are cores. Those of `test` start gateways, load them and measure.
+ */
+const ALL = [
+  { patterns: ['src/**/*.test.ts'], flags: [`--test-concurrency=${availableParallelism()}`] },
+  { patterns: ['test/**/*.test.ts'], flags: [] },
+]
 const NODE_MAJOR_MIN = 24
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
+/** Of a run that a signal ended. */
+const STOPPED = 130
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), '..')
 
@@ -23,16 +34,17 @@ function chooseNode() {
 }
 
 /** Folders become patterns; everything that is no flag is a path. */
-function choosePatterns(paths) {
+function chooseParts(paths) {
   if (paths.length === 0) return ALL
-  return paths.map((path) =>
+  const patterns = paths.map((path) =>
     statSync(join(folder, path), { throwIfNoEntry: false })?.isDirectory()
       ? `${path.replace(/\/$/, '')}/**/*.test.ts`
       : path,
   )
+  return [{ patterns, flags: [] }]
 }
 
-function run(node, flags, patterns) {
+function run(node, flags, patterns, figuresFile) {
   const reporter = join(folder, 'scripts', 'reporter.mjs')
   const options = [
     '--test',
@@ -40,11 +52,43 @@ function run(node, flags, patterns) {
     '--test-reporter-destination=stdout',
     `--test-timeout=${TEST_TIMEOUT_MS}`,
   ]
-  const child = spawn(node, [...options, ...flags, ...patterns], { cwd: folder, stdio: 'inherit' })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-  child.on('exit', (code) => {
-    process.exitCode = code ?? 1
+  const child = spawn(node, [...options, ...flags, ...patterns], {
+    cwd: folder,
+    stdio: 'inherit',
+    env: { ...process.env, TRIVIUM_TEST_FIGURES: figuresFile },
   })
+  let isStopped = false
+  const stop = (signal) => {
+    isStopped = true
+    child.kill(signal)
+  }
+  for (const signal of SIGNALS) process.on(signal, stop)
+  return new Promise((resolve) => {
+    child.on('exit', (code) => {
+      for (const signal of SIGNALS) process.off(signal, stop)
+      resolve(isStopped ? STOPPED : (code ?? 1))
+    })
+  })
+}
+
+/** One part after the other, also behind one that failed. Of several, the sums of their figures are told at the end. */
+async function runAll(node, parts, ownFlags, figuresFile) {
+  let failed = 0
+  for (const { patterns, flags } of parts) {
+    const code = await run(node, [...flags, ...ownFlags], patterns, figuresFile)
+    failed ||= code
+    if (code === STOPPED) return code
+  }
+  if (parts.length > 1 && existsSync(figuresFile)) tellSums(readFileSync(figuresFile, 'utf8').trim().split('\n'))
+  return failed
+}
+
+function tellSums(lines) {
+  const sums = {}
+  for (const line of lines)
+    for (const [name, value] of Object.entries(JSON.parse(line))) sums[name] = (sums[name] ?? 0) + value
+  console.log('\nof all parts')
+  for (const [name, value] of Object.entries(sums)) console.log(`# ${name} ${value}`)
 }
 
 const given = process.argv.slice(2)
@@ -54,5 +98,11 @@ if (node === undefined) {
   process.exitCode = 1
 } else {
   const isFlag = (each) => each.startsWith('-')
-  run(node, given.filter(isFlag), choosePatterns(given.filter((each) => !isFlag(each))))
+  const parts = chooseParts(given.filter((each) => !isFlag(each)))
+  const temporary = mkdtempSync(join(tmpdir(), 'trivium-figures-'))
+  try {
+    process.exitCode = await runAll(node, parts, given.filter(isFlag), join(temporary, 'figures'))
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
+  }
 }

@@ -66,13 +66,19 @@ const CONFIG_ENV = {
   GEMINI_API_KEY: 'upstream-gemini-secret',
 }
 
+/** `databaseUrl`: a PostgreSQL that stands in for the database of its own. */
 export async function startTestbed(
   change: Partial<ControlPlaneDeps> = {},
   billingChange: Partial<BillingOptions> = {},
+  databaseUrl?: string,
 ): Promise<Testbed> {
   const dataDir = await mkdtemp(join(tmpdir(), 'trivium-control-'))
   const { settings } = loadConfig({ flags: {}, env: { ...CONFIG_ENV, DATA_DIR: dataDir }, cwd: dataDir })
-  const store = await openStore({ kind: 'sqlite', file: join(dataDir, 'test.db') })
+  const store = await openStore(
+    databaseUrl === undefined
+      ? { kind: 'sqlite', file: join(dataDir, 'test.db') }
+      : { kind: 'postgres', url: databaseUrl },
+  )
   await ensureBuiltInAccounts(store)
   const pepper = await ensurePepper(store, dataDir)
   const keyRing = createKeyRing(store, pepper)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { GatewayError } from '#base/errors.ts'
 import { createRequestLog } from '#observe/request-log.ts'
 import type { RequestRow } from '#observe/request-row.ts'
-import { NOON_MS, openBooks, sampleRow } from './contract-books.ts'
+import { ask, newAccount, NOON_MS, openBooks, sampleRow } from './contract-books.ts'
 import type { Harness } from './contract-books.ts'
 import { findRequest, listRequests } from './reads.ts'
 
@@ -87,6 +87,19 @@ export function rowContract(harness: Harness): void {
     }
     assert.deepEqual(await findRequest(books.store, { responseId: 'chatcmpl-1' }, 'acc_1'), FULL)
     assert.equal(await findRequest(books.store, { responseId: 'chatcmpl-1' }, 'acc_2'), undefined)
+  })
+
+  test('S10: a text with U+0000 in it keeps no settlement from being booked, and is found again', async () => {
+    await using books = await openBooks(harness)
+    const account = await newAccount(books, 10n)
+    await ask(books, 'req_nul', { account }, 5n)
+    const mine = { session_id: 'a\0b\\u0000', response_id: 'r\0', user_agent: 'agent/1' }
+    const row = sampleRow({ request_id: 'req_nul', account_id: account.id, ...mine })
+    assert.equal((await books.ledger.settle({ requestId: 'req_nul', costNano: 3n, row })).booked, true)
+    const found = (await findRequest(books.store, { responseId: 'r\0' }, account.id))!
+    assert.deepEqual([found.request_id, found.session_id], ['req_nul', 'a\uFFFDb\\u0000'])
+    assert.equal((await listRequests(books.store, { limit: 9, filter: { userAgent: 'agent' } })).data.length, 1)
+    assert.equal((await books.accounts.get(account.id))!.balanceNano, 7n)
   })
 
   test('rows page from the newest to the oldest, also within one millisecond, and filter', async () => {

@@ -17,6 +17,11 @@ export interface Migration {
 /** Each call runs one text and gives its rows; the two engines differ only in how they wait. */
 export type MigrationWork = Generator<{ sql: string; values?: readonly (string | number)[] }, void, readonly unknown[]>
 
+/** Looked for first: who may not create tables serves a database that is up to date all the same (S11). */
+const FIND_BOOKKEEPING: Record<Engine, string> = {
+  sqlite: "select 1 from sqlite_schema where name = 'schema_migrations'",
+  postgres: "select 1 where to_regclass('schema_migrations') is not null",
+}
 const BOOKKEEPING = `create table if not exists schema_migrations (
   id bigint primary key, name text not null, applied_ms bigint not null)`
 
@@ -25,7 +30,7 @@ const BOOKKEEPING = `create table if not exists schema_migrations (
  * transaction. Throws when the database is newer than this program, or when a migration fails (R124).
  */
 export function* migrate(engine: Engine, migrations: readonly Migration[], nowMs: number): MigrationWork {
-  yield { sql: BOOKKEEPING }
+  if ((yield { sql: FIND_BOOKKEEPING[engine] }).length === 0) yield { sql: BOOKKEEPING }
   const rows = (yield { sql: 'select id, name from schema_migrations order by id' }) as { id: unknown; name: string }[]
   const applied = new Map(rows.map((row) => [Number(row.id), row.name]))
   for (const [id, name] of applied) {

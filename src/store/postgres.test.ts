@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { Client } from 'pg'
 import { createRollups } from '#analytics/rollups.ts'
@@ -20,6 +21,17 @@ let made = 0
 const newUrl = (): Promise<string> => server.createDatabase(`books_${++made}`)
 const urlOf = new WeakMap<Store, string>()
 
+/** What docs/operations.md tells an operator to run: the role, and what it may do in a database. */
+const OPERATIONS = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8')
+const [CREATE_ROLE, ...GRANTS] = /```sql\n(create role[^`]+)```/.exec(OPERATIONS)![1]!.trim().split('\n')
+
+/** S11: the same database for the role that may do the least, brought up to date by its owner. */
+async function asLeastRole(url: string): Promise<string> {
+  await migratePostgres(url, MIGRATIONS)
+  await withClient(url, (client) => client.query(GRANTS.join('\n')))
+  return url.replace('postgres@', 'trivium@')
+}
+
 const openUrl = async (url: string): Promise<Store> => {
   const store = await openStore({ kind: 'postgres', url })
   urlOf.set(store, url)
@@ -39,6 +51,7 @@ async function withClient<T>(url: string, use: (client: Client) => Promise<T>): 
 describe('postgres', { skip: postgresSkip }, () => {
   before(async () => {
     server = await startPostgres()
+    await withClient(server.url, (client) => client.query(CREATE_ROLE!))
   })
   after(() => server?.stop())
 
@@ -47,8 +60,14 @@ describe('postgres', { skip: postgresSkip }, () => {
     makeLedger: openLedger,
     storesHolds: true,
     async open() {
-      const url = await newUrl()
-      return { store: await openUrl(url), again: () => openUrl(url) }
+      const owned = await newUrl()
+      const url = await asLeastRole(owned)
+      const open = async (): Promise<Store> => {
+        const store = await openUrl(url)
+        urlOf.set(store, owned)
+        return store
+      }
+      return { store: await open(), again: open }
     },
     dump: (store) =>
       withClient(urlOf.get(store)!, async (client) => {
@@ -201,6 +220,26 @@ describe('postgres', { skip: postgresSkip }, () => {
       /does not exist/,
     )
     await assert.rejects(migratePostgres(url, MIGRATIONS.slice(0, -1)), /does not know/)
+  })
+
+  test('S11: the role that may do the least changes neither tables nor what was booked, and cannot migrate', async () => {
+    const owned = await newUrl()
+    await assert.rejects(openUrl(owned.replace('postgres@', 'trivium@')), /cannot be used.*permission denied/)
+    const url = await asLeastRole(owned)
+    for (const sql of [
+      'create table mine (a bigint)',
+      'alter table accounts add column mine bigint',
+      'drop table api_keys',
+      'drop trigger ledger_entries_immutable on ledger_entries',
+      'update ledger_entries set amount_nano = 0',
+      'delete from ledger_entries',
+      'delete from audit_entries',
+    ])
+      await assert.rejects(
+        withClient(url, (client) => client.query(sql)),
+        /permission denied|must be owner/,
+        sql,
+      )
   })
 
   test('a database that is not there is refused with a clear error', async () => {

@@ -112,6 +112,13 @@ const TYPES: CustomTypesConfig = {
 /** Sums of int8 are numeric and whole; an average may have a fraction, and then it is no money. */
 const parseNumeric = (text: string): bigint | number => (/^-?\d+$/.test(text) ? BigInt(text) : Number(text))
 
+/**
+ * PostgreSQL has no U+0000 in its texts and refuses the whole statement, be it a settlement. What a client wrote so is kept, and
+ * looked for, with U+FFFD in its place.
+ */
+const storable = (values: readonly Bound[]): Bound[] =>
+  values.map((value) => (typeof value === 'string' && value.includes('\0') ? value.replaceAll('\0', '\uFFFD') : value))
+
 function shape(result: QueryResult): readonly unknown[] {
   const counted = result.fields.filter((field) => !field.name.endsWith('_nano')).map((field) => field.name)
   for (const row of result.rows) {
@@ -122,7 +129,7 @@ function shape(result: QueryResult): readonly unknown[] {
 
 async function readRows(pool: Pool, sql: string, values: readonly Bound[]): Promise<readonly unknown[]> {
   try {
-    return shape(await pool.query(sql, [...values]))
+    return shape(await pool.query(sql, storable(values)))
   } catch (cause) {
     throw storeUnavailable(cause instanceof Error ? cause.message : String(cause), cause)
   }
@@ -220,7 +227,7 @@ async function attempt(writer: Writer, calls: readonly CommandCall[]): Promise<R
   try {
     const opening = [send(session, { text: 'begin' })]
     // One order for all processes, or two batches could wait for each other.
-    if (accounts.length > 0) opening.push(send(session, { ...LOCK_ACCOUNTS, values: [accounts] }))
+    if (accounts.length > 0) opening.push(send(session, { ...LOCK_ACCOUNTS, values: [storable(accounts)] }))
     await allOf(opening)
     const replies: Reply[] = []
     for (const call of calls) replies.push({ value: await perform(session, call) })
@@ -280,7 +287,7 @@ async function execute(session: Client, { statement, parameters }: Step): Promis
     name = `trivium_${++named}`
     names.set(statement, name)
   }
-  const result = await send(session, { name, text: compiled.sql, values: [...bind(compiled, parameters)] })
+  const result = await send(session, { name, text: compiled.sql, values: storable(bind(compiled, parameters)) })
   return { rows: compiled.returnsRows ? shape(result) : [], changes: result.rowCount ?? 0 }
 }
 

@@ -219,6 +219,11 @@ export const insertRequest: Statement<RequestColumn, unknown> = statement<Reques
 const cut = (amountNano: bigint | null): bigint | null =>
   amountNano !== null && amountNano > AMOUNT_NANO_MAX ? AMOUNT_NANO_MAX : amountNano
 
+/** JSON that holds U+0000 is not read by PostgreSQL, whatever of it is asked for: U+FFFD stands for it, as in its columns. */
+const NUL = '\\u0000'
+/** Behind a backslash that is one itself these are six characters of the text. */
+const NULS = /(?<!\\)((?:\\\\)*)\\u0000/g
+
 /** What is empty is left out: JSON has no undefined. One literal of one shape, for the same reason as in `flatten`. */
 function detailOf(row: RequestRow): string {
   const detail: Record<DetailKey, unknown> = {
@@ -256,5 +261,6 @@ function detailOf(row: RequestRow): string {
     fault: row.fault ?? undefined,
     session_id: row.session_id ?? undefined,
   }
-  return JSON.stringify(detail)
+  const text = JSON.stringify(detail)
+  return text.includes(NUL) ? text.replace(NULS, '$1\\ufffd') : text
 }

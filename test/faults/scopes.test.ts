@@ -75,6 +75,7 @@ async function playRound(
   random: () => number,
 ) {
   const statuses = new Map<number, number>()
+  let running: Promise<unknown> = Promise.resolve()
   const client = async (_: unknown, at: number) => {
     const headers = at % 2 === 0 ? session : {}
     for (let count = 0; count < REQUESTS_PER_CLIENT_MAX; count++) {
@@ -87,6 +88,8 @@ async function playRound(
       })
       statuses.set(status, (statuses.get(status) ?? 0) + 1)
       if (status === 402) return
+      // Who is not answered asks again when there is somebody to ask.
+      if (status === 0) await running
     }
   }
   const kill = async () => {
@@ -94,8 +97,8 @@ async function playRound(
     const dying = gateways[Math.floor(random() * gateways.length)]!
     const before = upstream.calls
     await eventually('the upstream is asked', 10_000, async () => upstream.calls > before || undefined)
-    await dying.kill('SIGKILL')
-    await dying.run()
+    running = dying.kill('SIGKILL').then(() => dying.run())
+    await running
   }
   await Promise.all([kill(), ...Array.from({ length: clients }, client)])
   return statuses
