@@ -169,9 +169,11 @@ function read({ status, complete, text }: Outcome, word: string): Pick<Sample, '
   return { isMixed, by: isWhole && !isMixed ? [...names][0]! : null }
 }
 
-/** What a row tells of the attempt at the server that was ill. */
+/** What a row tells of the attempt at the server that was ill. Times of the gateway's own clock, in milliseconds. */
 interface Failing {
   readonly startedAt: number
+  /** When it began to answer all the same; null: it never did. */
+  readonly answeredAt: number | null
   readonly failedAt: number
 }
 
@@ -179,15 +181,23 @@ interface Failing {
 const PROBE_MS_MIN = 1500
 
 /**
- * How many attempts had failed, at most, when another one was begun before the circuit was open: the gateway's own clock, since an
- * attempt that is under way cannot know what becomes of the others.
+ * How many failures were known, at most, when another attempt was begun before the circuit was open, and that one: an attempt that
+ * is under way cannot know what becomes of the others, and while one of them answers the failures before it are forgotten.
  */
 export function failuresBeforeOpen(rows: readonly LogRow[], name: string, failuresMax: number): number {
   const failing = rows.flatMap((row) => failingOf(row, name)).toSorted((one, two) => one.failedAt - two.failedAt)
   const openedAt = failing[Math.min(failuresMax, failing.length) - 1]?.failedAt
   if (openedAt === undefined) return 0
   const begun = failing.filter(({ startedAt }) => startedAt <= openedAt + PROBE_MS_MIN)
-  return Math.max(...begun.map((each) => 1 + failing.filter(({ failedAt }) => failedAt < each.startedAt).length))
+  return Math.max(...begun.map(({ startedAt }) => 1 + knownAt(startedAt, failing)))
+}
+
+function knownAt(now: number, failing: readonly Failing[]): number {
+  const answering = failing.filter(
+    ({ answeredAt, failedAt }) => answeredAt !== null && answeredAt <= now && failedAt >= now,
+  )
+  const forgottenUntil = Math.max(...answering.map(({ answeredAt }) => answeredAt!))
+  return failing.filter(({ failedAt }) => failedAt < now && failedAt > forgottenUntil).length
 }
 
 function failingOf(row: LogRow, name: string): Failing[] {
@@ -196,8 +206,9 @@ function failingOf(row: LogRow, name: string): Failing[] {
   const isBroken = row.status === 'upstream_disconnect'
   if (first?.backend !== name || (first.error_code === null && !isBroken)) return []
   const startedAt = Date.parse(String(row['ts_start']))
-  const failedAt = isBroken ? Date.parse(String(row['ts_end'])) : startedAt + first.latency_ms
-  return [{ startedAt, failedAt }]
+  if (!isBroken) return [{ startedAt, answeredAt: null, failedAt: startedAt + first.latency_ms }]
+  const answeredAt = startedAt + Number(row['ttft_ms'])
+  return [{ startedAt, answeredAt, failedAt: Date.parse(String(row['ts_end'])) }]
 }
 
 /** The middle of some numbers; NaN without any. */
