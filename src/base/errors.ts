@@ -171,6 +171,8 @@ export interface ErrorDetails {
   readonly upstream?: { readonly type?: string; readonly code?: string }
   /** For operators only: goes to the log row, never to a client. */
   readonly internal?: string
+  /** The store may have kept what it could not confirm. */
+  readonly mayBeKept?: true
   readonly cause?: unknown
 }
 

@@ -1,3 +1,4 @@
+import { mayBeKept } from '#store/failure.ts'
 import type { Store } from '#store/store.ts'
 import type { HoldAsk, HoldResult } from './types.ts'
 
@@ -11,7 +12,10 @@ interface Lease {
 
 /** The holds that this process has in a shared database: each is a lease, renewed while its request lives (B1). */
 export interface Leases {
-  /** Passes the result of a reservation on, and remembers what it set aside. */
+  /**
+   * Passes the result of a reservation on, and remembers what it set aside. One that failed and may have been kept is taken back,
+   * or it would hold money for a request that never was until its lease is over.
+   */
   keep(ask: HoldAsk, result: Promise<HoldResult>, nowMs: number): Promise<HoldResult>
   /** The same for a hold that grows, which renews it; its request may have ended meanwhile. */
   grow(ask: HoldAsk, result: Promise<HoldResult>, nowMs: number): Promise<HoldResult>
@@ -23,9 +27,17 @@ export interface Leases {
 
 export function createLeases(store: Store, ttlMs: number): Leases {
   const open = new Map<string, Lease>()
+  /** The store repeats it while the database is away; what is not taken back then ends with its lease. */
+  const takeBack = (requestId: string, accountId: string): void => {
+    const ids = { requestIds: [requestId], accountIds: [accountId] }
+    store.execute('releaseExpired', { ...ids, beforeMs: Number.MAX_SAFE_INTEGER }).catch(() => {})
+  }
   return {
     async keep({ requestId, accountId }, result, nowMs) {
-      const told = await result
+      const told = await result.catch((error: unknown) => {
+        if (mayBeKept(error)) takeBack(requestId, accountId)
+        throw error
+      })
       // A free request leaves no hold behind.
       if (told.granted && told.amountNano > 0n) open.set(requestId, { accountId, expiresMs: nowMs + ttlMs })
       return told

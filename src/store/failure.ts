@@ -7,6 +7,8 @@ export interface Failure {
   readonly message: string
   readonly internal?: string
   readonly param?: string
+  /** What was asked may have been done all the same: the connection was lost while the commit was under way. */
+  readonly mayBeKept?: true
 }
 
 const UNAVAILABLE = 'The data store is not available. Try again shortly.'
@@ -41,8 +43,13 @@ export function errorOf(failure: Failure): GatewayError {
   return new GatewayError(failure.code, failure.message, {
     ...(failure.internal === undefined ? {} : { internal: failure.internal }),
     ...(failure.param === undefined ? {} : { param: failure.param }),
+    ...(failure.mayBeKept ? { mayBeKept: true } : {}),
   })
 }
+
+/** Whether a change that failed may have been made. */
+export const mayBeKept = (thrown: unknown): boolean =>
+  thrown instanceof GatewayError && thrown.details.mayBeKept === true
 
 function isConstraint(thrown: unknown): boolean {
   if (!(thrown instanceof Error)) return false

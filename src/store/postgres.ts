@@ -201,7 +201,7 @@ async function commitBatch(writer: Writer, calls: readonly CommandCall[]): Promi
       for (const [index, { at }] of open.entries()) replies[at] = done[index]!
       return replies
     } catch (cause) {
-      const failure = failureOf(cause)
+      const failure = { ...failureOf(cause), ...(cause instanceof UnknownOutcome ? { mayBeKept: true as const } : {}) }
       const again = ({ call }: { call: CommandCall }): boolean => repeat < REPEATS_MAX && mayRepeat(call, cause, repeat)
       const passing = isRolledBack(cause) || cause instanceof ConnectionLoss
       if (!passing && open.length > 1) {
