@@ -29,8 +29,8 @@ const TIMEOUT_S = 0.25
 const DRAIN_S = 0.5
 const QUIET_MS_MAX = 10_000
 const DOCTOR_MS_MAX = 20_000
-/** Idle connections to upstreams live for half a minute. */
-const IDLE_MS_MAX = 60_000
+/** Idle connections of clients live for 65 seconds, those to upstreams for half a minute. */
+const IDLE_MS_MAX = 75_000
 
 const next = randomOf(SEED)
 let upstream: Upstream
