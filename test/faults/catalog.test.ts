@@ -73,13 +73,15 @@ async function reload(price: number, models: readonly Json[] = [], routes: reado
   await eventually(`the price is ${price}`, WAIT_MS, async () => (await priceNow()) === price || undefined)
 }
 
-const alarms = (): number => gateway.log.split('the old one stays').length - 1
+/** The line of the log that told last of a configuration that was refused. Of the log only its end is kept. */
+const lastAlarm = (): string | undefined =>
+  gateway.log.split('\n').findLast((line) => line.includes('the old one stays'))
 
 /** Writes one that is broken, and waits until the operator is told. */
 async function reloadBroken(text: string): Promise<void> {
-  const before = alarms()
+  const before = lastAlarm()
   write(text)
-  await eventually('the operator is told', WAIT_MS, async () => alarms() > before || undefined)
+  await eventually('the operator is told', WAIT_MS, async () => lastAlarm() !== before || undefined)
 }
 
 const chargeOf = async (response: Response): Promise<Json> => {
