@@ -14,7 +14,7 @@ const e2e = join(root, 'test', 'e2e')
 /** All of them take minutes; these start and configure all that may ever talk to somebody. */
 const SOME = ['auth', 'openai-sdk', 'openrouter-backend', 'routing']
 /** It is its matter to look for addresses that are not there. */
-const SEEKING = ['remote-media', 'clouds', 'limits-nodes']
+const SEEKING = ['remote-media', 'clouds', 'limits-nodes', 'alerts']
 
 const files = (): readonly string[] => {
   const names = readdirSync(e2e)
@@ -24,9 +24,12 @@ const files = (): readonly string[] => {
   return names.filter((name) => (all ? !SEEKING.includes(name) : SOME.includes(name))).map((name) => `${name}.test.ts`)
 }
 
+/** A network of its own. Whoever is not root gets it as root of a namespace of users, where PostgreSQL, which wants to be somebody else, cannot run. */
+const UNSHARE = process.getuid?.() === 0 ? ['-n'] : ['-rn']
+
 function hasNamespaces(): boolean {
   try {
-    execFileSync('unshare', ['-rn', 'ip', 'link', 'set', 'lo', 'up'], { stdio: 'ignore' })
+    execFileSync('unshare', [...UNSHARE, 'ip', 'link', 'set', 'lo', 'up'], { stdio: 'ignore' })
     return true
   } catch {
     return false
@@ -44,7 +47,7 @@ async function runAlone(args: readonly string[]): Promise<{ code: number; output
   for (const name of ['NODE_TEST_CONTEXT', 'CI', 'TRIVIUM_FAULTS']) delete env[name]
   const child = spawn(
     'unshare',
-    ['-rn', 'sh', '-c', 'ip link set lo up && exec "$0" "$@"', process.execPath, ...args],
+    [...UNSHARE, 'sh', '-c', 'ip link set lo up && exec "$0" "$@"', process.execPath, ...args],
     { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] },
   )
   const output: Buffer[] = []
