@@ -26,6 +26,8 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 const STOPPED = 130
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), '..')
+/** Each test file is a process of its own, and most of its time would go into reading the same modules again. */
+const COMPILED = join(folder, 'node_modules', '.cache', 'compiled')
 
 function chooseNode() {
   const pinned = join(folder, 'node_modules', '.bin', 'node')
@@ -55,7 +57,7 @@ function run(node, flags, patterns, figuresFile) {
   const child = spawn(node, [...options, ...flags, ...patterns], {
     cwd: folder,
     stdio: 'inherit',
-    env: { ...process.env, TRIVIUM_TEST_FIGURES: figuresFile },
+    env: { NODE_COMPILE_CACHE: COMPILED, ...process.env, TRIVIUM_TEST_FIGURES: figuresFile },
   })
   let isStopped = false
   const stop = (signal) => {

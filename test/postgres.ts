@@ -21,8 +21,8 @@ const QUICK_RECOVERY = ['-c', 'recovery_init_sync_method=syncfs']
 export interface TestPostgres {
   /** URL of the database `postgres`, as a superuser without a password. */
   readonly url: string
-  /** Creates an empty database and gives its URL. */
-  createDatabase(name: string): Promise<string>
+  /** Creates an empty database, or a copy of one that nobody is connected to, and gives its URL. */
+  createDatabase(name: string, copied?: string): Promise<string>
   /** Kills the server as a power cut would, and starts it again on the same port. */
   crash(): Promise<void>
   stop(): Promise<void>
@@ -84,8 +84,8 @@ export async function startPostgres(): Promise<TestPostgres> {
   const urlOf = (name: string): string => `postgres://postgres@127.0.0.1:${port}/${name}`
   return {
     url: urlOf('postgres'),
-    async createDatabase(name) {
-      await sql(`create database ${name}`)
+    async createDatabase(name, copied = 'template1') {
+      await sql(`create database ${name} template ${copied}`)
       return urlOf(name)
     },
     async crash() {
