@@ -26,8 +26,8 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 const STOPPED = 130
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), '..')
-/** Each test file is a process of its own, and most of its time would go into reading the same modules again. */
-const COMPILED = join(folder, 'node_modules', '.cache', 'compiled')
+/** Where bin/trivium keeps what was compiled: each test file is a process of its own, and would read the same modules again. */
+const COMPILED = join(folder, 'node_modules', '.cache', 'trivium')
 
 function chooseNode() {
   const pinned = join(folder, 'node_modules', '.bin', 'node')

@@ -285,7 +285,9 @@ async function openBooks(
   periods: PeriodClock,
 ): Promise<RecoverableLedger> {
   const onDelay = (err: unknown) => log.error({ err }, 'a settlement has to be written again')
-  const ledger = openLedger(store, { journalFolder: settings.dataDir, onDelay, periods, ...(now && { now }) })
+  const onHoldLeft = (err: unknown) => log.error({ err }, 'a hold that nobody uses is left until its lease ends')
+  const hooks = { onDelay, onHoldLeft, periods, ...(now && { now }) }
+  const ledger = openLedger(store, { journalFolder: settings.dataDir, ...hooks })
   await ledger.recover()
   return ledger
 }

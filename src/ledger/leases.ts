@@ -25,12 +25,13 @@ export interface Leases {
   renew(nowMs: number): Promise<void>
 }
 
-export function createLeases(store: Store, ttlMs: number): Leases {
+/** `onHoldLeft` hears why a hold could not be taken back. */
+export function createLeases(store: Store, ttlMs: number, onHoldLeft: (cause: unknown) => void): Leases {
   const open = new Map<string, Lease>()
   /** The store repeats it while the database is away; what is not taken back then ends with its lease. */
   const takeBack = (requestId: string, accountId: string): void => {
     const ids = { requestIds: [requestId], accountIds: [accountId] }
-    store.execute('releaseExpired', { ...ids, beforeMs: Number.MAX_SAFE_INTEGER }).catch(() => {})
+    store.execute('releaseExpired', { ...ids, beforeMs: Number.MAX_SAFE_INTEGER }).catch(onHoldLeft)
   }
   return {
     async keep({ requestId, accountId }, result, nowMs) {

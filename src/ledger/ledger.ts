@@ -29,17 +29,21 @@ export interface RecoverableLedger extends Ledger {
   close(): Promise<void>
 }
 
-/**
- * The ledger over a store. `now` gives milliseconds since the epoch (default: the time of a shared database, else of this machine),
- * `periods` the days of budgets and limits (default: UTC).
- */
-export function createLedger(
-  store: Store,
-  options: { holdTtlMs?: number; now?: () => number; periods?: PeriodClock } = {},
-): RecoverableLedger {
+export interface LedgerOptions {
+  readonly holdTtlMs?: number
+  /** Milliseconds since the epoch; default: the time of a shared database, else of this machine. */
+  readonly now?: () => number
+  /** The days of budgets and limits; default: UTC. */
+  readonly periods?: PeriodClock
+  /** Hears why a hold that nobody uses stays until its lease ends. */
+  readonly onHoldLeft?: (cause: unknown) => void
+}
+
+/** The ledger over a store. */
+export function createLedger(store: Store, options: LedgerOptions = {}): RecoverableLedger {
   const { holdTtlMs = HOLD_TTL_MS, now = store.clock?.now ?? Date.now, periods = createPeriodClock() } = options
   let fresh = store.engine === 'sqlite'
-  const leases = createLeases(store, holdTtlMs)
+  const leases = createLeases(store, holdTtlMs, options.onHoldLeft ?? (() => {}))
 
   const argsOf = ({ system, groupId, modelId, session, ...ask }: HoldAsk) => {
     const nowMs = now()

@@ -17,6 +17,7 @@ export function openLedger(
     periods?: PeriodClock
     journalFolder?: string
     onDelay?: (cause: unknown) => void
+    onHoldLeft?: (cause: unknown) => void
   } = {},
 ): RecoverableLedger {
   if (store.book === null) return createLedger(store, options)

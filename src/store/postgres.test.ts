@@ -38,11 +38,9 @@ const asTrivium = (url: string): string => url.replace('postgres@', 'trivium@')
 let migrated: Promise<string> | undefined
 
 async function newMigrated(): Promise<string> {
-  migrated ??= server.createDatabase('migrated').then(async (url) => {
-    await asLeastRole(url)
-    return 'migrated'
-  })
-  return server.createDatabase(`books_${++made}`, await migrated)
+  migrated ??= server.createDatabase('migrated').then(asLeastRole)
+  await migrated
+  return server.createDatabase(`books_${++made}`, 'migrated')
 }
 
 const openUrl = async (url: string): Promise<Store> => {

@@ -29,13 +29,16 @@ const fileOf = new WeakMap<Store, string>()
 let migrated: Promise<string> | undefined
 
 async function newMigrated(): Promise<string> {
-  migrated ??= openStore({ kind: 'sqlite', file: path.join(root, 'migrated', 'trivium.db') }).then(async (store) => {
-    await store.close()
-    return path.join(root, 'migrated', 'trivium.db')
-  })
+  migrated ??= migrateOne(newFile())
   const file = newFile()
   mkdirSync(path.dirname(file))
   copyFileSync(await migrated, file)
+  return file
+}
+
+async function migrateOne(file: string): Promise<string> {
+  const store = await openStore({ kind: 'sqlite', file })
+  await store.close()
   return file
 }
 
