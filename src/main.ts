@@ -12,6 +12,7 @@ import { type Caller, LOCAL_ACCOUNT_ID, OPERATOR_ACCOUNT_ID } from '#accounts/ty
 import { CrossOrigins } from '#base/cross-origin.ts'
 import { readVersion } from '#base/version.ts'
 import { simulatedBackend } from '#catalog/build-backend.ts'
+import type { Billing } from '#billing/billing.ts'
 import { buildCatalog, freeModelIds } from '#catalog/catalog.ts'
 import type { Backend, Catalog, CatalogSource } from '#catalog/types.ts'
 import { LiveSettings } from '#config/live-settings.ts'
@@ -143,7 +144,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const gateway: Gateway = Object.assign(new LiveSettings(current), {
     ...shared,
     ledger,
-    operatorAccountId: OPERATOR_ACCOUNT_ID,
+    ...operatorBy(billing),
     ...linked,
     requestLog,
     limits,
@@ -195,6 +196,9 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
     },
   }
 }
+
+/** Who bears what no customer is charged for, and how it is told. */
+const operatorBy = ({ tellOperator }: Billing) => ({ operatorAccountId: OPERATOR_ACCOUNT_ID, tellOperator })
 
 /** What knows that requests belong together. */
 const linkedOver = (store: Store, { now }: StartOptions, log: RequestLog) => ({

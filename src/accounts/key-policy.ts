@@ -5,6 +5,8 @@ import type { KeyPolicy } from './types.ts'
 /** Models, regions and promises of one key, each. */
 export const DEMANDS_MAX = 200
 export const DEMAND_CHARACTERS_MAX = 256
+/** Models of a key's own chain: as many as any chain has (R68). */
+export const KEY_FALLBACKS_MAX = 16
 
 const NOTHING: KeyPolicy = { models: [], regions: [], dataPolicy: [], strictModel: false, ipAllow: [], ipDeny: [] }
 
@@ -16,10 +18,15 @@ export function policyText(policy: KeyPolicy | null): string | null {
   const dataPolicy = distinct('data_policy', policy.dataPolicy)
   const ipAllow = networks('ip_allow', policy.ipAllow)
   const ipDeny = networks('ip_deny', policy.ipDeny)
+  const fallbacks = distinct('fallbacks', policy.fallbacks ?? [], KEY_FALLBACKS_MAX)
   const { strictModel, breakGlass = [], session } = policy
-  const lists = [models, regions, dataPolicy, ipAllow, ipDeny, breakGlass]
+  const lists = [models, regions, dataPolicy, ipAllow, ipDeny, fallbacks, breakGlass]
   if (lists.every(({ length }) => length === 0) && !strictModel && !session) return null
-  const more = { ...(breakGlass.length > 0 && { breakGlass }), ...(session && { session }) }
+  const more = {
+    ...(fallbacks.length > 0 && { fallbacks }),
+    ...(breakGlass.length > 0 && { breakGlass }),
+    ...(session && { session }),
+  }
   return JSON.stringify({ models, regions, dataPolicy, strictModel, ipAllow, ipDeny, ...more } satisfies KeyPolicy)
 }
 
@@ -34,10 +41,10 @@ function networks(param: string, texts: readonly string[]): readonly string[] {
   throw new GatewayError('invalid_parameter', message, { param })
 }
 
-function distinct(param: string, names: readonly string[]): readonly string[] {
+function distinct(param: string, names: readonly string[], max = DEMANDS_MAX): readonly string[] {
   const kept = [...new Set(names.map((name) => name.trim()))]
   const isTooLong = (name: string): boolean => name === '' || name.length > DEMAND_CHARACTERS_MAX
-  if (kept.length <= DEMANDS_MAX && !kept.some(isTooLong)) return kept
-  const message = `'${param}' has at most ${DEMANDS_MAX} names of 1 to ${DEMAND_CHARACTERS_MAX} characters.`
+  if (kept.length <= max && !kept.some(isTooLong)) return kept
+  const message = `'${param}' has at most ${max} names of 1 to ${DEMAND_CHARACTERS_MAX} characters.`
   throw new GatewayError('invalid_parameter', message, { param })
 }

@@ -37,6 +37,8 @@ export interface KeyPolicy {
   readonly dataPolicy: readonly string[]
   /** Whether no other model may answer than the one that is asked for (C24). */
   readonly strictModel: boolean
+  /** What is tried for a model that names no fallbacks of its own, before those of the group (R68); absent: nothing. */
+  readonly fallbacks?: readonly string[]
   /** Backends for when all others fail (B11), the operator's to give; absent: those of the model and the group. */
   readonly breakGlass?: readonly KeyBreakGlass[]
   /** What each session of an agent may use (B14); absent: whatever the key may. */

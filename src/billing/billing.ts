@@ -24,10 +24,14 @@ export interface Billing {
   readonly budgets: Budgets
   readonly fileBudgets: FileBudgets
   readonly alerts: Alerts
+  /** Raises an alert of the operator's, once per mark, while the caller goes on; that it could not be raised is logged. */
+  readonly tellOperator: TellOperator
   readonly statements: AccountStatements
   /** Credits a new account with the bonus of its sign-up, once. False when there is none, or it has it. */
   grantSignupBonus(accountId: string): Promise<boolean>
 }
+
+export type TellOperator = (kind: string, mark: string, facts: Readonly<Record<string, unknown>>) => void
 
 export interface BillingOptions {
   readonly pepper: string
@@ -64,9 +68,9 @@ export function createBilling(store: Store, options: BillingOptions): Billing {
     refusalOf: (url) => options.outbound.refusalOf(url),
     onAlert: ({ id, accountId, kind }) => log?.warn({ alert: id, account: accountId, kind }, 'alert'),
   })
-  const tell = (kind: string, mark: string, facts: object): void => {
+  const tell: TellOperator = (kind, mark, facts) => {
     const failed = (err: unknown): void => log?.error({ err }, 'an alert could not be raised')
-    alerts.raiseForOperator(kind, mark, { ...facts }).catch(failed)
+    alerts.raiseForOperator(kind, mark, facts).catch(failed)
   }
   const onOddity = (what: string, facts: object): void => {
     log?.warn(facts, what)
@@ -84,6 +88,7 @@ export function createBilling(store: Store, options: BillingOptions): Billing {
       log?.warn({ account, scope, target }, 'a budget of the file names nobody'),
     ),
     alerts,
+    tellOperator: tell,
     statements: createAccountStatements(store, currency, now),
     payments: provider && createPayments(store, provider, currency, now, { onOddity, onPurchase }),
     autoTopups: provider && createAutoTopups(store, provider, currency, now, onFailure),

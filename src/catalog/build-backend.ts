@@ -40,6 +40,7 @@ export function buildBackend(
     ...(settings.paramRules.length === 0 ? {} : { paramRules: settings.paramRules }),
     ...(settings.probe && { probe: settings.probe }),
     ...(settings.costFactor === null ? {} : { costFactor: factorOf(settings.costFactor) }),
+    ...(settings.reportsCost && { reportsCost: true as const }),
     ...(Object.keys(settings.force).length === 0 ? {} : { force: settings.force }),
     enabled: settings.enabled && SERVED_ADAPTERS.has(preset.adapter) && apiUrl !== '' && hasAccess(settings, aws),
   }
@@ -75,6 +76,7 @@ export function simulatedBackend(timeouts: Timeouts, url: string): Backend {
     caps: { rpm: null, concurrency: null },
     autoSync: false,
     costFactor: null,
+    reportsCost: false,
     extra: {},
   }
   return buildBackend('simulator', settings, timeouts, url)

@@ -40,8 +40,16 @@ export function buildCatalog(settings: BuildSettings, { simulatorUrl, nowMs }: C
   for (const model of catalog.models) draft.models.set(model.id, buildModel(model, catalog.fallbackPrice, nowMs))
   for (const route of catalog.routes) draft.addConfigured(route)
   draft.addOffered()
-  const { tiers = [] } = catalog
-  return { generatedMs: nowMs, models: draft.models, backends, groups, tiers, routes: draft.sortedRoutes() }
+  const { tiers = [], checks = [] } = catalog
+  return {
+    generatedMs: nowMs,
+    models: draft.models,
+    backends,
+    groups,
+    tiers,
+    routes: draft.sortedRoutes(),
+    ...(checks.length > 0 && { checks: Map.groupBy(checks, ({ model }) => model) }),
+  }
 }
 
 const buildGroup = (id: string, { chargeFactor, ...group }: GroupSettings): Group => ({

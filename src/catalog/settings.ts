@@ -1,6 +1,7 @@
 import type { PicoUsd } from '#base/money.ts'
 import type { Protocol } from '#base/protocols.ts'
 import type { AccessSource, Cloud } from '#providers/cloud.ts'
+import type { Check } from './discovery/checked-file.ts'
 import type { BackendProbe, Deprecation, Identity, ParamRule, Timeouts } from './types.ts'
 
 /** The file's `backends`, `models`, `routes` and `groups`, validated and in our units, together with what zero config adds. */
@@ -13,6 +14,8 @@ export interface CatalogSettings {
   readonly tiers?: readonly string[]
   /** What an unpriced model costs, when the operator says so (R92). */
   readonly fallbackPrice: PriceNumbers | null
+  /** What live checks found (R121). */
+  readonly checks?: readonly Check[]
 }
 
 /** Pico-USD per token, `image` and `request` each. Null: the class has no price of its own. */
@@ -70,6 +73,8 @@ export interface BackendSettings {
   readonly probe?: BackendProbe
   /** Decimal text by which a list price is multiplied to tell what the operator pays (R93); null: 1. */
   readonly costFactor: string | null
+  /** Whether it tells with each answer what that cost (R27, B11). */
+  readonly reportsCost: boolean
   /** Fields of later features, as written. */
   readonly extra: Readonly<Record<string, unknown>>
 }

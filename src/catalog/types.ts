@@ -1,5 +1,6 @@
 import type { Factors } from '#base/factors.ts'
 import type { PicoUsd } from '#base/money.ts'
+import type { Check } from './discovery/checked-file.ts'
 import type { BreakGlassRule, Strategy } from './settings.ts'
 import type { Protocol } from '#base/protocols.ts'
 import type { AccessSource, Cloud } from '#providers/cloud.ts'
@@ -179,6 +180,8 @@ export interface Backend {
   readonly paramRules?: readonly ParamRule[]
   /** What the operator pays of a list price, in parts per million (R93); absent: all of it. */
   readonly costFactor?: bigint
+  /** Its answers tell what they cost: that is the price of what nobody else prices; absent: they do not. */
+  readonly reportsCost?: true
   /** How it is asked whether it works (R71); absent: it is not. */
   readonly probe?: BackendProbe
 }
@@ -251,6 +254,8 @@ export interface Catalog {
   readonly tiers?: readonly string[]
   /** Active routes on enabled backends, by model id, in priority order. */
   readonly routes: ReadonlyMap<string, readonly Route[]>
+  /** What live checks found, by model id (R121); absent: nothing. */
+  readonly checks?: ReadonlyMap<string, readonly Check[]>
 }
 
 /** Holds the current snapshot. Readers take `current` once per request and keep it to the end. */

@@ -144,6 +144,7 @@ export function readBackend(
     caps: { rpm: entry.rpm || null, concurrency: entry.concurrency || null },
     autoSync: entry.auto_sync ?? false,
     costFactor: entry.cost_factor ?? null,
+    reportsCost: entry.reports_cost ?? preset.type === 'openrouter',
     ...readProbe(entry, preset, path, findings),
     extra: pick(entry, ['extra', 'label']),
   }

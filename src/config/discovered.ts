@@ -1,5 +1,6 @@
 import { isEmbedding } from '#catalog/kinds.ts'
 import { type DiscoveredEntry, readDiscovered } from '#catalog/discovery/discovered-file.ts'
+import { type Check, readChecked } from '#catalog/discovery/checked-file.ts'
 import { findReference } from '#catalog/reference.ts'
 import { findPreset } from '#providers/presets.ts'
 import { readPrice } from '#catalog/read-price.ts'
@@ -30,6 +31,16 @@ export function readAllDiscovered(
     }
   }
   return found
+}
+
+/** What live checks found (R121). A file that cannot be used is told and left alone. */
+export function readChecks(dataDir: string, warnings: string[]): readonly Check[] {
+  try {
+    return readChecked(dataDir)
+  } catch (thrown) {
+    warnings.push((thrown as Error).message)
+    return []
+  }
 }
 
 /**

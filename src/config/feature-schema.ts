@@ -233,6 +233,7 @@ export const backendRouting = {
   identity: identity.optional(),
   data_policy: z.union([filled.transform((one) => [one]), selectors], 'expected string or list').optional(),
   billing_domain: filled.optional(),
+  reports_cost: z.boolean().optional(),
   rpm: count.optional(),
   concurrency: count.optional(),
 }

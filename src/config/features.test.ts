@@ -243,6 +243,7 @@ describe('blocks', () => {
             api_key: 'k',
             data_policy: 'no_store',
             billing_domain: 'acme',
+            reports_cost: true,
             rpm: 5,
             extra: { force: { store: false } },
           },
@@ -259,10 +260,11 @@ describe('blocks', () => {
     )
     const { openai } = catalog.backends
     assert.deepEqual(
-      [openai?.dataPolicy, openai?.billingDomain, openai?.caps.rpm, openai?.force],
-      [['no_store'], 'acme', 5, { store: false }],
+      [openai?.dataPolicy, openai?.billingDomain, openai?.reportsCost, openai?.caps.rpm, openai?.force],
+      [['no_store'], 'acme', true, 5, { store: false }],
     )
-    assert.equal(catalog.backends['openrouter']?.billingDomain, 'openrouter')
+    const { openrouter } = catalog.backends
+    assert.deepEqual([openrouter?.billingDomain, openrouter?.reportsCost], ['openrouter', true])
     const route = catalog.routes.find(({ backend }) => backend === 'openai')
     assert.deepEqual([route?.defaultParams, route?.maxContext, route?.factor], [{ top_p: 0 }, 9, '1.5'])
     assert.deepEqual([catalog.groups['eu']?.backends, catalog.groups['eu']?.allowDefaultBackend], [['openai'], false])

@@ -5,7 +5,7 @@ import { readAlerts } from './alerts.ts'
 import { readBudgets } from './budgets.ts'
 import { readCatalog } from './catalog-sections.ts'
 import { implicitBackends, isOwnName, readProviders, type ProviderInput } from './backends.ts'
-import { readAllDiscovered } from './discovered.ts'
+import { readAllDiscovered, readChecks } from './discovered.ts'
 import { readDocument } from './document.ts'
 import { readEnvironment, type Environment } from './environment.ts'
 import { ConfigError } from './error.ts'
@@ -61,8 +61,10 @@ export function loadConfig({ flags: rawFlags, env: rawEnv, cwd, managedRoutes = 
   warnings.push(...checked.warnings)
   if (checked.file === null) throw new ConfigError(errors)
   addDefaultBackend(checked.file, merged)
-  const discovered = readAllDiscovered(resolve(cwd, checked.file.server?.data_dir ?? ''), checked.file, warnings)
-  const catalog = readCatalog(checked.file, providers, env, discovered, managedRoutes, { errors, warnings })
+  const dataDir = resolve(cwd, checked.file.server?.data_dir ?? '')
+  const discovered = readAllDiscovered(dataDir, checked.file, warnings)
+  const configured = readCatalog(checked.file, providers, env, discovered, managedRoutes, { errors, warnings })
+  const catalog = { ...configured, checks: readChecks(dataDir, warnings) }
   checkSelectors(checked.file, catalog, { errors, warnings })
   const settings = readSettings(checked.file, catalog, document.path, cwd, merged, errors)
   if (errors.length > 0) throw new ConfigError([...new Set(errors.map((line) => nameOrigin(line, merged)))])

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DEMAND_CHARACTERS_MAX, DEMANDS_MAX } from '#accounts/key-policy.ts'
+import { DEMAND_CHARACTERS_MAX, DEMANDS_MAX, KEY_FALLBACKS_MAX } from '#accounts/key-policy.ts'
 import type { KeyBreakGlass, KeyPolicy, KeySession } from '#accounts/types.ts'
 import { formatUsd } from '#base/money.ts'
 import { usdLimit as usdAmount } from './validate.ts'
@@ -7,19 +7,22 @@ import { usdLimit as usdAmount } from './validate.ts'
 const name = z.string().trim().min(1, 'must not be empty').max(DEMAND_CHARACTERS_MAX)
 
 /** A list, or names with commas between them as a form sends them; empty and null: none. */
-const names = z
-  .preprocess(
-    (value) =>
-      typeof value === 'string'
-        ? value
-            .split(',')
-            .map((each) => each.trim())
-            .filter((each) => each !== '')
-        : value,
-    z.array(name, { error: 'expected a list of names' }).max(DEMANDS_MAX),
-  )
-  .nullable()
-  .optional()
+const namesUpTo = (max: number) =>
+  z
+    .preprocess(
+      (value) =>
+        typeof value === 'string'
+          ? value
+              .split(',')
+              .map((each) => each.trim())
+              .filter((each) => each !== '')
+          : value,
+      z.array(name, { error: 'expected a list of names' }).max(max),
+    )
+    .nullable()
+    .optional()
+
+const names = namesUpTo(DEMANDS_MAX)
 
 /** Rules of one key for when all backends fail. */
 export const BREAK_GLASS_MAX = 8
@@ -50,12 +53,13 @@ const session = z.strictObject({
   loop_turns: z.number().int().min(2).max(100).default(5),
 })
 
-/** What a key demands of its requests (R18, R65, C24), and the environment that it belongs to (B12). */
+/** What a key demands of its requests (R18, R65, C24), what they fall back to (R68), and the environment that it belongs to (B12). */
 export const DEMAND_FIELDS = {
   model_whitelist: names,
   regions: names,
   data_policy: names,
   strict_model: z.boolean().nullable().optional(),
+  fallbacks: namesUpTo(KEY_FALLBACKS_MAX),
   ip_allow: names,
   ip_deny: names,
   environment: z.enum(['production', 'test']).optional(),
@@ -68,12 +72,14 @@ type DemandInput = Partial<z.output<z.ZodObject<typeof DEMAND_FIELDS>>>
 /** The demands of a key after a change; undefined when it names none. */
 export function changedPolicy(input: DemandInput, current: KeyPolicy | null): KeyPolicy | undefined {
   const { model_whitelist: models, regions, data_policy: dataPolicy, strict_model: strictModel } = input
-  const { ip_allow: ipAllow, ip_deny: ipDeny, break_glass: glass, session: bounds } = input
-  const named = [models, regions, dataPolicy, strictModel, ipAllow, ipDeny, glass, bounds]
+  const { ip_allow: ipAllow, ip_deny: ipDeny, break_glass: glass, session: bounds, fallbacks } = input
+  const named = [models, regions, dataPolicy, strictModel, ipAllow, ipDeny, glass, bounds, fallbacks]
   if (named.every((each) => each === undefined)) return undefined
   const rules = glass === undefined ? current?.breakGlass : glass?.map(readRule)
   const sessions = bounds === undefined ? current?.session : bounds && readSession(bounds)
+  const chain = fallbacks === undefined ? current?.fallbacks : fallbacks
   return {
+    ...(chain && { fallbacks: chain }),
     ...(rules && { breakGlass: rules }),
     ...(sessions && { session: sessions }),
     models: models === undefined ? (current?.models ?? []) : (models ?? []),
@@ -123,6 +129,7 @@ export const policyFields = (policy: KeyPolicy | null): Record<string, unknown> 
   regions: policy?.regions ?? [],
   data_policy: policy?.dataPolicy ?? [],
   strict_model: policy?.strictModel ?? false,
+  fallbacks: policy?.fallbacks ?? [],
   // Which backend it is stays the operator's to know.
   break_glass: (policy?.breakGlass ?? []).map(({ on, maxUsd, period }) => ({ on, max_usd: maxUsd, period })),
   session: policy && sessionField(policy),

@@ -35,6 +35,8 @@ export interface Gateway {
   readonly replays: Replays
   readonly requestLog: RequestLog
   readonly limits: RateLimits
+  /** Raises an alert of the operator's, once per mark, while the request goes on (R98). */
+  tellOperator(kind: string, mark: string, facts: Readonly<Record<string, unknown>>): void
   /** What emergencies have cost (B11). */
   readonly breakGlass: BreakGlass
   /** Requests that were answered. */

@@ -1,4 +1,5 @@
 import { FirstOutputs } from './first-outputs.ts'
+import { type RecentSpeed, RecentSpeeds } from './recent-speeds.ts'
 
 /** How fast a target is, as it was lately; null: not measured. */
 export interface Speed {
@@ -25,6 +26,7 @@ export class TargetSpeeds {
   private readonly speeds = new Map<string, Measured>()
   /** Of whole models, for those that are hedged. */
   readonly firstOutputs = new FirstOutputs()
+  private readonly recents = new RecentSpeeds()
   private readonly used = new Map<string, number>()
   private readonly turns = new Map<string, number>()
   private clock = 0
@@ -38,7 +40,8 @@ export class TargetSpeeds {
   /** A streamed answer has ended well. `tokensPerSecond` is null when it was too short to tell. */
   measured(target: string, ttftMs: number, tokensPerSecond: number | null): void {
     const now = this.now()
-    const last = this.recent(target, now)
+    this.recents.noted(target, { at: now, ttftMs, tokensPerSecond })
+    const last = this.fresh(target, now)
     const mean = (before: number | null | undefined, value: number): number =>
       before === null || before === undefined ? value : before + SHARE * (value - before)
     keep(this.speeds, target, {
@@ -50,10 +53,14 @@ export class TargetSpeeds {
   }
 
   speedOf(target: string): Speed {
-    return this.recent(target, this.now()) ?? UNMEASURED
+    return this.fresh(target, this.now()) ?? UNMEASURED
   }
 
-  private recent(target: string, now: number): Speed | undefined {
+  recentSpeedOf(target: string): RecentSpeed {
+    return this.recents.of(target, this.now())
+  }
+
+  private fresh(target: string, now: number): Speed | undefined {
     const speed = this.speeds.get(target)
     return speed && now - speed.at <= SPEED_AGE_MAX_MS ? speed : undefined
   }

@@ -46,8 +46,8 @@ export interface BoundInput {
 }
 
 /**
- * Stands where only the upstream knows the price and tells it with each answer (OpenRouter, R27): a hold is computed from it,
- * above every list price that is known, and the reported cost is what is booked.
+ * Stands where only the upstream knows the price and tells it with each answer (OpenRouter, R27; another gateway, B11): a hold
+ * is computed from it, above every list price that is known, and the reported cost is what is booked.
  */
 export const REPORTED_PRICE: Price = {
   input: 150_000_000n,

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
+import { eventually } from '#test/faults/gateway.ts'
 import { startUpstream, type Upstream } from '#test/upstream/upstream.ts'
 import { BREAK_GLASS_MAX } from '#control-plane/key-demands.ts'
 import { type Json, startTestGateway, type TestGateway } from './gateway.ts'
@@ -20,8 +21,10 @@ interface Rig extends AsyncDisposable {
   readonly glass: Upstream
   readonly clock: { nowMs: number }
   ask(change?: object, path?: string): Promise<readonly [status: number, code: string | undefined]>
-  /** How often the operator was told. */
+  /** How often the log says so. */
   told(): number
+  /** What the operator was told, newest first. */
+  alerts(): Promise<Json[]>
   fail(status: 402 | 429 | 500 | null): void
 }
 
@@ -75,6 +78,10 @@ async function start(rule: object, change: Record<string, Json> = {}): Promise<R
     },
     told: () =>
       existsSync(logFile) ? readFileSync(logFile, 'utf8').split('a break-glass backend is in use').length - 1 : 0,
+    async alerts() {
+      const { data } = await gateway.admin('GET', '/api/alerts')
+      return data.filter(({ type }: Json) => type === 'break_glass_in_use')
+    },
     fail: (status) => gateway.upstream.always(status === null ? undefined : { status, body: CODES[status] ?? {} }),
     [Symbol.asyncDispose]: close,
   }
@@ -96,6 +103,13 @@ suite('B11: break-glass', () => {
     rig.clock.nowMs += 86_400_000
     assert.deepEqual(await rig.ask(), [200, undefined])
     assert.deepEqual([rig.glass.count(), rig.told()], [4, 2])
+    const [last, first, ...others] = await eventually('both days are told', 5000, async () => {
+      const alerts = await rig.alerts()
+      return alerts.length < 2 ? undefined : alerts
+    })
+    const { model, backend, reasons, period } = last!
+    assert.deepEqual([model, backend, reasons, period], ['m', 'kept', ['402'], 'daily'])
+    assert.deepEqual([first!.model, others], ['m', []])
     rig.fail(null)
     assert.deepEqual(await rig.ask(), [200, undefined])
     assert.equal(rig.glass.count(), 4)
@@ -125,6 +139,7 @@ suite('B11: break-glass', () => {
       assert.equal(told.status, 200, told.text)
     }
     assert.deepEqual([rig.glass.count(), rig.normal.count(), rig.told()], [6, 3, 0])
+    assert.deepEqual(await rig.alerts(), [])
     rig.fail(402)
     assert.equal(rig.glass.count(), 6)
   })

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { runCli } from '#cli/program.ts'
+import { startGateway } from '#main'
 import { type Simulator, startSimulator } from '#simulator/index.ts'
+import { eventually } from '#test/faults/gateway.ts'
 import type { Json } from './gateway.ts'
 
 /** `trivium check-model` (R121): what a model can do, against what the catalog says of it. */
@@ -39,7 +41,13 @@ async function check(args: readonly string[], headers: Record<string, string> = 
         price: { input: 1, output: 1 },
       },
     ],
-    routes: [{ model: 'gpt-5', backend: 'openai', upstream_model: 'sim/tools' }],
+    routes: ['default', 'private'].map((group) => ({
+      model: 'gpt-5',
+      backend: 'openai',
+      group,
+      upstream_model: 'sim/tools',
+    })),
+    groups: { private: { public: false } },
   }
   writeFileSync(join(folder, 'config.yaml'), JSON.stringify(config))
   const texts = { out: '', errors: '' }
@@ -74,6 +82,37 @@ test('R121: a stream without usage is a failure, and exit 1', async () => {
   assert.deepEqual([code, report.ok], [1, false])
   assert.equal(report.results.chat.stream_usage.verdict, 'fail')
   assert.equal(report.results.chat.stream.verdict, 'pass')
+})
+
+test('R121: the catalog shows what was found beside what is declared, and a running gateway hears of it', async () => {
+  rmSync(join(folder, 'data'), { recursive: true, force: true })
+  await check(['gpt-5', '--protocol', 'chat'], { 'X-Fault': 'no-usage' })
+  const flags = { port: 0, 'disable-auth': true, 'log-level': 'silent' }
+  const gateway = await startGateway({ flags, env: {}, cwd: folder })
+  try {
+    const listed = async () => {
+      const { data } = (await (await fetch(`${gateway.url}/catalog/models`)).json()) as Json
+      const found: Json[] = data[0].verified
+      return new Map(found.map((each) => [each.protocol, each]))
+    }
+    const chat = (await listed()).get('chat')!
+    assert.deepEqual([chat.route_group, chat.results.tool_call, chat.results.stream_usage], ['default', 'pass', 'fail'])
+    // A private group's is written down before it, and shown to nobody.
+    const hidden = await check(['gpt-5', '--json', '--protocol', 'gemini', '--group', 'private'])
+    assert.equal(hidden.report.results.gemini.chat.verdict, 'pass')
+    const { report } = await check(['gpt-5', '--json', '--protocol', 'messages'])
+    const messages = await eventually('the catalog shows the check', 5000, async () => (await listed()).get('messages'))
+    assert.equal(messages.checked_at, report.checked_at)
+    const verdicts = Object.entries<Json>(report.results.messages).map(([name, { verdict }]) => [name, verdict])
+    assert.deepEqual(
+      Object.entries(messages.results),
+      verdicts.filter(([, verdict]) => verdict !== '-'),
+    )
+    assert.deepEqual((await listed()).get('chat'), chat)
+    assert.equal((await listed()).has('gemini'), false)
+  } finally {
+    await gateway.close()
+  }
 })
 
 test('R121: what was never declared is unsupported, and a table is for people', async () => {

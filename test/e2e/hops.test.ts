@@ -74,3 +74,38 @@ suite('gateways that are each other’s fallback', () => {
     for (const wrong of ['-1', 'x', '1.5', '1000']) assert.deepEqual(await statusWith(wrong), [400, null])
   })
 })
+
+suite('the cost of another gateway', () => {
+  const ASKS: Readonly<Record<string, (model: string, stream: boolean) => readonly [string, object]>> = {
+    chat: (id, stream) => ['/v1/chat/completions', { model: id, messages, stream }],
+    responses: (id, stream) => ['/v1/responses', { model: id, input: 'hi', stream }],
+    messages: (id, stream) => ['/v1/messages', { model: id, messages, max_tokens: 100, stream }],
+  }
+
+  test('B11: what only that one knows costs what it says, on every surface; who is not said to tell has no price', async () => {
+    const peersOwn = {
+      models: [model('only-there', { price: { input: 7, output: 31 } })],
+      routes: [{ model: 'only-there', backend: 'openai' }],
+    }
+    await using peer = await startTestGateway({ config: peersOwn })
+    const at = { type: 'openai-compatible', api_url: `${peer.url}/v1`, api_key: peer.key }
+    await using one = await startTestGateway({
+      config: { backends: { peer: { ...at, reports_cost: true }, silent: at } },
+    })
+    for (const [name, askOf] of Object.entries(ASKS))
+      for (const stream of [false, true]) {
+        const [path, body] = askOf('peer:only-there', stream)
+        const told = await one.ask(path, { body })
+        assert.equal(told.status, 200, told.text)
+        const row = await one.log(told.headers.get('x-request-id')!)
+        const [theirs] = await peer.logs(peer.accountId)
+        assert.ok(Number(theirs!['charged_cost']) > 0)
+        const { charged_cost: charged, metered_cost: metered, list_cost: list } = row
+        const cost = theirs!['charged_cost']
+        assert.deepEqual([charged, metered, list], [cost, cost, cost], `${name}, ${stream ? 'streamed' : 'whole'}`)
+      }
+    const [path, body] = ASKS['chat']!('silent:only-there', false)
+    const told = await one.ask(path, { body })
+    assert.equal(told.json.error.code, 'model_unpriced', told.text)
+  })
+})

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
+import { KEY_FALLBACKS_MAX } from '#accounts/key-policy.ts'
 import { startUpstream, type Upstream } from '#test/upstream/upstream.ts'
 import { type Json, model, startTestGateway, type TestGateway, type Told } from './gateway.ts'
 
-/** What a key demands of where its requests go (R65, R73, C24). */
+/** What a key demands of where its requests go (R65, R73, C24), and where they go then (R68). */
 
 const words = [{ role: 'user', content: 'hi' }]
 const codeOf = ({ status, json }: Told) => [status, json.error?.code]
@@ -157,5 +158,45 @@ suite('C24: a key whose models stay', () => {
     gateway.upstream.always({ status: 400, body: tooLong })
     assert.equal((await ask(gateway.key)).status, 400)
     assert.equal(gateway.upstream.count(), 5)
+  })
+})
+
+suite('R68: a key with a chain of its own', () => {
+  const config = (): Record<string, Json> => ({
+    failure_handling: { enabled: true, min_retry_wait: 0.001, max_silent_wait: 0.002 },
+    groups: { default: { fallbacks: ['of-group'] } },
+    models: ['plain', 'of-key', 'of-group', 'of-model']
+      .map((id) => model(id))
+      .concat(model('chained', { fallbacks: ['of-model'] })),
+    routes: ['plain', 'chained', 'of-key', 'of-group', 'of-model'].map((id) => ({ model: id, backend: 'openai' })),
+  })
+  const isDown = (id: unknown): boolean => id === 'plain' || id === 'chained'
+
+  test('R68: it comes behind the chain of the model and before that of the group, with all that the key demands', async () => {
+    await using gateway = await startTestGateway({ config })
+    gateway.upstream.always(({ fields }) => (isDown(fields['model']) ? { status: 500, body: {} } : undefined))
+    const { key, hash } = await gateway.fund({ newKey: { fallbacks: ['nobody-knows-it', 'of-key'] } })
+    const ask = (id: string, headers = {}) =>
+      gateway.ask('/v1/chat/completions', { key, headers, body: { model: id, messages: words } })
+    const change = (fields: object) => gateway.admin('PATCH', `/api/v1/keys/${hash}`, fields)
+
+    const told = await ask('plain')
+    assert.deepEqual([told.status, told.json.model], [200, 'of-key'], told.text)
+    assert.equal(told.headers.get('x-gateway-fallback-from'), 'plain')
+    assert.equal((await ask('chained')).json.model, 'of-model')
+    assert.equal((await ask('plain', { 'x-gateway-no-fallback': 'true' })).status, 502)
+
+    const { data } = await change({ model_whitelist: ['plain'] })
+    assert.deepEqual(data.fallbacks, ['nobody-knows-it', 'of-key'])
+    assert.equal((await ask('plain')).status, 502)
+    await change({ model_whitelist: null, fallbacks: null })
+    assert.equal((await ask('plain')).json.model, 'of-group')
+  })
+
+  test(`R68: it has at most ${KEY_FALLBACKS_MAX} models`, async () => {
+    await using gateway = await startTestGateway({ config })
+    const names = (count: number) => Array.from({ length: count }, (_, at) => `m${at}`)
+    await gateway.fund({ newKey: { fallbacks: names(KEY_FALLBACKS_MAX) } })
+    await assert.rejects(gateway.fund({ newKey: { fallbacks: names(KEY_FALLBACKS_MAX + 1) } }), /: 400/)
   })
 })

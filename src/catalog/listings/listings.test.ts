@@ -96,6 +96,7 @@ test('public catalog: the fields of R46, nothing secret, hidden groups left out'
     vendor_prefixes_by_group: { default: [], Team: ['anthropic'] },
     cheaper_alternatives: [],
     free: false,
+    verified: [],
     stats: null,
   })
   const classes = {

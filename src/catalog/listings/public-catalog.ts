@@ -2,6 +2,7 @@ import { ONE_PPM } from '#base/factors.ts'
 import { formatPriceEach, formatPricePerMillion, type PicoUsd } from '#base/money.ts'
 import type { Protocol } from '#base/protocols.ts'
 import type { Catalog, Price, PriceTier, Route } from '#catalog/types.ts'
+import type { Check } from '#catalog/discovery/checked-file.ts'
 import { cheaperAlternatives } from './cheaper.ts'
 import {
   findModel,
@@ -72,8 +73,19 @@ export interface PublicModel {
   /** Ids of cheaper models that can do the same (R75). */
   readonly cheaper_alternatives: readonly string[]
   readonly free: boolean
+  /** What live checks of these groups found, beside what is declared (R121); empty: nobody checked it. */
+  readonly verified: readonly PublicCheck[]
   /** Measured figures (R104); null while there are none. */
   readonly stats: object | null
+}
+
+export interface PublicCheck {
+  readonly route_group: string
+  readonly protocol: string
+  /** ISO 8601. */
+  readonly checked_at: string
+  /** By the name of the probe: pass, fail or unsupported. */
+  readonly results: Readonly<Record<string, string>>
 }
 
 export interface PublicCatalog {
@@ -99,7 +111,7 @@ export function publicCatalog(catalog: Catalog, query: PublicCatalogQuery = {}):
   return {
     object: 'list',
     generated_at: new Date(catalog.generatedMs).toISOString(),
-    data: listed.map((entry) => publicItem(entry, prefixes, cheaper, query)),
+    data: listed.map((entry) => publicItem(catalog, entry, prefixes, cheaper, query)),
   }
 }
 
@@ -109,7 +121,7 @@ export function publicModel(catalog: Catalog, id: string, query: PublicCatalogQu
   const entry = findModel(catalog, id, filter)
   if (!entry) return undefined
   const listed = listModels(catalog, filter)
-  return publicItem(entry, vendorPrefixes(listed), cheaperAlternatives(listed), query)
+  return publicItem(catalog, entry, vendorPrefixes(listed), cheaperAlternatives(listed), query)
 }
 
 const publicFilter = ({ routeGroups }: PublicCatalogQuery): ListingFilter => ({
@@ -118,6 +130,7 @@ const publicFilter = ({ routeGroups }: PublicCatalogQuery): ListingFilter => ({
 })
 
 function publicItem(
+  { checks }: Catalog,
   { model, routes, price, listPrice }: ListedModel,
   prefixes: ReadonlyMap<string, readonly string[]>,
   cheaper: ReadonlyMap<string, readonly string[]>,
@@ -147,9 +160,17 @@ function publicItem(
     vendor_prefixes_by_group: Object.fromEntries(groups.map((group) => [group, prefixes.get(group) ?? []])),
     cheaper_alternatives: cheaper.get(model.id) ?? [],
     free: model.free,
+    verified: (checks?.get(model.id) ?? []).filter(({ group }) => groups.includes(group)).map(publicCheck),
     stats: statsOf(model.id),
   }
 }
+
+const publicCheck = ({ group, protocol, checked_at, results }: Check): PublicCheck => ({
+  route_group: group,
+  protocol,
+  checked_at,
+  results,
+})
 
 /** Every model is callable through OpenAI's protocol; the others count where a route speaks them natively. */
 function familiesOf(routes: readonly Route[]): ProtocolFamily[] {

@@ -2,6 +2,8 @@ import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildCatalog } from '#catalog/catalog.ts'
+import { type Check, writeChecked } from '#catalog/discovery/checked-file.ts'
+import { DEFAULT_GROUP } from '#catalog/kinds.ts'
 import { ANY_SIMULATOR_URL } from '#cli/catalog.ts'
 import { CliError } from '#cli/failure.ts'
 import { json, table } from '#cli/output.ts'
@@ -29,8 +31,8 @@ type Results = Record<Surface, Record<string, Result>>
 
 /**
  * `trivium check-model`: small questions through the model's real route, on every client protocol, by a gateway of this
- * configuration that lives as long as the command, on books of its own. Exit 1 when the model lacks what the catalog declares
- * (R121).
+ * configuration that lives as long as the command, on books of its own. Exit 1 when the model lacks what the catalog declares.
+ * What was found is written down for the catalog (R121).
  */
 export async function checkModel(run: Run, wanted: string, options: Record<string, unknown>): Promise<number> {
   const { settings } = loadConfig({ flags: run.flags, env: run.env, cwd: run.cwd })
@@ -42,6 +44,7 @@ export async function checkModel(run: Run, wanted: string, options: Record<strin
   }
   if (model.kind === 'embedding') throw new CliError(`${wanted} is an embedding model, and only chat is checked`)
   const surfaces = surfacesOf(options['protocol'])
+  const group = typeof options['group'] === 'string' ? options['group'] : DEFAULT_GROUP
   const folder = mkdtempSync(join(tmpdir(), 'trivium-check-'))
   const discovered = join(settings.dataDir, 'discovered')
   if (existsSync(discovered)) cpSync(discovered, join(folder, 'discovered'), { recursive: true })
@@ -53,7 +56,7 @@ export async function checkModel(run: Run, wanted: string, options: Record<strin
     store: { kind: 'sqlite', file: join(folder, 'trivium.db') },
   })
   try {
-    const headers = typeof options['group'] === 'string' ? { 'x-gateway-group': options['group'] } : {}
+    const headers = { 'x-gateway-group': group }
     const results = {} as Results
     for (const surface of surfaces) {
       results[surface] = {}
@@ -61,7 +64,9 @@ export async function checkModel(run: Run, wanted: string, options: Record<strin
         results[surface][probe.name] = await probeOne(gateway.url, surface, wanted, probe, headers, model.capabilities)
       }
     }
-    return report(run, wanted, results)
+    const checkedAt = new Date().toISOString()
+    keep(run, settings.dataDir, checksOf(wanted, group, checkedAt, results))
+    return report(run, wanted, checkedAt, results)
   } finally {
     await gateway.close()
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
@@ -137,12 +142,33 @@ function messageIn(text: string): string {
   }
 }
 
-function report(run: Run, model: string, results: Results): number {
+/** What was found is told even where it cannot be kept. */
+function keep(run: Run, dataDir: string, checks: readonly Check[]): void {
+  try {
+    writeChecked(dataDir, checks)
+  } catch (thrown) {
+    run.error(`the catalog does not show this check: ${(thrown as Error).message}`)
+  }
+}
+
+/** Without the details, which may name a backend: anybody may read the catalog. */
+const checksOf = (model: string, group: string, checkedAt: string, results: Results): readonly Check[] =>
+  Object.entries(results).map(([protocol, probes]) => ({
+    model,
+    group,
+    protocol,
+    checked_at: checkedAt,
+    results: Object.fromEntries(
+      Object.entries(probes).flatMap(([name, { verdict }]) => (verdict === '-' ? [] : [[name, verdict]])),
+    ),
+  }))
+
+function report(run: Run, model: string, checkedAt: string, results: Results): number {
   const all = Object.values(results).flatMap((each) => Object.values(each))
   const failed = all.some(({ verdict }) => verdict === 'fail')
   const cost = all.reduce((sum, each) => sum + Number(each.cost ?? 0), 0)
   if (run.json) {
-    run.out(json({ model, checked_at: new Date().toISOString(), ok: !failed, cost_usd: cost, results }))
+    run.out(json({ model, checked_at: checkedAt, ok: !failed, cost_usd: cost, results }))
     return failed ? 1 : 0
   }
   const surfaces = Object.keys(results) as Surface[]

@@ -61,7 +61,7 @@ const NO_PARAMS = {}
 function unlistedAt(catalog: Catalog, backend: Backend, name: string, group: string): Pick<Found, 'model' | 'routes'> {
   const known = catalog.models.get(name)
   const model: Model = known ? { ...known } : unlisted(name, backend.type)
-  const price = known?.price ?? (backend.type === 'openrouter' ? REPORTED_PRICE : null)
+  const price = known?.price ?? (backend.reportsCost ? REPORTED_PRICE : null)
   const route: Route = {
     model,
     backend,

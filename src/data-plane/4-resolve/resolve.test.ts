@@ -125,7 +125,7 @@ test('a backend before a colon gives no price of another group', () => {
   const gateway = gatewayOf(catalog)
   const find = (text: string, group: string) => {
     const { routing } = gateway.settings
-    const scope = { catalog, routing, groups: [group], group, allowed: null, tier: null }
+    const scope = { catalog, routing, groups: [group], group, allowed: null, fallbacks: [], tier: null }
     return resolveModel(gateway, scope, text, { isEmbedding: false, alternatives: [] }).routes[0]!
   }
   const shown = (text: string, group: string) => {

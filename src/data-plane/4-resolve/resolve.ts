@@ -62,10 +62,10 @@ export function scopeOf(gateway: Gateway, caller: Caller, wanted?: string | stri
   const groups = caller.key?.groups ?? everyGroup(catalog)
   const group = typeof wanted === 'string' && wanted !== '' ? wanted : (groups[0] ?? DEFAULT_GROUP)
   if (group !== groups[0] && !groups.includes(group)) throw foreignGroup(group)
-  const models = caller.key?.policy?.models ?? NO_MODELS
+  const { models = NO_MODELS, fallbacks = NO_MODELS } = caller.key?.policy ?? {}
   const allowed = models.length > 0 ? models : null
   const tier = caller.key === null ? null : caller.account.tier
-  return { catalog, routing: gateway.settings.routing, groups, group, allowed, tier }
+  return { catalog, routing: gateway.settings.routing, groups, group, allowed, fallbacks, tier }
 }
 
 export interface Wanted {
@@ -195,9 +195,9 @@ function findFirst(scope: Scope, id: string, trace: TraceStep[]): Found | null {
   return null
 }
 
-/** Fallbacks that the operator gave to the model, or to all of the group (R68). */
+/** Fallbacks that the operator gave to the model, else those of the key, else those of its group (R68). */
 const configured = (scope: Scope, { model }: Looked): readonly string[] =>
-  model.fallbacks.length > 0 ? model.fallbacks : groupOf(scope).fallbacks
+  [model.fallbacks, scope.fallbacks].find(({ length }) => length > 0) ?? groupOf(scope).fallbacks
 
 const largerOf = ({ model }: Looked): readonly string[] =>
   model.larger === null ? model.contextFallbacks : [...model.contextFallbacks, model.larger]

@@ -18,6 +18,8 @@ export interface Scope {
   readonly group: string
   /** What the key is restricted to. */
   readonly allowed: AllowList
+  /** What the key falls back to where the model names nothing itself (R68). */
+  readonly fallbacks: readonly string[]
   /** That of the account; null: whoever asks is the operator. */
   readonly tier: string | null
 }

@@ -12,7 +12,7 @@ import { PLAIN, type Routing, TABLES } from './testbed.ts'
 
 const scopeOf = (gateway: ReturnType<typeof gatewayOf>, catalog: Catalog, groups: readonly string[]): Scope => {
   const { routing } = gateway.settings
-  return { catalog, routing, groups, group: groups[0]!, allowed: null, tier: null }
+  return { catalog, routing, groups, group: groups[0]!, allowed: null, fallbacks: [], tier: null }
 }
 
 /** `backend upstream-model [flags]`, or the code of the refusal. */

@@ -230,11 +230,12 @@ function targetOf(
 function acrossModels(gateway: Gateway, targets: readonly Target[], preferences: Preferences): readonly Target[] {
   const { sort, sortsAcrossModels, latencyMax, throughputMin } = preferences
   if (targets.length < 2) return targets
-  const speedOf = (target: Target) => gateway.speeds.speedOf(speedKeyOf(target))
+  const { speeds } = gateway
+  const speedOf = (target: Target) => speeds.speedOf(speedKeyOf(target))
   const sorted = sort && sortsAcrossModels ? sortTargets(targets, sort, speedOf) : targets
-  if (latencyMax === null && throughputMin === null) return sorted
-  const isSlow = (target: Target): boolean => isTooSlow(speedOf(target), preferences)
-  return [...sorted.filter((target) => !isSlow(target)), ...sorted.filter(isSlow)]
+  if (latencyMax.length === 0 && throughputMin.length === 0) return sorted
+  const slow = new Set(sorted.filter((target) => isTooSlow(speeds.recentSpeedOf(speedKeyOf(target)), preferences)))
+  return [...sorted.filter((target) => !slow.has(target)), ...slow]
 }
 
 function strategyOf(gateway: Gateway, { model, group }: Selection): Strategy {

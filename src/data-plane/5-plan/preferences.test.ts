@@ -3,10 +3,12 @@ import { suite, test } from 'node:test'
 import { GatewayError } from '#base/errors.ts'
 import type { Backend, Route } from '#catalog/types.ts'
 import { backendOf, modelOf, routeOf } from '#data-plane/testbed.ts'
+import { RecentSpeeds } from '#health/recent-speeds.ts'
 import {
   excludedBy,
   isFollowedBy,
   isNamed,
+  isTooSlow,
   knownPreferences,
   NO_PREFERENCES,
   type Preferences,
@@ -55,8 +57,8 @@ suite("R75, openrouter-api.md: a request's preferences", () => {
         quantizations: ['fp8'],
         requiresParameters: true,
         requiresDistillable: true,
-        latencyMax: 2,
-        throughputMin: 40,
+        latencyMax: [{ percent: 50, value: 2 }],
+        throughputMin: [{ percent: 90, value: 40 }],
         compression: 'off',
       },
     )
@@ -76,11 +78,36 @@ suite("R75, openrouter-api.md: a request's preferences", () => {
       ['max_price', 3],
       ['max_price', { prompt: -1 }],
       ['max_price', { completion: 'x' }],
+      ['preferred_max_latency', 'fast'],
+      ['preferred_min_throughput', { p50: 1, p90: '40' }],
     ] as const)
       assert.throws(
         () => readPreferences({ [name]: value }),
         (error) => error instanceof GatewayError && error.details.param === `provider.${name}`,
       )
+  })
+
+  test('each threshold is held against the answers that it is about; nobody who is unknown is slow', () => {
+    const speeds = new RecentSpeeds()
+    // Of a hundred answers eighty are fast.
+    for (let count = 0; count < 100; count++) {
+      const isFast = count < 80
+      speeds.noted('a', { at: 0, ttftMs: isFast ? 100 : 3000, tokensPerSecond: isFast ? 90 : 10 })
+    }
+    const isSlow = (provider: Record<string, unknown>, target = 'a'): boolean =>
+      isTooSlow(speeds.of(target, 0), readPreferences(provider))
+    for (const wish of [1, { p75: 1 }, { p50: 0.1, p99: 3 }, {}, null])
+      assert.ok(!isSlow({ preferred_max_latency: wish }), JSON.stringify(wish))
+    for (const wish of [0.05, { p90: 1 }, { p50: 1, p99: 2 }]) {
+      assert.ok(isSlow({ preferred_max_latency: wish }), JSON.stringify(wish))
+      assert.ok(!isSlow({ preferred_max_latency: wish }, 'unknown'))
+    }
+    for (const wish of [90, { p75: 50 }, { p99: 10 }])
+      assert.ok(!isSlow({ preferred_min_throughput: wish }), JSON.stringify(wish))
+    for (const wish of [91, { p90: 50 }, { p50: 50, p99: 11 }]) {
+      assert.ok(isSlow({ preferred_min_throughput: wish }), JSON.stringify(wish))
+      assert.ok(!isSlow({ preferred_min_throughput: wish }, 'unknown'))
+    }
   })
 
   test('a provider is named by its id, its type or its name at OpenRouter, and by either with its region', () => {

@@ -2,7 +2,7 @@ import { GatewayError } from '#base/errors.ts'
 import type { Backend, Route } from '#catalog/types.ts'
 import type { Sort } from '#data-plane/4-resolve/selection.ts'
 import { requiresParameters } from '#data-plane/required-parameters.ts'
-import type { Speed } from '#health/target-speed.ts'
+import { RECENT_PERCENTS, type RecentPercent, type RecentSpeed } from '#health/recent-speeds.ts'
 import type { Compression } from './compression.ts'
 
 /** OpenRouter's `provider` object as far as a gateway's own routes can follow it (openrouter-api.md). */
@@ -24,12 +24,18 @@ export interface Preferences {
   readonly requiresParameters: boolean
   /** Whether the author of the model has to allow that others learn from its texts. */
   readonly requiresDistillable: boolean
-  /** Seconds to the first token; soft. */
-  readonly latencyMax: number | null
+  /** Seconds to the first token; soft. All of them are wished for; empty: none. */
+  readonly latencyMax: readonly Threshold[]
   /** Tokens per second; soft. */
-  readonly throughputMin: number | null
+  readonly throughputMin: readonly Threshold[]
   /** What becomes of a prompt that is too long. */
   readonly compression: Compression
+}
+
+/** What so many of a hundred answers should keep to. */
+export interface Threshold {
+  readonly percent: RecentPercent
+  readonly value: number
 }
 
 type PriceClass = 'prompt' | 'completion' | 'request' | 'image'
@@ -48,8 +54,8 @@ export const NO_PREFERENCES: Preferences = {
   quantizations: null,
   requiresParameters: false,
   requiresDistillable: false,
-  latencyMax: null,
-  throughputMin: null,
+  latencyMax: [],
+  throughputMin: [],
   compression: 'off',
 }
 
@@ -81,8 +87,8 @@ export function readPreferences(provider: Readonly<Record<string, unknown>> | nu
     quantizations: quantizations?.length ? quantizations : null,
     requiresParameters: requiresParameters(provider),
     requiresDistillable: provider['enforce_distillable_text'] === true,
-    latencyMax: medianOf(provider, 'preferred_max_latency'),
-    throughputMin: medianOf(provider, 'preferred_min_throughput'),
+    latencyMax: thresholdsOf(provider, 'preferred_max_latency'),
+    throughputMin: thresholdsOf(provider, 'preferred_min_throughput'),
     compression: 'off',
   }
 }
@@ -116,14 +122,17 @@ function usdOf(value: unknown): number | null {
   return usd
 }
 
-/** A number, or the first of its percentiles: a mean is all that is measured here. */
-function medianOf(provider: Readonly<Record<string, unknown>>, name: string): number | null {
-  const value = provider[name]
-  if (value === undefined || value === null) return null
-  const percentiles = typeof value === 'object' ? (value as Readonly<Record<string, unknown>>) : { p50: value }
-  const wanted = ['p50', 'p75', 'p90', 'p99'].map((key) => percentiles[key]).find((each) => typeof each === 'number')
-  if (wanted === undefined && typeof value !== 'object') throw wrong(name, 'a number or an object of percentiles')
-  return (wanted as number | undefined) ?? null
+/** A number, which is that of the median, or some percentiles. */
+function thresholdsOf(provider: Readonly<Record<string, unknown>>, name: string): readonly Threshold[] {
+  const wish = provider[name]
+  if (wish === undefined || wish === null) return []
+  const percentiles = typeof wish === 'object' ? (wish as Readonly<Record<string, unknown>>) : { p50: wish }
+  return RECENT_PERCENTS.flatMap((percent) => {
+    const value = percentiles[`p${percent}`]
+    if (value === undefined || value === null) return []
+    if (typeof value !== 'number') throw wrong(name, 'a number, or an object of numbers called p50, p75, p90 and p99')
+    return [{ percent, value }]
+  })
 }
 
 const wrong = (name: string, expected: string): GatewayError =>
@@ -225,7 +234,6 @@ function isDearer({ price }: Route, max: MaxPrice): boolean {
 }
 
 /** Whether a target is known to be slower than the client would like it; nobody is excluded for that. */
-export function isTooSlow({ ttftMs, tokensPerSecond }: Speed, { latencyMax, throughputMin }: Preferences): boolean {
-  const isLate = latencyMax !== null && ttftMs !== null && ttftMs > latencyMax * 1000
-  return isLate || (throughputMin !== null && tokensPerSecond !== null && tokensPerSecond < throughputMin)
-}
+export const isTooSlow = (recent: RecentSpeed, { latencyMax, throughputMin }: Preferences): boolean =>
+  latencyMax.some(({ percent, value }) => (recent.ttftMs(percent) ?? 0) > value * 1000) ||
+  throughputMin.some(({ percent, value }) => (recent.tokensPerSecond(percent) ?? Infinity) < value)

@@ -33,8 +33,9 @@ export async function breakGlass(
   const sinceMs = { daily: dayStartMs, weekly: weekStartMs, monthly: monthStartMs }[rule.period]
   const grant = await gateway.breakGlass.take(id, rule.maxNano, sinceMs, hold.amountNano)
   if (grant?.isFirst && rule.notify) {
-    const about = { requestId: exchange.id, model: target.route.model.id, backend: rule.use, reasons }
-    gateway.log.warn(about, 'all other backends failed: a break-glass backend is in use')
+    const about = { model: target.route.model.id, backend: rule.use, reasons }
+    gateway.log.warn({ requestId: exchange.id, ...about }, 'all other backends failed: a break-glass backend is in use')
+    gateway.tellOperator('break_glass_in_use', `break_glass_in_use:${id}:${sinceMs}`, { ...about, period: rule.period })
   }
   return grant
 }

@@ -58,6 +58,7 @@ function looking(gateway: Gateway): Gateway {
   const { speeds } = gateway
   const still = {
     speedOf: (target: string) => speeds.speedOf(target),
+    recentSpeedOf: (target: string) => speeds.recentSpeedOf(target),
     lastUsed: (target: string) => speeds.lastUsed(target),
     turn: (name: string) => speeds.nextTurn(name),
   }
