@@ -9,9 +9,7 @@ import { assertEnvelope, type Name, SURFACES } from './surfaces.ts'
 
 let gateway: TestGateway
 before(async () => {
-  gateway = await startTestGateway({
-    config: { backends: { sim: { type: 'simulator' } }, timeouts: { request_timeout: 0.3, total_timeout: 1 } },
-  })
+  gateway = await startTestGateway({ config: { backends: { sim: { type: 'simulator' } } } })
 })
 after(() => gateway.close())
 
@@ -125,34 +123,40 @@ describe('encodings', () => {
 })
 
 describe('time limits of whole answers (R76)', () => {
+  let limited: TestGateway
+  before(async () => {
+    limited = await startTestGateway({ config: { timeouts: { request_timeout: 0.3, total_timeout: 1 } } })
+  })
+  after(() => limited.close())
+
   test('silence, and a body that never ends, are 504 and let the upstream go', async () => {
     for (const name of ['chat', 'embeddings', 'messages', 'gemini', 'openRouter'] as const) {
-      const aborted = gateway.upstream.aborted
-      gateway.upstream.script({ hang: true })
+      const aborted = limited.upstream.aborted
+      limited.upstream.script({ hang: true })
       await assertTimedOut(name)
-      await gateway.upstream.whenAborted(aborted + 1)
+      await limited.upstream.whenAborted(aborted + 1)
     }
-    gateway.upstream.script({ frames: ['{"half":', 'never sent'], stallAfterFrames: 1 })
+    limited.upstream.script({ frames: ['{"half":', 'never sent'], stallAfterFrames: 1 })
     await assertTimedOut('chat')
   })
 
   async function assertTimedOut(name: Name): Promise<void> {
-    const told = await gateway.ask(SURFACES[name].path, { body: SURFACES[name].body })
+    const told = await limited.ask(SURFACES[name].path, { body: SURFACES[name].body })
     assert.equal(told.status, 504, told.text)
     assertEnvelope(name, told)
-    const row = await gateway.log(told.headers.get('x-request-id')!)
+    const row = await limited.log(told.headers.get('x-request-id')!)
     assert.deepEqual([row.error_code, row.status, row.charged_cost ?? '0'], ['upstream_timeout', 'upstream_error', '0'])
-    assert.equal((await gateway.account(gateway.accountId)).held, '0')
+    assert.equal((await limited.account(limited.accountId)).held, '0')
   }
 
   test('a stream that never falls silent ends at the total limit', async () => {
     const chunk = `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta: { content: 'x' }, finish_reason: null }] })}\n\n`
-    gateway.upstream.script({ frames: Array.from({ length: 1000 }, () => chunk), frameDelayMs: 50 })
-    const told = await gateway.ask(chat.path, { body: { ...chat.body, stream: true } })
+    limited.upstream.script({ frames: Array.from({ length: 1000 }, () => chunk), frameDelayMs: 50 })
+    const told = await limited.ask(chat.path, { body: { ...chat.body, stream: true } })
     const events = eventsOf(told.text)
     assert.ok(events.length > 3 && events.length < 100)
     assert.equal(events.at(-1).error.code, 'upstream_timeout')
-    const row = await gateway.log(told.headers.get('x-request-id')!)
+    const row = await limited.log(told.headers.get('x-request-id')!)
     assert.deepEqual([row.status, row.error_code], ['upstream_disconnect', 'upstream_timeout'])
   })
 
