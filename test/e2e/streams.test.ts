@@ -12,8 +12,7 @@ import { eventsOf, type Json, MODELS, startTestGateway, type TestGateway } from 
 
 const TEXT = 'Grüße aus 東京 🚀, and a few more words.'
 const SOLD = { input: 10, cacheRead: 0, cacheWrite: 0, output: 5, reasoning: 0 }
-/** Short enough to wait for, long enough for a busy machine to get a first byte through. */
-/** Long enough for a machine that stands still for a moment. */
+/** Short enough to wait for, long enough for a machine that is busy, or stands still for a moment, to get a first byte through. */
 const LIMITS = { ttft_timeout: 1, stream_idle_timeout: 1 }
 
 /** An upstream hears of a client that left within this (R77). */
