@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { RECENT_MS, RECENT_PERCENTS, RECENT_SAMPLES_MAX, RECENT_TARGETS_MAX, RecentSpeeds } from './recent-speeds.ts'
+import { RECENT_MS, RECENT_PERCENTS, RecentSpeeds } from './recent-speeds.ts'
 
 const at = 0
 
@@ -27,19 +27,4 @@ test('an answer is forgotten after five minutes', () => {
   assert.equal(speeds.of('a', at + RECENT_MS).ttftMs(99), 900)
   assert.equal(speeds.of('a', at + RECENT_MS + 1).ttftMs(99), 100)
   assert.equal(speeds.of('a', at + RECENT_MS + 2).ttftMs(99), null)
-})
-
-test(`the last ${RECENT_SAMPLES_MAX} answers of ${RECENT_TARGETS_MAX} targets are remembered`, () => {
-  const speeds = new RecentSpeeds()
-  const note = (target: string, ttftMs: number) => speeds.noted(target, { at, ttftMs, tokensPerSecond: null })
-  note('a', 1000)
-  for (let count = 0; count < RECENT_SAMPLES_MAX - 1; count++) note('a', 1)
-  assert.equal(speeds.of('a', at).ttftMs(99), 1)
-  note('a', 2000)
-  note('a', 2000)
-  assert.equal(speeds.of('a', at).ttftMs(99), 2000)
-  for (let count = 0; count < RECENT_TARGETS_MAX - 1; count++) note(`t${count}`, 1)
-  assert.equal(speeds.of('a', at).ttftMs(99), 2000)
-  note('one more', 1)
-  assert.equal(speeds.of('a', at).ttftMs(99), null)
 })

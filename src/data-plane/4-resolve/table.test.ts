@@ -103,7 +103,8 @@ test('R37: a pattern cannot hold the gateway up, and the first that matches coun
   ]
   const startedAt = performance.now()
   assert.equal(outcome(`${'a'.repeat(40)}b`, PLAIN, { modelAliases }), 'model_not_found')
-  assert.ok(performance.now() - startedAt < 100)
+  // With backtracking it would be hours; the first pattern also loads the engine.
+  assert.ok(performance.now() - startedAt < 1000)
   // The result is the replacement alone, and it is not rewritten again.
   assert.equal(outcome('gpt-4o', PLAIN, { modelAliases }), 'openai o3')
   assert.equal(outcome('gpt-5', PLAIN, { modelAliases }), 'openai 5 pinned')
