@@ -2,10 +2,10 @@ import { createRequire } from 'node:module'
 import type { RE2JS } from 're2js'
 
 /** A longer pattern is refused (R37). */
-export const ALIAS_PATTERN_CHARACTERS_MAX = 256
+export const ALIAS_PATTERN_CHARACTERS_MAX = 512
 
 /** So is one that counted repetitions blow up to more instructions: its time for each character is as long. */
-export const ALIAS_INSTRUCTIONS_MAX = 400
+export const ALIAS_INSTRUCTIONS_MAX = 1000
 
 // Most configurations have no alias, so the engine is loaded by the first that has one.
 let engine: typeof import('re2js') | undefined

@@ -14,6 +14,12 @@ export interface Rewritten {
 /** A longer model string is matched against no alias. */
 export const ALIASED_CHARACTERS_MAX = 512
 
+/**
+ * What matching may cost: characters of the model string times instructions of the pattern, about one for each of its own
+ * characters. That much takes one or two milliseconds; a pattern that could take more does not match.
+ */
+export const ALIAS_STEPS_MAX = 50_000
+
 type Pattern = ReturnType<typeof compileAliasPattern>
 
 // Rules live as long as the settings they belong to.
@@ -27,9 +33,9 @@ const compiled = new WeakMap<readonly AliasRule[], readonly (Pattern | null)[]>(
 export function rewriteAlias(rules: readonly AliasRule[], text: string): Rewritten | null {
   if (rules.length === 0 || text.length > ALIASED_CHARACTERS_MAX) return null
   for (const [rule, pattern] of patternsOf(rules).entries()) {
-    const matcher = pattern?.matcher(text)
-    if (matcher?.lookingAt())
-      return { text: expand(rules[rule]!.replacement, (group) => groupOf(matcher, group)), rule }
+    if (pattern === null || text.length * pattern.programSize() > ALIAS_STEPS_MAX) continue
+    const matcher = pattern.matcher(text)
+    if (matcher.lookingAt()) return { text: expand(rules[rule]!.replacement, (group) => groupOf(matcher, group)), rule }
   }
   return null
 }
