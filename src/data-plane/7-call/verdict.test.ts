@@ -119,14 +119,11 @@ suite('R73: a prompt that is too long', () => {
   test('a message of any length is judged at once', () => {
     for (const word of ['input ', 'context ', 'prompt exceeds ', 'exceed the ', 'maximum ']) {
       const message = word.repeat(20_000)
-      let bestMs = Infinity
-      // The best of some, because the machine may do something else meanwhile.
-      for (let run = 0; run < 3; run++) {
-        const startedAt = performance.now()
-        judge({ status: 400, code: 'upstream_error', message })
-        bestMs = Math.min(bestMs, performance.now() - startedAt)
-      }
-      assert.ok(bestMs < 50, `${word}: ${bestMs} ms`)
+      const startedAt = performance.now()
+      judge({ status: 400, code: 'upstream_error', message })
+      const tookMs = performance.now() - startedAt
+      // Some 20 ms on an idle machine; the square of its length would be minutes.
+      assert.ok(tookMs < 1000, `${word}: ${tookMs} ms`)
     }
   })
 })
