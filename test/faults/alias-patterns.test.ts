@@ -61,7 +61,7 @@ suite('fault S19: ReDoS', () => {
     const matches = (pattern: string, text: string) => rewriteAlias([{ pattern, replacement: 'x' }], text) !== null
     assert.ok(matches('^a+$', 'a'.repeat(ALIASED_CHARACTERS_MAX)))
     assert.ok(!matches('^a+$', 'a'.repeat(ALIASED_CHARACTERS_MAX + 1)))
-    const longest = `a{1,90}${'a?'.repeat(ALIAS_PATTERN_CHARACTERS_MAX / 2)}`.slice(0, ALIAS_PATTERN_CHARACTERS_MAX)
+    const longest = 'a*'.repeat(ALIAS_PATTERN_CHARACTERS_MAX / 2)
     const reachable = Math.floor(ALIAS_STEPS_MAX / compileAliasPattern(longest).programSize())
     assert.ok(matches(longest, 'a'.repeat(reachable)))
     assert.ok(!matches(longest, 'a'.repeat(reachable + 1)))
