@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import { MessageReader } from './http-message.ts'
+import { MessageReader } from '#test/http-message.ts'
 import { eventMark } from './upstream.ts'
 
 /** What a correct reply holds. A reply that lacks any of it is a failure, however fast it was. */

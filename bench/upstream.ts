@@ -7,7 +7,7 @@
  */
 import { createServer, type Socket } from 'node:net'
 import { parseArgs } from 'node:util'
-import { MessageReader } from './http-message.ts'
+import { MessageReader } from '#test/http-message.ts'
 
 /** Every request body of the bench ends in this, so that a truncated body is noticed. */
 export const BODY_SENTINEL = '"user":"bench-sentinel"'

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { Agent } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -13,7 +14,7 @@ import { chat } from './client.ts'
 import { amountOf, eventually, Gateway, type LogRow } from './gateway.ts'
 import { postgresSkip } from '#test/postgres.ts'
 import { type Nodes, setDatabaseClock, startNodes } from './nodes.ts'
-import { connections, OUTPUT_TOKENS, RACE_PRICE } from './racing.ts'
+import { CONNECTIONS, OUTPUT_TOKENS, RACE_PRICE } from './racing.ts'
 import { type Call, Upstream } from './upstream.ts'
 import { faultConfig } from './wire.ts'
 
@@ -49,6 +50,8 @@ function clockOf(name: string, offsetMs: number): Record<string, string> {
   writeFileSync(file, String(offsetMs))
   return { CLOCK_FILE: file, NODE_OPTIONS: `--import=${PRELOAD}` }
 }
+
+const connections = (): Agent => new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
 
 const ask = (gateway: Gateway, key: string, agent = connections()) =>
   chat(gateway, key, 'openai-chat', { maxTokens: OUTPUT_TOKENS, agent })

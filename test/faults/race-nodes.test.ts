@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { postgresSkip } from '#test/postgres.ts'
+import { Lanes } from './lanes.ts'
 import { type Nodes, startNodes } from './nodes.ts'
-import { CLIENTS, connections, CONNECTIONS, describeTimes, enter, PAID_FOR, race, RACE_PRICE } from './racing.ts'
+import { CLIENTS, CONNECTIONS, describeTimes, enter, PAID_FOR, race, RACE_PRICE } from './racing.ts'
 import { Upstream } from './upstream.ts'
 import { faultConfig } from './wire.ts'
 
@@ -26,12 +27,12 @@ if (FULL) {
         const all: number[] = []
         for (const seed of SEEDS) {
           // Each of them may admit all that are paid for.
-          const agents = gateways.map(() => connections(CONNECTIONS / 2 + PAID_FOR))
+          const lanes = gateways.map((gateway) => new Lanes(gateway, CONNECTIONS / 2 + PAID_FOR))
           const entered = await enter(gateways[0]!, `nodes-${seed}`, seed % 4 < 2 ? 1 : 10)
-          const { refusedMs } = await race({ gateways, agents, upstream, ...entered, seed }).catch((cause: unknown) =>
+          const { refusedMs } = await race({ gateways, lanes, upstream, ...entered, seed }).catch((cause: unknown) =>
             assert.fail(`seed ${seed}: ${String(cause)}`),
           )
-          for (const agent of agents) agent.destroy()
+          for (const lane of lanes) lane.close()
           all.push(...refusedMs)
         }
         t.diagnostic(describeTimes(all))

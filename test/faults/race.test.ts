@@ -6,9 +6,10 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { amountOf, Gateway } from './gateway.ts'
 import { chat } from './client.ts'
+import { Lanes } from './lanes.ts'
 import {
   CLIENTS,
-  connections,
+  CONNECTIONS,
   describeTimes,
   enter,
   OUTPUT_TOKENS,
@@ -24,8 +25,11 @@ import { faultConfig } from './wire.ts'
 const FULL = process.env['TRIVIUM_FAULTS'] === 'full'
 const ONLY = process.env['TRIVIUM_SEED']
 const SEEDS = ONLY ? [Number(ONLY)] : Array.from({ length: FULL ? 100 : 3 }, (_, at) => at)
+const WARM_RACES = 6
+/** A host may take the processor away while a race runs; a race with a late refusal is run again, and then has to hold. */
+const TRIES_MAX = 3
 /** The share of refusals that has to be in time; `npm test` runs other files at the same time, which may hold up the rest. */
-const SHARE_IN_TIME = FULL ? 0.99 : 0.5
+const SHARE_IN_TIME = FULL ? 1 : 0.5
 
 let upstream: Upstream
 let gateway: Gateway
@@ -41,21 +45,27 @@ after(async () => {
 })
 
 test(`M1: ${CLIENTS} requests race for a balance that pays for ${PAID_FOR}, ${SEEDS.length} seeds, with 1 and 10 keys`, async (t) => {
-  const all: number[] = []
-  const agents = [connections()]
-  // The first requests of a process pay for its compilation.
-  await race({ gateways: [gateway], agents, upstream, ...(await enter(gateway, 'warm', 1)), seed: 0 })
-  for (const seed of SEEDS) {
-    const entered = await enter(gateway, `race-${seed}`, seed % 4 < 2 ? 1 : 10)
-    const { refusedMs } = await race({ gateways: [gateway], agents, upstream, ...entered, seed }).catch(
-      (cause: unknown) => assert.fail(`seed ${seed}: ${String(cause)}`),
-    )
-    all.push(...refusedMs)
+  const lanes = [new Lanes(gateway, CONNECTIONS)]
+  const run = async (name: string, seed: number): Promise<readonly number[]> => {
+    const entered = await enter(gateway, `${name}-${seed}`, seed % 4 < 2 ? 1 : 10)
+    const racers = { gateways: [gateway], lanes, upstream, ...entered, seed }
+    return (await race(racers).catch((cause: unknown) => assert.fail(`seed ${seed}: ${String(cause)}`))).refusedMs
   }
-  agents[0]!.destroy()
-  t.diagnostic(describeTimes(all))
-  const late = quantile(all, SHARE_IN_TIME)
-  assert.ok(late <= REFUSED_MS_MAX, `402 within ${late} ms`)
+  // The first requests of a process pay for its compilation.
+  for (const seed of SEEDS.slice(0, WARM_RACES)) await run('warm', seed)
+  const [all, repeated]: [number[], number[]] = [[], []]
+  for (const seed of SEEDS) {
+    for (let tried = 1; ; tried++) {
+      const times = await run(`race-${tried}`, seed)
+      all.push(...times)
+      const lateMs = quantile(times, SHARE_IN_TIME)
+      if (lateMs <= REFUSED_MS_MAX) break
+      assert.ok(tried < TRIES_MAX, `seed ${seed}: 402 within ${lateMs} ms`)
+      repeated.push(seed)
+    }
+  }
+  lanes[0]!.close()
+  t.diagnostic(`${describeTimes(all)}; run again: seeds ${repeated.join(', ') || 'none'}`)
 })
 
 test('an upstream that counts more than the bound is paid as far as the balance reaches', async () => {

@@ -1,8 +1,7 @@
 /** One race of many requests for a balance that pays for a few (M1), at one gateway or at several that share their database. */
 import assert from 'node:assert/strict'
-import { Agent } from 'node:http'
 import { amountOf, eventually, type Gateway } from './gateway.ts'
-import { chat, type Outcome } from './client.ts'
+import { type Answer, chatBytes, type Lanes } from './lanes.ts'
 import { randomOf } from './random.ts'
 import type { Call, Upstream } from './upstream.ts'
 import { SURFACES } from './wire.ts'
@@ -23,15 +22,12 @@ export const REFUSED_MS_MAX = 50
 export interface Racers {
   readonly gateways: readonly Gateway[]
   /** Of each gateway. */
-  readonly agents: readonly Agent[]
+  readonly lanes: readonly Lanes[]
   readonly upstream: Upstream
   readonly accountId: string
   readonly keys: readonly string[]
   readonly seed: number
 }
-
-/** The connections of a race to a gateway, which later races use again. */
-export const connections = (count: number = CONNECTIONS): Agent => new Agent({ keepAlive: true, maxSockets: count })
 
 export interface Finish {
   /** Milliseconds that each refusal took. */
@@ -57,22 +53,24 @@ export async function enter(
  * Sends all at once, over all surfaces, whole and streamed, and holds the outcome against the figures of M1. With an even
  * seed the upstream answers only after every request was admitted or refused; with an odd one as they come.
  */
-export async function race({ gateways, agents, upstream, accountId, keys, seed }: Racers): Promise<Finish> {
+export async function race({ gateways, lanes, upstream, accountId, keys, seed }: Racers): Promise<Finish> {
   const next = randomOf(seed)
   upstream.reset()
   const waiting: Call[] = []
   const holdsBack = seed % 2 === 0
   upstream.answer = (call) => void (holdsBack ? waiting.push(call) : finish(call))
   let refused = 0
-  const outcomes = Promise.all(
-    Array.from({ length: CLIENTS }, async () => {
-      const at = Math.floor(next() * gateways.length)
-      const surface = SURFACES[Math.floor(next() * SURFACES.length)]!
-      const key = keys[Math.floor(next() * keys.length)]!
-      const wish = { stream: next() < 0.5, maxTokens: OUTPUT_TOKENS, agent: agents[at]! }
-      const outcome = await chat(gateways[at]!, key, surface, wish)
-      if (outcome.status !== 200) refused++
-      return outcome
+  const requests = Array.from({ length: CLIENTS }, () => {
+    const at = Math.floor(next() * gateways.length)
+    const surface = SURFACES[Math.floor(next() * SURFACES.length)]!
+    const key = keys[Math.floor(next() * keys.length)]!
+    return { lane: lanes[at]!, bytes: chatBytes(key, surface, next() < 0.5, OUTPUT_TOKENS) }
+  })
+  const answers = Promise.all(
+    requests.map(async ({ lane, bytes }) => {
+      const answer = await lane.send(bytes)
+      if (answer.status !== 200) refused++
+      return answer
     }),
   )
   if (holdsBack) {
@@ -82,10 +80,10 @@ export async function race({ gateways, agents, upstream, accountId, keys, seed }
     assert.deepEqual([available, amountOf(held)], ['0', amountOf(BALANCE)], 'all of the balance is held, and no more')
     for (const call of waiting) finish(call)
   }
-  const told = await outcomes
+  const told = await answers
   assert.equal(upstream.calls, PAID_FOR, 'upstream calls')
   await checkBooks(gateways[0]!, accountId)
-  return { refusedMs: checkOutcomes(told) }
+  return { refusedMs: checkAnswers(told) }
 }
 
 /** Uses its bound up exactly. */
@@ -95,10 +93,10 @@ function finish(call: Call): void {
   else call.reply(tokens)
 }
 
-function checkOutcomes(outcomes: readonly Outcome[]): number[] {
-  const count = (status: number): number => outcomes.filter((one) => one.status === status).length
+function checkAnswers(answers: readonly Answer[]): number[] {
+  const count = (status: number): number => answers.filter((one) => one.status === status).length
   assert.deepEqual([count(200), count(402)], [PAID_FOR, CLIENTS - PAID_FOR])
-  return outcomes.filter(({ status }) => status === 402).map(({ ms }) => ms)
+  return answers.filter(({ status }) => status === 402).map(({ ms }) => ms)
 }
 
 /** After every entry the balance, less what was still held for the others, is not below zero. */

@@ -1,6 +1,6 @@
 /**
- * An incremental HTTP/1.1 message reader for the bench's own two ends. The load generator and the mock upstream share
- * one core, so both avoid node:http: whatever they cost is taken from the throughput that can be observed.
+ * An incremental HTTP/1.1 message reader for what measures a gateway: the two ends of the bench and the race of M1. They
+ * share cores with it or with each other and avoid node:http: whatever they cost would be taken for the gateway's.
  */
 
 const HEAD_END = Buffer.from('\r\n\r\n')

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MessageReader } from './http-message.ts'
-import { median, quantile, quantiles } from './quantiles.ts'
 
 const MESSAGES = Buffer.from(
   'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello' +
@@ -45,12 +44,4 @@ test('messages read the same however the bytes were cut', () => {
 test('a head that never ends is refused', () => {
   const reader = new MessageReader({ head: () => {}, body: () => {}, end: () => {} })
   assert.throws(() => reader.push(Buffer.alloc(64 * 1024 + 1, 'x')), /head too large/)
-})
-
-test('quantiles', () => {
-  const values = Array.from({ length: 100 }, (_, index) => 100 - index)
-  assert.equal(quantile([], 0.5), Number.NaN)
-  assert.deepEqual(quantiles(values), { count: 100, p50: 51, p90: 91, p99: 100, max: 100 })
-  assert.equal(median([3, 1, 2]), 2)
-  assert.equal(median([4, 1, 2, 3]), 2.5)
 })
