@@ -57,10 +57,17 @@ export class Lanes {
     const lane = new Lane(
       this.#gateway.port,
       () => this.#start(lane),
-      () => this.#lanes.delete(lane),
+      () => this.#forget(lane),
     )
     this.#lanes.add(lane)
     return lane
+  }
+
+  /** The gateway may end one that is idle. */
+  #forget(lane: Lane): void {
+    this.#lanes.delete(lane)
+    const at = this.#free.indexOf(lane)
+    if (at >= 0) this.#free.splice(at, 1)
   }
 
   #start(lane: Lane | undefined): void {

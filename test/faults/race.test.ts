@@ -12,6 +12,7 @@ import {
   CONNECTIONS,
   describeTimes,
   enter,
+  type Finish,
   OUTPUT_TOKENS,
   PAID_FOR,
   quantile,
@@ -26,8 +27,11 @@ const FULL = process.env['TRIVIUM_FAULTS'] === 'full'
 const ONLY = process.env['TRIVIUM_SEED']
 const SEEDS = ONLY ? [Number(ONLY)] : Array.from({ length: FULL ? 100 : 3 }, (_, at) => at)
 const WARM_RACES = 6
-/** A host may take the processor away while a race runs; a race with a late refusal is run again, and then has to hold. */
-const TRIES_MAX = 3
+/**
+ * A race with a refusal that was late by no more than the host took from this machine tells nothing of the gateway: it is run
+ * again, so often at most, and then has to hold.
+ */
+const TRIES_MAX = 10
 /** The share of refusals that has to be in time; `npm test` runs other files at the same time, which may hold up the rest. */
 const SHARE_IN_TIME = FULL ? 1 : 0.5
 
@@ -46,26 +50,30 @@ after(async () => {
 
 test(`M1: ${CLIENTS} requests race for a balance that pays for ${PAID_FOR}, ${SEEDS.length} seeds, with 1 and 10 keys`, async (t) => {
   const lanes = [new Lanes(gateway, CONNECTIONS)]
-  const run = async (name: string, seed: number): Promise<readonly number[]> => {
+  const run = async (name: string, seed: number): Promise<Finish> => {
     const entered = await enter(gateway, `${name}-${seed}`, seed % 4 < 2 ? 1 : 10)
     const racers = { gateways: [gateway], lanes, upstream, ...entered, seed }
-    return (await race(racers).catch((cause: unknown) => assert.fail(`seed ${seed}: ${String(cause)}`))).refusedMs
+    return race(racers).catch((cause: unknown) => assert.fail(`seed ${seed}: ${String(cause)}`))
   }
   // The first requests of a process pay for its compilation.
   for (const seed of SEEDS.slice(0, WARM_RACES)) await run('warm', seed)
-  const [all, repeated]: [number[], number[]] = [[], []]
+  const [all, repeated]: [number[], string[]] = [[], []]
   for (const seed of SEEDS) {
     for (let tried = 1; ; tried++) {
-      const times = await run(`race-${tried}`, seed)
-      all.push(...times)
-      const lateMs = quantile(times, SHARE_IN_TIME)
-      if (lateMs <= REFUSED_MS_MAX) break
-      assert.ok(tried < TRIES_MAX, `seed ${seed}: 402 within ${lateMs} ms`)
-      repeated.push(seed)
+      const { refusedMs, stolenMs } = await run(`race-${tried}`, seed)
+      const neededMs = quantile(refusedMs, SHARE_IN_TIME)
+      if (neededMs <= REFUSED_MS_MAX) {
+        all.push(...refusedMs)
+        break
+      }
+      const what = `seed ${seed}: 402 within ${neededMs.toFixed(1)} ms, of which the host took up to ${stolenMs}`
+      assert.ok(tried < TRIES_MAX && neededMs - stolenMs <= REFUSED_MS_MAX, what)
+      repeated.push(what)
     }
   }
   lanes[0]!.close()
-  t.diagnostic(`${describeTimes(all)}; run again: seeds ${repeated.join(', ') || 'none'}`)
+  t.diagnostic(describeTimes(all))
+  for (const what of repeated) t.diagnostic(`run again: ${what}`)
 })
 
 test('an upstream that counts more than the bound is paid as far as the balance reaches', async () => {

@@ -1,5 +1,6 @@
 /** One race of many requests for a balance that pays for a few (M1), at one gateway or at several that share their database. */
 import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
 import { amountOf, eventually, type Gateway } from './gateway.ts'
 import { type Answer, chatBytes, type Lanes } from './lanes.ts'
 import { randomOf } from './random.ts'
@@ -32,6 +33,8 @@ export interface Racers {
 export interface Finish {
   /** Milliseconds that each refusal took. */
   readonly refusedMs: readonly number[]
+  /** Milliseconds that the host of a virtual machine took from its processors meanwhile. */
+  readonly stolenMs: number
 }
 
 /** An account with the balance of the race, and so many keys. */
@@ -60,6 +63,7 @@ export async function race({ gateways, lanes, upstream, accountId, keys, seed }:
   const holdsBack = seed % 2 === 0
   upstream.answer = (call) => void (holdsBack ? waiting.push(call) : finish(call))
   let refused = 0
+  const stolenBefore = stolenMs()
   const requests = Array.from({ length: CLIENTS }, () => {
     const at = Math.floor(next() * gateways.length)
     const surface = SURFACES[Math.floor(next() * SURFACES.length)]!
@@ -81,9 +85,16 @@ export async function race({ gateways, lanes, upstream, accountId, keys, seed }:
     for (const call of waiting) finish(call)
   }
   const told = await answers
+  const stolen = stolenMs() - stolenBefore
   assert.equal(upstream.calls, PAID_FOR, 'upstream calls')
   await checkBooks(gateways[0]!, accountId)
-  return { refusedMs: checkAnswers(told) }
+  return { refusedMs: checkAnswers(told), stolenMs: stolen }
+}
+
+/** Of all processors since the start; 0 where the system does not tell. The kernel counts hundredths of a second (proc(5)). */
+function stolenMs(): number {
+  if (!existsSync('/proc/stat')) return 0
+  return Number(readFileSync('/proc/stat', 'utf8').split('\n', 1)[0]!.trim().split(/\s+/)[8] ?? 0) * 10
 }
 
 /** Uses its bound up exactly. */
