@@ -11,7 +11,7 @@ import { EventFramer } from '#wire/sse.ts'
 import { carryRequest, type Pair, StreamRun } from './codec-pair.ts'
 import { CLIENTS, requestBytes } from './codec-requests.ts'
 import { ARGUMENT_NAME, STREAM_EVENTS, STREAM_TEXT, type StreamKind, streamInput, UPSTREAMS } from './codec-streams.ts'
-import { median } from './quantiles.ts'
+import { median } from '#test/quantiles.ts'
 
 export type Work = 'text' | 'arguments' | 'small' | 'agent'
 export const WORKS: readonly Work[] = ['text', 'arguments', 'small', 'agent']

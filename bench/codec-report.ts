@@ -3,7 +3,7 @@ import { type Cost, type PairCost, type Work, WORKS } from './codec-cost.ts'
 import { CLIENTS } from './codec-requests.ts'
 import { UPSTREAMS } from './codec-streams.ts'
 import type { Figure } from './goals.ts'
-import { median } from './quantiles.ts'
+import { median } from '#test/quantiles.ts'
 import type { PointReport } from './report.ts'
 import { digits, table } from './table.ts'
 

@@ -7,7 +7,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Connection, type Expectation, type Reply } from './load-connection.ts'
 import { cpuMs, residentMb } from './process-cost.ts'
-import { quantiles, type Quantiles } from './quantiles.ts'
+import { quantiles, type Quantiles } from '#test/quantiles.ts'
 import { BODY_SENTINEL } from './upstream.ts'
 
 export interface LoadSpec {

@@ -1,7 +1,7 @@
 /** The parts of the bench as data, and the loop that runs a point: rounds, alternating order, medians. */
 import type { Expectation } from './load-connection.ts'
 import type { LoadResult, LoadSpec } from './load.ts'
-import { median } from './quantiles.ts'
+import { median } from '#test/quantiles.ts'
 import { IDLE_EVENTS, IDLE_MODEL } from './upstream.ts'
 import { MODEL_RENAMED, MODEL_SAME, type Payer, type SubjectName, type Subjects } from './subjects.ts'
 

@@ -8,7 +8,7 @@ import { FIGURE_UNITS, GOALS, type Figure, type Goal } from './goals.ts'
 import type { MemoryReport } from './memory.ts'
 import type { ParityReport } from './parity.ts'
 import type { Outcome, Side } from './parts.ts'
-import { median } from './quantiles.ts'
+import { median } from '#test/quantiles.ts'
 import { digits, table } from './table.ts'
 
 export interface PointReport {

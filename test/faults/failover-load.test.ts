@@ -10,13 +10,13 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { FAILURES_MAX } from '#health/circuit.ts'
+import { quantileOf } from '#test/quantiles.ts'
 import {
   FIRST_CONTENT_MS,
   failuresBeforeOpen,
   type Load,
   loadConfig,
   nameOf,
-  quantile,
   type Ran,
   RECOVERY_MS_MAX,
   runWay,
@@ -83,7 +83,7 @@ const settledOf = (samples: readonly Sample[], { illAt, soundAt }: Ran): Sample[
   samples.filter(({ at, stream, by }) => !stream && by === SOUND_NAME && at > illAt + SETTLED_MS && at < soundAt)
 
 const p50Of = (samples: readonly Sample[]): number =>
-  quantile(
+  quantileOf(
     samples.map(({ latencyMs }) => latencyMs),
     0.5,
   )
@@ -109,7 +109,7 @@ suite('R67, R71: one of two upstreams is dead', { concurrency: FULL ? 1 : WAYS.l
         failuresBeforeOpen: failures,
         openAddedP50Ms: Number(addedMs.toFixed(3)),
         controlP50Ms: Number(p50Of(control).toFixed(3)),
-        p99Ms: Math.round(quantile(latencies, 0.99)),
+        p99Ms: Math.round(quantileOf(latencies, 0.99)),
         recoveryMs: Math.round(ran.recoveryMs),
       }
       context.diagnostic(`${way}: ${JSON.stringify(figures)}`)
@@ -123,7 +123,7 @@ suite('R67, R71: one of two upstreams is dead', { concurrency: FULL ? 1 : WAYS.l
       if (!FULL && way !== 'cut mid-stream') assert.equal(lost.length, 0, JSON.stringify(lost.slice(0, 3)))
       if (FULL) assert.ok(1 - lost.length / samples.length >= SUCCESS_MIN, `${lost.length} of ${samples.length} lost`)
       assert.ok(failures <= OPENING_FAILURES_MAX, `opened after ${failures} failures`)
-      const usualMs = quantile(
+      const usualMs = quantileOf(
         ran.control.map(({ latencyMs: ms }) => ms),
         0.99,
       )

@@ -210,9 +210,3 @@ function failingOf(row: LogRow, name: string): Failing[] {
   const answeredAt = startedAt + Number(row['ttft_ms'])
   return [{ startedAt, answeredAt, failedAt: Date.parse(String(row['ts_end'])) }]
 }
-
-/** The middle of some numbers; NaN without any. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((one, two) => one - two)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
-}

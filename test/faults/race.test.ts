@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { quantileOf } from '#test/quantiles.ts'
 import { amountOf, Gateway } from './gateway.ts'
 import { chat } from './client.ts'
 import { Lanes } from './lanes.ts'
@@ -15,7 +16,6 @@ import {
   type Finish,
   OUTPUT_TOKENS,
   PAID_FOR,
-  quantile,
   race,
   RACE_PRICE,
   REFUSED_MS_MAX,
@@ -61,7 +61,7 @@ test(`M1: ${CLIENTS} requests race for a balance that pays for ${PAID_FOR}, ${SE
   for (const seed of SEEDS) {
     for (let tried = 1; ; tried++) {
       const { refusedMs, stolenMs } = await run(`race-${tried}`, seed)
-      const neededMs = quantile(refusedMs, SHARE_IN_TIME)
+      const neededMs = quantileOf(refusedMs, SHARE_IN_TIME)
       if (neededMs <= REFUSED_MS_MAX) {
         all.push(...refusedMs)
         break

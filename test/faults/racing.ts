@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { amountOf, eventually, type Gateway } from './gateway.ts'
 import { type Answer, chatBytes, type Lanes } from './lanes.ts'
+import { quantileOf } from '#test/quantiles.ts'
 import { randomOf } from './random.ts'
 import type { Call, Upstream } from './upstream.ts'
 import { SURFACES } from './wire.ts'
@@ -124,13 +125,7 @@ async function checkBooks(gateway: Gateway, accountId: string): Promise<void> {
   }
 }
 
-/** The time within which this share of them was. */
-export function quantile(times: readonly number[], share: number): number {
-  const sorted = times.toSorted((left, right) => left - right)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!
-}
-
 export function describeTimes(times: readonly number[]): string {
-  const [half, most, all] = [0.5, 0.99, 1].map((share) => quantile(times, share).toFixed(1))
+  const [half, most, all] = [0.5, 0.99, 1].map((share) => quantileOf(times, share).toFixed(1))
   return `${times.length} x 402: half within ${half} ms, 99 % within ${most} ms, all within ${all} ms`
 }

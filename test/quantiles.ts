@@ -12,6 +12,10 @@ export function quantile(sorted: ArrayLike<number>, share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!
 }
 
+/** The same of values in any order. */
+export const quantileOf = (values: readonly number[], share: number): number =>
+  quantile(Float64Array.from(values).sort(), share)
+
 /** Quantiles of unsorted values, in their own unit. */
 export function quantiles(values: readonly number[]): Quantiles {
   const sorted = Float64Array.from(values).sort()
