@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { GatewayError } from '#base/errors.ts'
 import { openStore } from '#store/store.ts'
+import { createAccounts } from './accounts.ts'
+import { createKeys } from './keys.ts'
 import { createKeyRing } from './key-ring.ts'
 import { newKeyText } from './key-text.ts'
 
@@ -37,4 +39,31 @@ test('S11: ten thousand wrong checksums cost no query, and ten thousand right on
     assert.equal(await codeOf(() => ring.find(spoiled, 0)), 'invalid_api_key')
   }
   rmSync(folder, { recursive: true, force: true })
+})
+
+test('a connection is who its last key says, however often it changes', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'trivium-ring-'))
+  const store = await openStore({ kind: 'sqlite', file: join(folder, 'test.db') })
+  t.after(async () => {
+    await store.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const ring = createKeyRing(store, 'pepper')
+  const account = await createAccounts(store).create({ email: 'a@b.test', mode: 'prepaid', actor: 'test' })
+  const keys = createKeys(store, 'pepper', ring)
+  const named = async (name: string) => (await keys.create({ name, accountId: account.id })).plaintext
+  const [first, second] = [await named('first'), await named('second')]
+  const [one, other] = [{}, {}]
+  const nameOf = async (text: string, connection: object) => (await ring.find(text, 1, connection)).key?.name
+  for (const [connection, text, name] of [
+    [one, first, 'first'],
+    [one, first, 'first'],
+    [one, second, 'second'],
+    [other, first, 'first'],
+    [one, first, 'first'],
+  ] as const)
+    assert.equal(await nameOf(text, connection), name)
+  assert.equal(await codeOf(() => ring.find(`${first.slice(0, -1)}~`, 1, one)), 'invalid_api_key')
+  assert.equal(await codeOf(() => ring.find(newKeyText(), 1, one)), 'invalid_api_key')
+  assert.equal(await nameOf(second, one), 'second')
 })

@@ -42,6 +42,7 @@ export function createKeyRing(
   const { billing, keysWarmMax = KEYS_WARM_MAX, tiers = NO_TIERS } = options
   const warm = new Map<string, Warm>()
   const loading = new Map<string, Promise<Warm | undefined>>()
+  const digestOf = createDigests(pepper)
   /** Counts forgotten keys: what was read before the last change is answered, but not kept. */
   let changes = 0
 
@@ -74,15 +75,10 @@ export function createKeyRing(
   }
 
   return {
-    find(presented, nowMs) {
+    find(presented, nowMs, connection) {
       if (presented.length > KEY_CHARACTERS_MAX) throw unknownKey()
-      const digest = keyDigest(pepper, presented)
-      let known = warm.get(digest)
-      // A secret that was replaced is a stranger from then on, also by the time that its refusal takes (S12).
-      if (known && known.untilMs !== null && known.untilMs <= nowMs) {
-        warm.delete(digest)
-        known = undefined
-      }
+      const digest = digestOf(presented, connection)
+      const known = warmOf(warm, digest, nowMs)
       // A warm key was checked when it was read; only strangers pay for their checksum.
       if (!known && !keyChecksumHolds(presented)) throw unknownKey()
       const ageMs = known ? nowMs - known.loadedMs : Infinity
@@ -111,6 +107,26 @@ export function createKeyRing(
       for (const [digest, entry] of warm) if (entry.caller.account.id === accountId) warm.delete(digest)
     },
   }
+}
+
+/** Digests of keys. A connection says the same key with each of its requests; what is kept of it goes with it. */
+function createDigests(pepper: string): (text: string, connection: object | undefined) => string {
+  const known = new WeakMap<object, { readonly text: string; readonly digest: string }>()
+  return (text, connection) => {
+    const last = connection && known.get(connection)
+    if (last?.text === text) return last.digest
+    const digest = keyDigest(pepper, text)
+    if (connection) known.set(connection, { text, digest })
+    return digest
+  }
+}
+
+/** A secret that was replaced is a stranger from then on, also by the time that its refusal takes (S12). */
+function warmOf(warm: Map<string, Warm>, digest: string, nowMs: number): Warm | undefined {
+  const known = warm.get(digest)
+  if (!known || known.untilMs === null || known.untilMs > nowMs) return known
+  warm.delete(digest)
+  return undefined
 }
 
 const unknownKey = (): GatewayError => new GatewayError('invalid_api_key', 'The API key is not valid.')

@@ -136,8 +136,11 @@ export interface Caller {
 
 /** Looks a presented key up. A key whose checksum is wrong never reaches the store. */
 export interface KeyRing {
-  /** Throws GatewayError: invalid_api_key, key_disabled, key_expired, account_suspended, store_unavailable. Synchronous on a warm key. */
-  find(presented: string, nowMs: number): Caller | Promise<Caller>
+  /**
+   * Throws GatewayError: invalid_api_key, key_disabled, key_expired, account_suspended, store_unavailable. Synchronous on a warm key.
+   * `connection`: who presents it; the digest of its last key is not computed again.
+   */
+  find(presented: string, nowMs: number, connection?: object): Caller | Promise<Caller>
   /** The same, past what is kept warm: for a refusal that a change on another node may have made wrong. */
   findFresh(presented: string, nowMs: number): Promise<Caller>
   /** Forgets cached keys after a change, so that the next request sees it. */

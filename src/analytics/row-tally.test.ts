@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from './rollup-tables.ts'
-import { AMOUNT_PER_ROW_NANO_MAX, BUCKET_MAX, bucketOf, RowTally, TOKENS_PER_ROW_MAX } from './row-tally.ts'
+import {
+  AMOUNT_PER_ROW_NANO_MAX,
+  BUCKET_MAX,
+  bucketOf,
+  RowTally,
+  tallyFactsOf,
+  TOKENS_PER_ROW_MAX,
+} from './row-tally.ts'
 import type { TalliedRow } from './row-tally.ts'
 
 const START_MS = Date.UTC(2026, 10, 20, 12, 34, 56)
@@ -124,4 +131,29 @@ test('a row adds at most what its bounds say, and many of them no more than a co
   assert.deepEqual([one[18], one.at(-2)], [TOKENS_PER_ROW_MAX, String(AMOUNT_PER_ROW_NANO_MAX)])
   const many = tallyOf(...Array.from({ length: 10_000 }, () => broken)).usage()[0]!
   assert.ok(BigInt(many.at(-2)!) < 2n ** 63n)
+})
+
+test('R104: facts that come with a row count as its detail does', () => {
+  const good = { backend: 'b', status: 200, error_code: null }
+  const failed = { backend: 'a', status: 503, error_code: 'x' }
+  const details = [
+    {},
+    { vendor: 'v', app_title: 'title', app_referer: 'r', key_name: 'k', user_agent: 'agent/1.0 (x)', gen_ms: 2000 },
+    { app_referer: 'r', user_agent: 'agent/1.0', attempts: [good] },
+    { key_name: 'k', attempts: [failed, good] },
+    { user_agent: 'agent/1.0 (x)', attempts: [{ ...failed, backend: 'b' }] },
+    { fault: '500', attempts: [good] },
+  ]
+  for (const given of details) {
+    const each = row({ tokens_output: 100, ttft_ms: 40, details: given })
+    const told = new RowTally()
+    // As it comes out of a journal.
+    told.add({ ...each, detail: 'not read' }, JSON.parse(JSON.stringify(tallyFactsOf(given, each.backend_id))))
+    const read = tallyOf(each)
+    assert.deepEqual([told.usage(), told.speeds()], [read.usage(), read.speeds()], JSON.stringify(given))
+  }
+})
+
+test('a name with U+0000 is counted under the name that its row is stored with', () => {
+  assert.equal(tallyFactsOf({ key_name: 'a\u0000b' }, null)[1], 'a\ufffdb')
 })

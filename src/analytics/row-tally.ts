@@ -48,15 +48,33 @@ interface Attempt {
   readonly error_code?: string | null
 }
 
+/** What is looked at of a row's detail: absent in its JSON is null in the row itself. */
 interface Detail {
-  readonly vendor?: string
-  readonly key_name?: string
-  readonly app_title?: string
-  readonly app_referer?: string
-  readonly user_agent?: string
-  readonly gen_ms?: number
+  readonly vendor?: string | null
+  readonly key_name?: string | null
+  readonly app_title?: string | null
+  readonly app_referer?: string | null
+  readonly user_agent?: string | null
+  readonly gen_ms?: number | null
   readonly fault?: unknown
   readonly attempts?: readonly Attempt[]
+}
+
+/** The same, read. Who has the row at hand sends it along, because to read the JSON costs more than all the adding up (R123). */
+export type TallyFacts = readonly [
+  vendor: string,
+  app: string,
+  genMs: number | null,
+  isStaged: boolean,
+  /** Null: one, at the row's backend, without an error. */
+  attempts: readonly Attempt[] | null,
+]
+
+export function tallyFactsOf(detail: Detail, backendId: string | null): TallyFacts {
+  const { attempts = [], fault = null } = detail
+  const [only] = attempts
+  const isUsual = attempts.length === 1 && only!.backend === backendId && typeof only!.error_code !== 'string'
+  return [detail.vendor ?? '', appOf(detail), detail.gen_ms ?? null, fault !== null, isUsual ? null : attempts]
 }
 
 /** The rows of one minute that are alike in every dimension. Dimensions are in the order of DIMENSIONS, `''` for none. */
@@ -101,13 +119,16 @@ export class RowTally {
     return this.groups.size
   }
 
-  add(row: TalliedRow): void {
-    const detail = JSON.parse(row.detail) as Detail
-    const group = this.groupOf(row, detail)
+  /** Without facts its detail is read. */
+  add(row: TalliedRow, facts?: TallyFacts): void {
+    const [vendor, app, genMs, isStaged, attempts] =
+      facts ?? tallyFactsOf(JSON.parse(row.detail) as Detail, row.backend_id)
+    const group = this.groupOf(row, vendor, app)
     count(group, row)
-    if (row.model_id === null || row.backend_id === null || detail.fault !== undefined) return
-    if (row.status === 'ok') measure(group, row, detail.gen_ms)
-    for (const attempt of detail.attempts ?? []) judge(group, attempt, row.status)
+    if (row.model_id === null || row.backend_id === null || isStaged) return
+    if (row.status === 'ok') measure(group, row, genMs)
+    if (attempts === null) judge(group, row.backend_id, null, null, row.status)
+    else for (const { backend, status, error_code: error } of attempts) judge(group, backend, status, error, row.status)
   }
 
   /** What to add to `usage_rollups`: no two are of one primary key. */
@@ -149,19 +170,10 @@ export class RowTally {
     return [...entries.values()]
   }
 
-  private groupOf(row: TalliedRow, detail: Detail): Group {
+  private groupOf(row: TalliedRow, vendor: string, app: string): Group {
     const minuteMs = row.ts_start_ms - (row.ts_start_ms % MINUTE_MS)
     const { account_id: account, key_id: key, system, model_id: model, backend_id: backend, protocol } = row
-    const dimensions = [
-      account ?? '',
-      key ?? '',
-      system ?? '',
-      model ?? '',
-      detail.vendor ?? '',
-      backend ?? '',
-      protocol,
-      appOf(detail),
-    ]
+    const dimensions = [account ?? '', key ?? '', system ?? '', model ?? '', vendor, backend ?? '', protocol, app]
     const { last } = this
     if (last !== null && last.minuteMs === minuteMs && areSame(last.dimensions, dimensions)) return last
     const name = minuteMs + SEPARATOR + dimensions.join(SEPARATOR)
@@ -226,12 +238,12 @@ function merge(sums: Pick<Group, 'counts' | 'amounts'>, counts: Group['counts'],
   for (const name of AMOUNTS) sums.amounts[name] += amounts[name]
 }
 
-function measure(group: Group, row: TalliedRow, genMs: number | undefined): void {
+function measure(group: Group, row: TalliedRow, genMs: number | null): void {
   const speeds = (group.speeds ??= {})
   mark((speeds.latency ??= new Map()), row.latency_ms)
   if (row.ttft_ms !== null) mark((speeds.ttft ??= new Map()), row.ttft_ms)
   const output = tokens(row.tokens_output)
-  if (output < MEASURED_TOKENS_MIN || genMs === undefined || genMs < MEASURED_MS_MIN) return
+  if (output < MEASURED_TOKENS_MIN || genMs === null || genMs < MEASURED_MS_MIN) return
   mark((speeds.throughput ??= new Map()), Math.floor((output * 10_000) / genMs))
 }
 
@@ -250,7 +262,13 @@ export function bucketOf(value: number): number {
 }
 
 /** An attempt that says something of its target: a client's mistake or leaving does not (B20), and a rate limit is no outage. */
-function judge(group: Group, { backend, status, error_code: error }: Attempt, ended: string): void {
+function judge(
+  group: Group,
+  backend: Attempt['backend'],
+  status: Attempt['status'],
+  error: Attempt['error_code'],
+  ended: string,
+): void {
   if (typeof backend !== 'string') return
   const code = status ?? 599
   const isDown =
@@ -275,7 +293,9 @@ function* measurementsOf(group: Group): Generator<[backend: string, metric: Metr
 
 /** The application of a request (R103): what the client calls it, else the key's name, else the program that asked. */
 function appOf({ app_title: title, app_referer: referer, key_name: key, user_agent: agent }: Detail): string {
-  return title ?? referer ?? key ?? (agent === undefined ? '' : familyOf(agent))
+  const app = title ?? referer ?? key ?? (agent ? familyOf(agent) : '')
+  // As the detail holds it: no JSON of the store has that character.
+  return app.includes(SEPARATOR) ? app.replaceAll(SEPARATOR, '\ufffd') : app
 }
 
 /** The first word of a user agent, without its version, which begins with a digit: `claude-cli/1.0 (x)` -> `claude-cli`. */

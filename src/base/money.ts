@@ -67,10 +67,15 @@ function parseDecimal(text: string, digits: number): bigint | undefined {
   return match[1] === '-' ? -value : value
 }
 
+const ZERO = 0x30
+
 function formatDecimal(value: bigint, digits: number): string {
   const text = (value < 0n ? -value : value).toString().padStart(digits + 1, '0')
-  const fraction = text.slice(-digits).replace(/0+$/, '')
-  return `${value < 0n ? '-' : ''}${text.slice(0, -digits)}${fraction && `.${fraction}`}`
+  const point = text.length - digits
+  let end = text.length
+  while (end > point && text.charCodeAt(end - 1) === ZERO) end--
+  const amount = end === point ? text.slice(0, point) : `${text.slice(0, point)}.${text.slice(point, end)}`
+  return value < 0n ? `-${amount}` : amount
 }
 
 /** Digits of a reported amount that still count; more are cut. */

@@ -104,9 +104,23 @@ function numberAt(body: Buffer, span: Span): number {
 
 /** Puts a name in place of the one that stands at `span`; nothing to do when it is the same, bytes and all. */
 export function renameEdits(body: Buffer, span: Span, name: string): Edit[] {
+  if (isPlainly(body, span, name)) return []
   const edit = replaceWithString(span, name)
   return edit.bytes.compare(body, span.start, span.end) === 0 ? [] : [edit]
 }
+
+/** Whether the name stands there letter by letter, which needs no encoding where all of its letters are ASCII and none an escape. */
+function isPlainly(body: Buffer, { start, end }: Span, name: string): boolean {
+  if (end - start !== name.length + 2 || !isString(body, start)) return false
+  for (let at = 0; at < name.length; at++) {
+    const code = name.charCodeAt(at)
+    if (code !== body[start + 1 + at] || code === BACKSLASH || code > ASCII_MAX) return false
+  }
+  return true
+}
+
+const BACKSLASH = 0x5c
+const ASCII_MAX = 0x7f
 
 export function replaceWithString(span: Span, value: string): Edit {
   return { start: span.start, end: span.end, bytes: Buffer.from(JSON.stringify(value)) }

@@ -18,6 +18,7 @@ export function createDataPlane(
   active: ActiveRequests,
   origins: CrossOrigins,
 ): (request: IncomingMessage, response: ServerResponse) => boolean {
+  const ended = (): void => active.end()
   const handle = (
     request: IncomingMessage,
     response: ServerResponse,
@@ -30,12 +31,11 @@ export function createDataPlane(
     }
     const exchange = receive(request, response, endpoint, model)
     active.begin()
-    handleRequest(gateway, exchange)
-      .catch((error: unknown) => {
-        gateway.log.error({ requestId: exchange.id, err: error }, 'request failed after its answer had begun')
-        response.destroy()
-      })
-      .finally(() => active.end())
+    handleRequest(gateway, exchange).then(ended, (error: unknown) => {
+      gateway.log.error({ requestId: exchange.id, err: error }, 'request failed after its answer had begun')
+      response.destroy()
+      ended()
+    })
     return true
   }
   return (request, response) => {

@@ -65,11 +65,11 @@ export function openBookings(db: DatabaseSync, live: LiveCounter): Bookings {
   }
 
   return {
-    book([row, requestId, account, key, chargedNano, balanceNano, nowMs, day, week, month, budgets]: Booking) {
+    book([row, requestId, account, key, chargedNano, balanceNano, nowMs, day, week, month, budgets, facts]: Booking) {
       const balance = balanceOf(account)
       if (!balance || balance.nano - chargedNano !== balanceNano) return false
       if (insertEntry.run(account, -chargedNano, balanceNano, requestId, nowMs).changes === 0) return false
-      live.note(insertRow.run(...row), row)
+      live.note(insertRow.run(...row), row, facts)
       balance.nano = balanceNano
       balance.chargedNano += chargedNano
       if (key !== null) spend(key, chargedNano, day, week, month)

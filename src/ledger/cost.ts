@@ -102,9 +102,11 @@ export function costOf(told: Usage, price: Price, images = 0): Cost {
   const cacheWrite = checked(usage.cacheWrite)
   const cacheWrite1h = checked(usage.cacheWrite1h)
   const output = checked(usage.output)
-  // Four safe integers may add up to more than a safe one, hence bigint.
-  const promptTokens = BigInt(input) + BigInt(cacheRead) + BigInt(cacheWrite) + BigInt(cacheWrite1h)
-  const rates = ratesFor(price, promptTokens)
+  // Four safe integers may add up to more than a safe one, hence bigint; most prices have one tier.
+  const rates =
+    price.tiers.length === 0
+      ? price
+      : ratesFor(price, BigInt(input) + BigInt(cacheRead) + BigInt(cacheWrite) + BigInt(cacheWrite1h))
   const reasoning = rates.reasoning === null ? 0 : Math.min(checked(usage.reasoning), output)
   const cacheWriteRate = rates.cacheWrite ?? rates.input
   const lines: CostLine[] = []

@@ -9,7 +9,7 @@
 import { GatewayError } from '#base/errors.ts'
 import type { Booking } from '#store/booking.ts'
 import { storeUnavailable } from '#store/failure.ts'
-import { AMOUNT_NANO_MAX, flatten, setCharge } from '#store/request-columns.ts'
+import { AMOUNT_NANO_MAX, factsOf, flatten, setCharge } from '#store/request-columns.ts'
 import type { FlatRow } from '#store/request-columns.ts'
 import type { Store } from '#store/store.ts'
 import { type BudgetFunds, budgetsOf, NO_BUDGET_IDS, NO_BUDGETS } from './budgets.ts'
@@ -190,6 +190,7 @@ interface Work {
   readonly costNano: bigint
   readonly nowMs: number
   readonly flat: FlatRow
+  readonly facts: ReturnType<typeof factsOf>
   /** As a hold stores them. */
   readonly budgetIds: string | null
   readonly grantedNano: bigint
@@ -204,6 +205,7 @@ function workOf({ requestId, costNano, row }: Settlement, nowMs: number, hold: O
     costNano: costNano > AMOUNT_NANO_MAX ? AMOUNT_NANO_MAX : costNano,
     nowMs,
     flat: flatten(row),
+    facts: factsOf(row),
     budgetIds: hold === undefined || hold.budgetIds.length === 0 ? null : hold.budgetIds.join(','),
     grantedNano: hold?.amountNano ?? 0n,
   }
@@ -220,7 +222,7 @@ type SettleHeld = (work: Work, hold: OpenHold) => Promise<SettleResult>
 function settlerOf(book: FundsBook, write: Book, startsAt: PeriodClock, settleStored: SettleStored): SettleHeld {
   return (work, hold) => {
     const { account, key, amountNano } = hold
-    const { requestId, costNano, nowMs, flat, budgetIds } = work
+    const { requestId, costNano, nowMs, flat, facts, budgetIds } = work
     const starts = startsAt(nowMs)
     // Hardly ever above its hold: then its limits are looked at again.
     const scopes = costNano > amountNano ? scopesOf(hold, starts) : null
@@ -243,6 +245,7 @@ function settlerOf(book: FundsBook, write: Book, startsAt: PeriodClock, settleSt
       starts.weekStartMs,
       starts.monthStartMs,
       budgetIds,
+      facts,
     ]
     const finish = (): void => {
       account.users--

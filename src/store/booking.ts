@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import type { TallyFacts } from '#analytics/row-tally.ts'
 import type { LiveCounter } from './live-count.ts'
 import { type FlatRow, REQUEST_COLUMNS } from './request-columns.ts'
 
@@ -19,6 +20,8 @@ export type Booking = readonly [
   monthStartMs: number,
   /** The budgets it counts against, ids with commas between them. Absent in what an older version journaled. */
   budgetIds?: string | null,
+  /** What the rollups count of the row's detail. Absent in what an older version journaled. */
+  facts?: TallyFacts | undefined,
 ]
 
 /**
@@ -48,14 +51,15 @@ const SEPARATOR = '\t'
  * thread as it is, and is one object for the garbage collector where a booking is fifty.
  */
 export function encodeBooking(booking: Booking): string {
-  const [row, requestId, accountId, keyId, chargedNano, balanceNano, nowMs, day, week, month, budgets = null] = booking
+  const [row, requestId, accountId, keyId, chargedNano, balanceNano, nowMs, day, week, month, budgets = null, facts] =
+    booking
   const cells = row.slice(0, DETAIL_AT) as (string | number | bigint | null)[]
   for (const at of MONEY_AT) {
     const cell = cells[at]
     if (typeof cell === 'bigint') cells[at] = cell.toString()
   }
   const money = [chargedNano.toString(), balanceNano.toString()]
-  const head = JSON.stringify([cells, requestId, accountId, keyId, ...money, nowMs, day, week, month, budgets])
+  const head = JSON.stringify([cells, requestId, accountId, keyId, ...money, nowMs, day, week, month, budgets, facts])
   return head + SEPARATOR + (row[DETAIL_AT] as string)
 }
 
@@ -74,6 +78,7 @@ type Encoded = readonly [
   number,
   number,
   (string | null)?,
+  (TallyFacts | null)?,
 ]
 
 /** The bookings of a line. Throws SyntaxError for what is none. */
@@ -85,14 +90,14 @@ export function decodeBookings(line: string): Booking[] {
 }
 
 function decodeBooking(head: string, detail: string): Booking {
-  const [cells, requestId, accountId, keyId, charged, balance, nowMs, day, week, month, budgets = null] = JSON.parse(
-    head,
-  ) as Encoded
+  const [cells, requestId, accountId, keyId, charged, balance, nowMs, day, week, month, budgets = null, facts] =
+    JSON.parse(head) as Encoded
   const row: FlatRow = cells
   for (const at of MONEY_AT) {
     const cell = row[at]
     if (typeof cell === 'string') row[at] = BigInt(cell)
   }
   row.push(detail)
-  return [row, requestId, accountId, keyId, BigInt(charged), BigInt(balance), nowMs, day, week, month, budgets]
+  const periods = [nowMs, day, week, month] as const
+  return [row, requestId, accountId, keyId, BigInt(charged), BigInt(balance), ...periods, budgets, facts ?? undefined]
 }

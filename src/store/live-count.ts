@@ -1,6 +1,6 @@
 import type { StatementResultingChanges } from 'node:sqlite'
 import { sql } from 'kysely'
-import { RowTally } from '#analytics/row-tally.ts'
+import { RowTally, type TallyFacts } from '#analytics/row-tally.ts'
 import { type FlatRow, talliedRow } from './request-columns.ts'
 import { statement } from './statement.ts'
 
@@ -37,13 +37,13 @@ export class LiveCounter {
   private lastId = ''
 
   /** The result of an INSERT within the open transaction; a row that was there before is not counted again. */
-  note({ changes, lastInsertRowid }: StatementResultingChanges, row: FlatRow): void {
-    if (Number(changes) === 1) this.add(Number(lastInsertRowid), row)
+  note({ changes, lastInsertRowid }: StatementResultingChanges, row: FlatRow, facts?: TallyFacts): void {
+    if (Number(changes) === 1) this.add(Number(lastInsertRowid), row, facts)
   }
 
-  add(position: number, row: FlatRow): void {
+  add(position: number, row: FlatRow, facts?: TallyFacts): void {
     if (this.rows > 0 && (position !== this.position + 1 || this.tally.size >= LIVE_GROUPS_MAX)) this.forget()
-    this.tally.add(talliedRow(row))
+    this.tally.add(talliedRow(row), facts)
     this.rows += 1
     this.position = position
     this.lastId = row[0] as string

@@ -1,4 +1,4 @@
-import type { TalliedRow } from '#analytics/row-tally.ts'
+import { type TalliedRow, type TallyFacts, tallyFactsOf } from '#analytics/row-tally.ts'
 import type { RequestRow } from '#observe/request-row.ts'
 import type { Command } from './command.ts'
 import type { RequestTable } from './schema.ts'
@@ -172,6 +172,9 @@ export function talliedRow(flat: FlatRow): TalliedRow {
     detail: flat[AT.detail] as TalliedRow['detail'],
   }
 }
+
+/** The rest of what is counted, which a flat row has in its detail. */
+export const factsOf = (row: RequestRow): TallyFacts => tallyFactsOf(row, row.backend_id)
 
 /** Sets what was really debited. */
 export function setCharge(flat: FlatRow, chargedNano: bigint, absorbedNano: bigint): void {

@@ -21,7 +21,6 @@ import {
  * integer-like keys and round big numbers (design.md section 4).
  */
 
-const BACKSLASH = 0x5c
 const CLOSE_OBJECT = 0x7d
 
 export { JsonDepthError, JsonError, skipPlainWords }
@@ -85,6 +84,7 @@ export class ObjectScan {
     this.bytes = bytes
     this.limit = to
     ESCAPES.found = false
+    ESCAPES.lastAt = -1
     const at = skipSpace(bytes, from, to)
     const behind = bytes[at] === OPEN_OBJECT && at < to ? this.readMembers(at) : skipValue(bytes, at, to, this.depthMax)
     const rest = skipSpace(bytes, behind, to)
@@ -96,9 +96,11 @@ export class ObjectScan {
 
   /** As after a scan that found nothing. */
   clear(): void {
-    this.start.fill(-1)
-    this.end.fill(-1)
-    this.count.fill(0)
+    for (let index = 0; index < this.start.length; index++) {
+      this.start[index] = -1
+      this.end[index] = -1
+      this.count[index] = 0
+    }
     this.open = -1
     this.empty = true
     this.noticed = false
@@ -138,10 +140,8 @@ export class ObjectScan {
 
   private indexOfKey(from: number, to: number): number {
     const { bytes, keys } = this
-    for (let at = from; at < to; at++) {
-      // An escaped key may still spell one of ours, and a parser behind us would read it so.
-      if (bytes[at] === BACKSLASH) return this.indexOfEscapedKey(from, to)
-    }
+    // An escaped key may still spell one of ours, and a parser behind us would read it so.
+    if (ESCAPES.lastAt >= from) return this.indexOfEscapedKey(from, to)
     if (this.folded !== null) return this.folded.indexOf(textOf(bytes, from, to).toLowerCase())
     if (((this.lengths >>> Math.min(to - from, LENGTH_BIT_MAX)) & 1) === 0) return -1
     next: for (let index = 0; index < keys.length; index++) {
@@ -196,6 +196,7 @@ export function readValue(bytes: Uint8Array, start: number, end: number): unknow
 }
 
 export function textOf(bytes: Uint8Array, start: number, end: number): string {
+  if (bytes instanceof Buffer) return bytes.toString('utf8', start, end)
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8')
 }
 

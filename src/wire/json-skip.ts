@@ -23,8 +23,11 @@ export class JsonError extends Error {
 /** Thrown for nesting beyond the caller's bound, which is a different complaint from a syntax error. */
 export class JsonDepthError extends JsonError {}
 
-/** Whether a letter written as an escape was stepped over; skipping is synchronous, so that one serves all. */
-export const ESCAPES = { found: false }
+/**
+ * What was stepped over: whether a letter written by its number, and where the last escape of any kind stands. Skipping is synchronous,
+ * so that one serves all.
+ */
+export const ESCAPES = { found: false, lastAt: -1 }
 
 /** Compact JSON has no space anywhere, so that case is short enough to be inlined. */
 export function skipSpace(bytes: Uint8Array, from: number, to: number): number {
@@ -107,21 +110,23 @@ const WORDS_FROM = 64
 
 export function skipString(bytes: Uint8Array, from: number, to: number): number {
   let at = from + 1
-  let wordsFrom = at + WORDS_FROM
   for (;;) {
-    if (at >= to) throw new JsonError('unterminated string', from)
-    if (at >= wordsFrom) {
-      at = skipPlainWords(bytes, at, to)
-      wordsFrom = at + WORDS_FROM
-      continue
-    }
-    const byte = bytes[at]!
-    if (byte === QUOTE) return at + 1
-    if (byte === BACKSLASH) at = skipEscape(bytes, at, to)
-    else if (byte < 0x20) throw new JsonError('control character in a string', at)
-    else at++
+    const end = Math.min(at + WORDS_FROM, to)
+    while (at < end && PLAIN[bytes[at]!] === 1) at++
+    if (at < end) {
+      const byte = bytes[at]
+      if (byte === QUOTE) return at + 1
+      if (byte !== BACKSLASH) throw new JsonError('control character in a string', at)
+      at = skipEscape(bytes, at, to)
+    } else if (at >= to) throw new JsonError('unterminated string', from)
+    else at = skipPlainWords(bytes, at, to)
   }
 }
+
+/** By byte: 1 where it says nothing but itself. One look instead of three. */
+const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte === QUOTE || byte === BACKSLASH || byte < 0x20 ? 0 : 1,
+)
 
 /**
  * Skips bytes that are no quote, no backslash and no control character, four at a time (the classic zero-byte test on
@@ -164,6 +169,7 @@ function wordsOf(bytes: Uint8Array): Int32Array {
 }
 
 function skipEscape(bytes: Uint8Array, at: number, to: number): number {
+  ESCAPES.lastAt = at
   const kind = at + 1 < to ? bytes[at + 1]! : 0
   if (kind === 0x75) {
     ESCAPES.found = true

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Received } from '#test/upstream/upstream.ts'
+import { JOINED_BYTES_MAX } from '#data-plane/9-reply/reply.ts'
 import { eventsOf, type Json, MODELS, startTestGateway, type TestGateway, UPSTREAM_KEYS } from './gateway.ts'
 import { numbersFrom, randomObject } from './random-json.ts'
 
@@ -152,6 +153,20 @@ for (const surface of SURFACES) {
         assert.ok(Number(told.headers.get('x-gateway-cost')) > 0)
         assert.equal(told.headers.get('x-gateway-adapter'), 'passthrough')
       }
+    })
+
+    test('an answer keeps its bytes, whether it goes out in one piece with its head or behind it', async () => {
+      const { json: native } = await gateway.ask(surface.path, { body: surface.body })
+      const { usage, ...rest } = native
+      const head = JSON.stringify({ ...rest, [surface.modelKey]: surface.ids.id }).slice(0, -1)
+      for (const bytes of [0, JOINED_BYTES_MAX]) {
+        const text = `${head},"x":"\u00e9\u20ac\ud83d\ude80${'\u00fc'.repeat(bytes / 2)}"}`
+        gateway.upstream.script({ body: text, headers: { 'content-type': 'application/json' } })
+        const told = await gateway.ask(surface.path, { body: surface.body })
+        assert.equal(told.text, text)
+        assert.equal(told.headers.get('content-length'), String(Buffer.byteLength(text)))
+      }
+      assert.ok(usage !== undefined || surface.name === 'gemini')
     })
 
     test('every stream event shows the public id and is otherwise unchanged', async () => {

@@ -7,14 +7,15 @@ import type { Usage } from '#ir/usage.ts'
  * reasoning; the vendors that count otherwise (xAI, some hosts of Grok and Gemini) are recognised by their own sums. Null when
  * nothing was reported, or what was is no count: then the meter estimates (fault M6).
  */
-export function readOpenAiUsage(value: unknown, names: OpenAiUsageNames): Usage | null {
+export function readOpenAiUsage(value: unknown, name: OpenAiUsageNames): Usage | null {
   if (value === null || typeof value !== 'object') return null
   const fields = fieldsOf(value)
-  if (isMiscount(fields[names.prompt]) || isMiscount(fields[names.completion])) return null
-  const prompt = countOf(fields[names.prompt])
-  const completion = countOf(fields[names.completion])
+  const told = name(fields)
+  if (isMiscount(told.prompt) || isMiscount(told.completion)) return null
+  const prompt = countOf(told.prompt)
+  const completion = countOf(told.completion)
   if (prompt === null && completion === null) return null
-  const promptDetails = fieldsOf(fields[names.promptDetails])
+  const promptDetails = fieldsOf(told.promptDetails)
   const cacheRead =
     countOf(promptDetails['cached_tokens']) ??
     // The own names of DeepSeek, Mistral and Moonshot.
@@ -22,8 +23,7 @@ export function readOpenAiUsage(value: unknown, names: OpenAiUsageNames): Usage 
     countOf(fields['num_cached_tokens']) ??
     countOf(fields['cached_tokens'])
   const cacheWrite = countOf(promptDetails['cache_write_tokens']) ?? countOf(promptDetails['cache_creation_tokens'])
-  const reasoning =
-    countOf(fieldsOf(fields[names.completionDetails])['reasoning_tokens']) ?? countOf(fields['reasoning_tokens'])
+  const reasoning = countOf(fieldsOf(told.completionDetails)['reasoning_tokens']) ?? countOf(fields['reasoning_tokens'])
   // Some hosts count what was written among what was read.
   const overlaps = prompt !== null && (cacheRead ?? 0) <= prompt && (sumOf(cacheRead, cacheWrite) ?? 0) > prompt
   const written = overlaps && cacheRead !== null && (cacheWrite ?? 0) <= prompt ? null : cacheWrite
@@ -45,23 +45,24 @@ export function readOpenAiUsage(value: unknown, names: OpenAiUsageNames): Usage 
   }
 }
 
-export interface OpenAiUsageNames {
-  readonly prompt: string
-  readonly completion: string
-  readonly promptDetails: string
-  readonly completionDetails: string
+/** The members that each API calls otherwise. Functions and no table of names: V8 finds a member that the source names far faster (R123). */
+export type OpenAiUsageNames = (fields: Readonly<Record<string, unknown>>) => {
+  readonly prompt: unknown
+  readonly completion: unknown
+  readonly promptDetails: unknown
+  readonly completionDetails: unknown
 }
 
-export const CHAT_USAGE: OpenAiUsageNames = {
-  prompt: 'prompt_tokens',
-  completion: 'completion_tokens',
-  promptDetails: 'prompt_tokens_details',
-  completionDetails: 'completion_tokens_details',
-}
+export const CHAT_USAGE: OpenAiUsageNames = (fields) => ({
+  prompt: fields['prompt_tokens'],
+  completion: fields['completion_tokens'],
+  promptDetails: fields['prompt_tokens_details'],
+  completionDetails: fields['completion_tokens_details'],
+})
 
-export const RESPONSES_USAGE: OpenAiUsageNames = {
-  prompt: 'input_tokens',
-  completion: 'output_tokens',
-  promptDetails: 'input_tokens_details',
-  completionDetails: 'output_tokens_details',
-}
+export const RESPONSES_USAGE: OpenAiUsageNames = (fields) => ({
+  prompt: fields['input_tokens'],
+  completion: fields['output_tokens'],
+  promptDetails: fields['input_tokens_details'],
+  completionDetails: fields['output_tokens_details'],
+})

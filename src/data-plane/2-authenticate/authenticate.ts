@@ -22,7 +22,7 @@ export function authenticate(gateway: Gateway, exchange: Exchange): Caller | Pro
   }
   const credential = readCredential(exchange.request.headers, { queryKey: queryKey ?? undefined })
   if (!credential) throw new GatewayError('api_key_required', `No API key was sent; send it as ${ACCEPTED_HEADERS}.`)
-  const found = gateway.keyRing.find(credential.text, exchange.startedMs)
+  const found = gateway.keyRing.find(credential.text, exchange.startedMs, exchange.request.socket)
   if (found instanceof Promise) return found.then((caller) => checkUse(caller, exchange))
   return checkUse(found, exchange)
 }

@@ -28,12 +28,12 @@ export interface Parsed {
 }
 
 /** Reads and checks the body and what goes with it. Throws 400, 408, 413, 415. */
-export async function parse(gateway: Gateway, exchange: Exchange): Promise<Parsed> {
+export function parse(gateway: Gateway, exchange: Exchange): Promise<Parsed> {
   const { limits } = gateway.settings
   const reportsLosses = readReportHeader(exchange.request.headers['x-gateway-report'])
   const timeoutMs = readTimeoutHeader(exchange.request.headers['x-gateway-timeout-ms'])
-  const body = await exchange.readBody(limits.bodyBytesMax)
-  return parseBody(exchange, body, limits.jsonDepthMax, { reportsLosses, timeoutMs })
+  const said = { reportsLosses, timeoutMs }
+  return exchange.readBody(limits.bodyBytesMax).then((body) => parseBody(exchange, body, limits.jsonDepthMax, said))
 }
 
 /** What a path says of the request behind it. */

@@ -9,6 +9,7 @@ import type { Gateway } from '#data-plane/gateway.ts'
 import { escapePointer, type Loss } from '#ir/extensions.ts'
 import { rewriteAlias } from './aliases.ts'
 import { isAllowed, modelsNamedIn, notAllowed } from './allow-list.ts'
+import { keepSelection, knownSelections } from './known-selections.ts'
 import { foreignGroup, LOOKUPS } from './lookups.ts'
 import { ruleFor } from './rules.ts'
 import { DEFAULT_GROUP, everyGroup, groupOf, type Scope, withinTier } from './scope.ts'
@@ -24,8 +25,14 @@ const SUGGESTIONS_MAX = 3
  * out of the string is logged (R31). Throws 400, 403, 404, 503 as the lookups do.
  */
 export function resolve(gateway: Gateway, caller: Caller, parsed: Parsed, exchange: Heading): Selection {
-  const scope = scopeOf(gateway, caller, exchange.request.headers['x-gateway-group'])
-  const selection = resolveRequest(gateway, scope, parsed, ruleFor(gateway, caller, parsed, exchange))
+  const rule = ruleFor(gateway, caller, parsed, exchange)
+  const wanted = exchange.request.headers['x-gateway-group']
+  // Nearly always the string alone decides, and means what it meant a moment ago.
+  const isPlain = rule === null && wanted === undefined && parsed.wishes === null && parsed.operation !== 'embed'
+  const known = isPlain ? knownSelections(gateway, caller) : null
+  const kept = known?.get(parsed.model)
+  const selection = kept ?? resolveRequest(gateway, scopeOf(gateway, caller, wanted), parsed, rule)
+  if (known && !kept) keepSelection(known, parsed.model, selection)
   for (const { name, reason, isError } of selection.faults)
     gateway.log[isError ? 'error' : 'warn']({ requestId: exchange.id }, `${name}: ${reason}`)
   return selection

@@ -30,21 +30,28 @@ export function boundOf(gateway: Gateway, caller: Caller, parsed: Parsed, target
   const { facts, body } = parsed
   const { defaultMaxOutput } = gateway.settings.reservation
   // Any of them may answer, so the largest of each bound counts.
-  const models = [...new Set(targets.map(({ route }) => route.model))]
-  const window = Math.max(...models.map((model) => model.contextWindow ?? Number.MAX_SAFE_INTEGER))
+  let window = 0
+  let longest = 0
+  let given: number | null = null
+  let isRaised = false
+  for (const { route, selection, protocol } of targets) {
+    const { contextWindow, maxOutput } = route.model
+    window = Math.max(window, contextWindow ?? Number.MAX_SAFE_INTEGER)
+    longest = Math.max(longest, maxOutput ?? defaultMaxOutput)
+    const own = selection.parameters.max_tokens
+    if (own !== undefined) given = Math.max(given ?? 0, own)
+    isRaised ||= selection.thinking || raisesLimit(parsed.surface, protocol)
+  }
   const visible = body.length + facts.unseen.mediaCount * MEDIA_TOKENS_MAX
   const inputTokensMax = facts.unseen.unbounded && window < Number.MAX_SAFE_INTEGER ? window : Math.min(window, visible)
-  const given = targets.map(({ selection }) => selection.parameters.max_tokens).filter((tokens) => tokens !== undefined)
-  const named = given.length > 0 ? Math.max(...given, facts.outputTokensMax ?? 0) : facts.outputTokensMax
-  const asked = named ?? Math.max(...models.map(({ maxOutput }) => maxOutput ?? defaultMaxOutput))
-  const limit = targets.some(({ protocol, selection }) => selection.thinking || raisesLimit(parsed.surface, protocol))
-    ? Math.max(asked, RAISED_LIMIT_MAX)
-    : asked
+  const named = given === null ? facts.outputTokensMax : Math.max(given, facts.outputTokensMax ?? 0)
+  const asked = named ?? longest
+  const limit = isRaised ? Math.max(asked, RAISED_LIMIT_MAX) : asked
   const outputTokensMax = parsed.operation === 'embed' ? 0 : limit
   const candidates = Math.max(1, facts.candidates)
   const price = dearest(targets, (each) => costBound({ inputTokensMax, outputTokensMax, n: candidates, price: each }))
   if (price === null && caller.billing !== 'off') {
-    const message = `The model "${models[0]!.id}" has no price, and a request that cannot be billed is not served.`
+    const message = `The model "${targets[0]!.route.model.id}" has no price, and a request that cannot be billed is not served.`
     throw new GatewayError('model_unpriced', message, { param: 'model' })
   }
   return {

@@ -120,30 +120,28 @@ export function planTargets(
   const isAlone = exchange.request.headers['x-gateway-no-fallback'] === 'true'
   const staysPut = !preferences.allowsFallbacks || isAlone
   const isStrict = staysPut || caller.key?.policy?.strictModel === true
-  const caching = new Map<string, Caching>()
+  let caching = null as Map<string, Caching> | null
   const select = (each: Selection): readonly Target[] => {
     const ordered = targetsOf(gateway, caller, parsed, each, preferences, excluded)
     if (ordered.length < 2 || isOrdered(each, preferences)) return ordered
     const cached = byCache(gateway, caller, parsed, exchange, ordered)
-    if (cached.caching) caching.set(each.model.id, cached.caching)
+    if (cached.caching) (caching ??= new Map()).set(each.model.id, cached.caching)
     return cached.targets
   }
   const doors = doorsOf(gateway, caller, selection)
   const usual = withoutDoors(selection, doors)
-  const chain = isStrict ? [usual] : inTurn(gateway, usual)
-  let targets: readonly Target[] = chain.flatMap(select)
+  let targets = isStrict || usual.fallbacks.length === 0 ? select(usual) : inTurn(gateway, usual).flatMap(select)
   const reroutedFrom = isOutgrown(selection, targets, excluded) ? selection.model.id : null
   // The prompt fits into no model of the chain: only then the larger ones are looked at, unless the client wants no other (R73, C24).
   if (reroutedFrom !== null && targets.length === 0 && !isStrict) targets = selection.larger.flatMap(select)
   // Another model that cannot be billed is a second choice that is not there.
-  const billable = targets.filter(({ route }) => route.price !== null || !isOther(route, selection))
-  if (caller.billing !== 'off' && billable.length > 0) targets = billable
+  if (targets.length > 1 && caller.billing !== 'off') targets = billableOf(targets, selection)
   targets = acrossModels(gateway, targets, preferences)
   const larger = isStrict || reroutedFrom !== null ? NO_TARGETS : largerOf(gateway, caller, selection, targets, select)
   const glass = behindDoors(staysPut ? NO_DOORS : doors, selection, select)
   if (!isFilled(targets)) throw noTarget(parsed, selection, excluded)
   const { enabled, maxFailoverHops } = gateway.settings.failureHandling
-  return {
+  const plan: Plan = {
     model: selection.model,
     targets,
     bound: parsed.operation === 'count' ? null : boundOf(gateway, caller, parsed, withOthers(targets, larger, glass)),
@@ -152,10 +150,20 @@ export function planTargets(
     attemptsMax: enabled && !isAlone && (!staysPut || preferences.order.length > 0) ? 1 + maxFailoverHops : 1,
     reroutedFrom,
     excluded,
-    ...(caching.size > 0 ? { caching } : {}),
+  }
+  if (caching === null && larger.length === 0 && glass.length === 0) return plan
+  return {
+    ...plan,
+    ...(caching && { caching }),
     ...(larger.length > 0 && { larger }),
     ...(glass.length > 0 && { glass }),
   }
+}
+
+/** Those with a price and those of the model itself, where there are any. */
+function billableOf(targets: readonly Target[], { model }: Selection): readonly Target[] {
+  const billable = targets.filter(({ route }) => route.price !== null || route.model.id === model.id)
+  return billable.length > 0 ? billable : targets
 }
 
 /** Whether the client says itself who comes first: that wins over any cache (B5). */
@@ -303,8 +311,6 @@ function brokenPolicy(
   if (missed === undefined) return null
   return missed === 'zdr' ? 'data_policy:zdr' : 'data_policy:training'
 }
-
-const isOther = ({ model }: Route, selection: Selection): boolean => model.id !== selection.model.id
 
 function hasCredential({ route: { backend } }: Pick<Target, 'route'>): boolean {
   return (

@@ -28,6 +28,8 @@ const FOREIGN_MEMBERS = [...HEARD_MEMBERS, ...OPENROUTER_MEMBERS]
 const CHAIN_MEMBERS: readonly string[] = ['models', 'fallbacks', CONTEXT_MEMBER]
 const OWN_MEMBERS: readonly string[] = [CONTEXT_MEMBER]
 const NO_MEMBERS: readonly string[] = []
+const NO_LOSSES: readonly Loss[] = []
+const NO_OVERRIDES: readonly Override[] = []
 
 /** What of a request decides what becomes of its body. */
 export type Adapting = Pick<Asked, 'gateway' | 'parsed' | 'plan' | 'hold'>
@@ -50,9 +52,10 @@ export function adaptBody(asked: Adapting, target: Target, body: Buffer): Adapte
   const { force } = route.backend
   const isPlain =
     !selection.thinking && isEmpty(selection.parameters) && isEmpty(route.defaultParams) && force === undefined
-  if (isPlain && heard.length === 0) return { body, losses: [], overridden: [] }
+  const asItIs = { body, losses: NO_LOSSES, overridden: NO_OVERRIDES }
+  if (isPlain && heard.length === 0) return asItIs
   const fields = fieldsIn(parseFaithfulJson(body.toString('utf8')))
-  if (!fields) return { body, losses: [], overridden: [] }
+  if (!fields) return asItIs
   const losses = new Losses()
   const overrides = new Overrides()
   const traits = traitsFor(target, asked.gateway.settings.anthropicUpstreamVersion)
@@ -109,7 +112,10 @@ const isOfChain =
   ({ route }: Target): boolean =>
     route.model.id !== modelId
 
-const isEmpty = (members: object): boolean => Object.keys(members).length === 0
+function isEmpty(members: object): boolean {
+  for (const name in members) if (Object.hasOwn(members, name)) return false
+  return true
+}
 
 /** The client's members win, object by object. Limits of the answer are no matter of defaults: money is held for them. */
 function layUnder(

@@ -11,6 +11,7 @@ export interface Ruled {
 }
 
 const NO_RULES: readonly ParamRule[] = []
+const NO_LOSSES: readonly Loss[] = []
 
 /** The operator's rules for this target: those of its backend, then those of its model. Nearly always none. */
 export function paramRulesOf({ route: { backend, model } }: Pick<Target, 'route'>): readonly ParamRule[] {
@@ -28,7 +29,7 @@ export function applyParamRules(
   paths: Readonly<Record<string, string>>,
   accountId: string,
 ): Ruled {
-  if (rules.length === 0) return { body, losses: [] }
+  if (rules.length === 0) return { body, losses: NO_LOSSES }
   const value = parseFaithfulJson(body.toString('utf8'))
   const losses = new Losses()
   let isChanged = false

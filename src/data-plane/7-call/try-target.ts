@@ -223,11 +223,10 @@ function sendingOf(
     const { body, geminiAction } = translator
     return { body, operation, geminiAction, isTranslated: true, stream, credential, timeoutMs, mayResend }
   }
-  const body = PASSTHROUGH[parsed.surface].writeRequest(parsed.body, parsed.facts, {
-    model: target.route.upstreamModel,
-    includeUsage: stream,
-    ...(hold.outputTokensMax === null ? {} : { outputTokensMax: hold.outputTokensMax }),
-  })
+  const asked = { model: target.route.upstreamModel, includeUsage: stream }
+  const { outputTokensMax } = hold
+  const changes = outputTokensMax === null ? asked : { ...asked, outputTokensMax }
+  const body = PASSTHROUGH[parsed.surface].writeRequest(parsed.body, parsed.facts, changes)
   const geminiAction = exchange.endpoint.action
   return { body, operation, geminiAction, isTranslated: false, stream, credential, timeoutMs, mayResend }
 }
