@@ -4,8 +4,8 @@ import type { Settings } from '#config/types.ts'
 import type { Gateway } from '#data-plane/gateway.ts'
 import type { Selection } from './selection.ts'
 
-/** Model strings that are kept of one caller; a client that writes more of them has the rest looked up each time. */
-export const KNOWN_STRINGS_MAX = 64
+/** Model strings that are kept of one caller, some hundred bytes each; a client that writes more of them has the rest looked up each time. */
+export const KNOWN_STRINGS_MAX = 16
 /** A longer one is not kept. */
 export const KNOWN_CHARACTERS_MAX = 256
 
