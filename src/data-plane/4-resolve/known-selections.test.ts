@@ -46,6 +46,16 @@ test('what a request says besides its model is not looked past', () => {
   )
 })
 
+test('R18: a key that may use some models only has every request looked at', () => {
+  const gateway = gatewayOf(CATALOG)
+  const key = { groups: ['default'], policy: { models: ['one'], fallbacks: [] } } as never
+  const caller = { ...callerOf(), key }
+  const plain = parsedOf({ model: 'one', body: '{"model":"one"}' })
+  assert.equal(resolve(gateway, caller, plain, exchangeOf()).model.id, 'one')
+  const other = parsedOf({ model: 'one', body: '{"model":"one","fallback_model":"two"}' })
+  assert.throws(() => resolve(gateway, caller, other, exchangeOf()), { code: 'model_not_allowed' })
+})
+
 test('a refusal is made anew each time', () => {
   const gateway = gatewayOf(CATALOG)
   const caller = callerOf()

@@ -28,8 +28,8 @@ export function resolve(gateway: Gateway, caller: Caller, parsed: Parsed, exchan
   const rule = ruleFor(gateway, caller, parsed, exchange)
   const wanted = exchange.request.headers['x-gateway-group']
   // Nearly always the string alone decides, and means what it meant a moment ago.
-  const isPlain = rule === null && wanted === undefined && parsed.wishes === null && parsed.operation !== 'embed'
-  const known = isPlain ? knownSelections(gateway, caller) : null
+  const isDecisive = rule === null && wanted === undefined && isStringAll(caller, parsed)
+  const known = isDecisive ? knownSelections(gateway, caller) : null
   const kept = known?.get(parsed.model)
   const selection = kept ?? resolveRequest(gateway, scopeOf(gateway, caller, wanted), parsed, rule)
   if (known && !kept) keepSelection(known, parsed.model, selection)
@@ -37,6 +37,10 @@ export function resolve(gateway: Gateway, caller: Caller, parsed: Parsed, exchan
     gateway.log[isError ? 'error' : 'warn']({ requestId: exchange.id }, `${name}: ${reason}`)
   return selection
 }
+
+/** Whether nothing else of the request is looked at: where a key may use some models only, whatever of it names one is (R18). */
+const isStringAll = ({ key }: Caller, { wishes, operation }: Parsed): boolean =>
+  wishes === null && operation !== 'embed' && (key?.policy == null || key.policy.models.length === 0)
 
 const NO_MODELS: readonly string[] = []
 
