@@ -125,7 +125,7 @@ export function skipString(bytes: Uint8Array, from: number, to: number): number 
 
 /** By byte: 1 where it says nothing but itself. One look instead of three. */
 const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte === QUOTE || byte === BACKSLASH || byte < 0x20 ? 0 : 1,
+  byte !== QUOTE && byte !== BACKSLASH && byte >= 0x20 ? 1 : 0,
 )
 
 /**
@@ -135,7 +135,7 @@ const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
 export function skipPlainWords(bytes: Uint8Array, from: number, to: number): number {
   let at = from
   while (((bytes.byteOffset + at) & 3) !== 0) {
-    if (at >= to || !isPlain(bytes[at]!)) return at
+    if (at >= to || PLAIN[bytes[at]!] === 0) return at
     at++
   }
   const words = wordsOf(bytes)
@@ -150,11 +150,9 @@ export function skipPlainWords(bytes: Uint8Array, from: number, to: number): num
     if ((found & 0x80808080) !== 0) break
   }
   at = (index << 2) - bytes.byteOffset
-  while (at < to && isPlain(bytes[at]!)) at++
+  while (at < to && PLAIN[bytes[at]!] === 1) at++
   return at
 }
-
-const isPlain = (byte: number): boolean => byte !== QUOTE && byte !== BACKSLASH && byte >= 0x20
 
 let wordsBuffer: ArrayBufferLike | null = null
 let words: Int32Array = new Int32Array(0)

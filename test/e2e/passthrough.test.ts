@@ -157,7 +157,7 @@ for (const surface of SURFACES) {
 
     test('an answer keeps its bytes, whether it goes out in one piece with its head or behind it', async () => {
       const { json: native } = await gateway.ask(surface.path, { body: surface.body })
-      const { usage, ...rest } = native
+      const { usage: _, ...rest } = native
       const head = JSON.stringify({ ...rest, [surface.modelKey]: surface.ids.id }).slice(0, -1)
       for (const bytes of [0, JOINED_BYTES_MAX]) {
         const text = `${head},"x":"\u00e9\u20ac\ud83d\ude80${'\u00fc'.repeat(bytes / 2)}"}`
@@ -166,7 +166,6 @@ for (const surface of SURFACES) {
         assert.equal(told.text, text)
         assert.equal(told.headers.get('content-length'), String(Buffer.byteLength(text)))
       }
-      assert.ok(usage !== undefined || surface.name === 'gemini')
     })
 
     test('every stream event shows the public id and is otherwise unchanged', async () => {

@@ -10,20 +10,22 @@ export const KNOWN_STRINGS_MAX = 16
 export const KNOWN_CHARACTERS_MAX = 256
 
 interface Known {
-  readonly catalog: Catalog
   readonly settings: Settings
   readonly selections: Map<string, Selection>
 }
 
-// Callers, catalogs and settings are immutable pictures: a change is another object, and what was known of the old one goes with it.
-const known = new WeakMap<Caller, Known>()
+// Callers, catalogs and settings are immutable pictures: a change is another object. By catalog first, so that a caller who is idle keeps
+// no catalog that was replaced.
+const known = new WeakMap<Catalog, WeakMap<Caller, Known>>()
 
 /** What this caller's model strings mean, as long as nothing that decides it changes. */
 export function knownSelections({ catalog, settings }: Gateway, caller: Caller): Map<string, Selection> {
-  const kept = known.get(caller)
-  if (kept && kept.catalog === catalog.current && kept.settings === settings) return kept.selections
+  let callers = known.get(catalog.current)
+  if (!callers) known.set(catalog.current, (callers = new WeakMap()))
+  const kept = callers.get(caller)
+  if (kept?.settings === settings) return kept.selections
   const selections = new Map<string, Selection>()
-  known.set(caller, { catalog: catalog.current, settings, selections })
+  callers.set(caller, { settings, selections })
   return selections
 }
 
