@@ -47,8 +47,17 @@ export function scanBody(
   }
 }
 
-/** A scan of requests: it tells of routing members besides the protocol's own. */
-export const requestScan = (keys: readonly string[]): ObjectScan => new ObjectScan(keys, { noticed: ROUTING_MEMBERS })
+/** Names, of members or of types, behind which there is input that its bytes do not tell the size of. */
+export interface UnseenNames {
+  readonly media: readonly string[]
+  readonly files: readonly string[]
+}
+
+/** A scan of requests: it tells of routing members besides the protocol's own, and counts the names of unseen input. */
+export const requestScan = (keys: readonly string[], unseen: UnseenNames = NONE_UNSEEN): ObjectScan =>
+  new ObjectScan(keys, { noticed: ROUTING_MEMBERS, watched: [...unseen.media, ...unseen.files] })
+
+const NONE_UNSEEN: UnseenNames = { media: [], files: [] }
 
 export function spanOf(scan: ObjectScan, index: number): Span | undefined {
   return scan.has(index) ? { start: scan.start[index]!, end: scan.end[index]! } : undefined
@@ -142,29 +151,22 @@ export function insertMembers(open: number, empty: boolean, members: readonly (r
 const MEDIA_MAX = 256
 
 /**
- * What the body only refers to, from the names of members anywhere in it: an upper bound, because a name may also stand
- * where it means nothing. Letters written as escapes could hide a name from a search of the bytes, so that they count as
- * the worst; no client's encoder writes them. `scan` is the scan of this body.
+ * What the body only refers to, from the names that occur anywhere in it: an upper bound, because a name may also stand
+ * where it means nothing. Letters written as escapes could hide a name, so that they count as the worst; no client's
+ * encoder writes them. `scan` is the scan of this body, made for these names.
  */
 export function unseenInput(
   scan: ObjectScan,
   body: Buffer,
-  mediaKeys: readonly Buffer[],
-  fileKeys: readonly Buffer[],
+  { media, files }: UnseenNames,
   isUnbounded = false,
 ): UnseenInput {
+  const counts = scan.watchedCounts
   let mediaCount = 0
-  for (const key of mediaKeys) mediaCount += countKey(body, key)
-  return {
-    mediaCount,
-    unbounded: isUnbounded || fileKeys.some((key) => body.includes(key)) || hidesLetters(scan, body),
-  }
-}
-
-function countKey(body: Buffer, quotedKey: Buffer): number {
-  let found = 0
-  for (let at = body.indexOf(quotedKey); at >= 0 && found < MEDIA_MAX; at = body.indexOf(quotedKey, at + 1)) found++
-  return found
+  for (let at = 0; at < media.length; at++) mediaCount += Math.min(counts[at]!, MEDIA_MAX)
+  let fileCount = 0
+  for (let at = 0; at < files.length; at++) fileCount += counts[media.length + at]!
+  return { mediaCount, unbounded: isUnbounded || fileCount > 0 || hidesLetters(scan, body) }
 }
 
 const ESCAPED_LETTER = /\\u00(?:4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])/i

@@ -4,8 +4,12 @@ import {
   COMMA,
   DEPTH_MAX,
   ESCAPES,
+  hasLength,
+  isAt,
   JsonDepthError,
   JsonError,
+  lengthBits,
+  NOTHING_WATCHED,
   OPEN_ARRAY,
   OPEN_OBJECT,
   QUOTE,
@@ -13,6 +17,8 @@ import {
   skipSpace,
   skipString,
   skipValue,
+  watch,
+  WatchedStrings,
 } from './json-skip.ts'
 
 /**
@@ -32,8 +38,12 @@ export interface Span {
 }
 
 export interface ScanOptions {
+  /** Members of which it is only told that one is there. */
   readonly noticed?: readonly string[]
+  /** Members count in whatever case they are written. */
   readonly foldsCase?: boolean
+  /** Strings that are counted in the whole text, as keys or as values. */
+  readonly watched?: readonly string[]
 }
 
 /**
@@ -55,20 +65,21 @@ export class ObjectScan {
   escaped = false
   /** The members whose spans are kept, then the noticed ones. */
   private readonly keys: readonly Buffer[]
-  /** One bit per length that a key has: most members of a text are ruled out by it. */
+  /** Most members of a text are ruled out by their length. */
   private readonly lengths: number
   /** The names in small letters where `Name` is to count as `name`; else null. */
   private readonly folded: readonly string[] | null
   private depthMax = DEPTH_MAX
   private bytes: Uint8Array = new Uint8Array()
   private limit = 0
+  private readonly watched: WatchedStrings
 
-  /** Of the `noticed` members it is only told that one is there. `foldsCase`: members count in whatever case they are written. */
-  constructor(keys: readonly string[], { noticed = [], foldsCase = false }: ScanOptions = {}) {
+  constructor(keys: readonly string[], { noticed = [], foldsCase = false, watched = [] }: ScanOptions = {}) {
     const names = [...keys, ...noticed]
     this.folded = foldsCase ? names.map((name) => name.toLowerCase()) : null
     this.keys = names.map((name) => Buffer.from(name))
-    this.lengths = this.keys.reduce((bits, key) => bits | (1 << Math.min(key.length, LENGTH_BIT_MAX)), 0)
+    this.lengths = lengthBits(this.keys)
+    this.watched = watched.length === 0 ? NOTHING_WATCHED : new WatchedStrings(watched)
     this.start = new Int32Array(keys.length)
     this.end = new Int32Array(keys.length)
     this.count = new Uint8Array(keys.length)
@@ -85,10 +96,12 @@ export class ObjectScan {
     this.limit = to
     ESCAPES.found = false
     ESCAPES.lastAt = -1
+    watch(this.watched)
     const at = skipSpace(bytes, from, to)
     const behind = bytes[at] === OPEN_OBJECT && at < to ? this.readMembers(at) : skipValue(bytes, at, to, this.depthMax)
     const rest = skipSpace(bytes, behind, to)
     this.bytes = EMPTY
+    watch(NOTHING_WATCHED)
     this.escaped = ESCAPES.found
     if (rest !== to) throw new JsonError('unexpected text behind the value', rest)
     return this.open >= 0
@@ -104,6 +117,12 @@ export class ObjectScan {
     this.open = -1
     this.empty = true
     this.noticed = false
+    this.watched.counts.fill(0)
+  }
+
+  /** How often each of the watched strings occurred, in their order. */
+  get watchedCounts(): Uint32Array {
+    return this.watched.counts
   }
 
   has(index: number): boolean {
@@ -143,13 +162,8 @@ export class ObjectScan {
     // An escaped key may still spell one of ours, and a parser behind us would read it so.
     if (ESCAPES.lastAt >= from) return this.indexOfEscapedKey(from, to)
     if (this.folded !== null) return this.folded.indexOf(textOf(bytes, from, to).toLowerCase())
-    if (((this.lengths >>> Math.min(to - from, LENGTH_BIT_MAX)) & 1) === 0) return -1
-    next: for (let index = 0; index < keys.length; index++) {
-      const key = keys[index]!
-      if (key.length !== to - from) continue
-      for (let at = 0; at < key.length; at++) if (key[at] !== bytes[from + at]) continue next
-      return index
-    }
+    if (!hasLength(this.lengths, to - from)) return -1
+    for (let index = 0; index < keys.length; index++) if (isAt(keys[index]!, bytes, from, to)) return index
     return -1
   }
 
@@ -161,8 +175,6 @@ export class ObjectScan {
 }
 
 const EMPTY = new Uint8Array()
-/** All longer keys share a bit. */
-const LENGTH_BIT_MAX = 31
 
 /** Offsets of the elements of the array that starts at `from`: `[start, end)` pairs, flat. */
 export function arrayElements(bytes: Uint8Array, from: number, to: number): number[] {

@@ -29,6 +29,53 @@ export class JsonDepthError extends JsonError {}
  */
 export const ESCAPES = { found: false, lastAt: -1 }
 
+/** Strings to be counted wherever they stand, as keys or as values. They match by their bytes: none is written with an escape. */
+export class WatchedStrings {
+  readonly counts: Uint32Array
+  /** One bit per length that one of them has. */
+  readonly lengths: number
+  private readonly strings: readonly Buffer[]
+
+  constructor(strings: readonly string[]) {
+    this.strings = strings.map((string) => Buffer.from(string))
+    this.lengths = lengthBits(this.strings)
+    this.counts = new Uint32Array(strings.length)
+  }
+
+  /** The string between the quotes at `from - 1` and `to`. */
+  count(bytes: Uint8Array, from: number, to: number): void {
+    for (let index = 0; index < this.strings.length; index++) {
+      if (isAt(this.strings[index]!, bytes, from, to)) this.counts[index]!++
+    }
+  }
+}
+
+/** All longer strings share a bit. */
+const LENGTH_BIT_MAX = 31
+
+/** A set of lengths, one bit for each. */
+export const lengthBits = (strings: readonly Buffer[]): number =>
+  strings.reduce((bits, { length }) => bits | (1 << Math.min(length, LENGTH_BIT_MAX)), 0)
+
+export const hasLength = (bits: number, length: number): boolean =>
+  ((bits >>> Math.min(length, LENGTH_BIT_MAX)) & 1) === 1
+
+/** Whether `bytes[from, to)` is `string`. */
+export function isAt(string: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
+  if (string.length !== to - from) return false
+  for (let at = 0; at < string.length; at++) if (string[at] !== bytes[from + at]) return false
+  return true
+}
+
+export const NOTHING_WATCHED = new WatchedStrings([])
+/** Of whoever scans now. */
+let watched = NOTHING_WATCHED
+
+/** Counts these from now on, and no others. */
+export function watch(strings: WatchedStrings): void {
+  watched = strings
+}
+
 /** Compact JSON has no space anywhere, so that case is short enough to be inlined. */
 export function skipSpace(bytes: Uint8Array, from: number, to: number): number {
   return from < to && bytes[from]! > 0x20 ? from : skipSpaces(bytes, from, to)
@@ -115,7 +162,10 @@ export function skipString(bytes: Uint8Array, from: number, to: number): number 
     while (at < end && PLAIN[bytes[at]!] === 1) at++
     if (at < end) {
       const byte = bytes[at]
-      if (byte === QUOTE) return at + 1
+      if (byte === QUOTE) {
+        if (hasLength(watched.lengths, at - from - 1)) watched.count(bytes, from + 1, at)
+        return at + 1
+      }
       if (byte !== BACKSLASH) throw new JsonError('control character in a string', at)
       at = skipEscape(bytes, at, to)
     } else if (at >= to) throw new JsonError('unterminated string', from)

@@ -4,6 +4,7 @@ import { contentBytesOf, quoted, stringAt } from '#codecs/event-text.ts'
 import { failureOf } from '#codecs/failure.ts'
 import {
   unseenInput,
+  type UnseenNames,
   OUTPUT_TOKENS_MAX,
   readCount,
   readFlag,
@@ -17,12 +18,11 @@ import { isArray, isNull, isObject, isString, ObjectScan, readValue, type Span }
 import { MessagesStreamReader } from './stream.ts'
 import { readMessagesUsage } from './usage.ts'
 
-const MEDIA_KEYS = [quoted('image')]
-const FILE_KEYS = [quoted('file_id'), quoted('document')]
+const UNSEEN: UnseenNames = { media: ['image'], files: ['file_id', 'document'] }
 
 const KEYS = ['model', 'stream', 'max_tokens', 'container', 'mcp_servers'] as const
 /** Shared: scanning is synchronous, and what it found is copied before the next scan. */
-const REQUEST_SCAN = requestScan(KEYS)
+const REQUEST_SCAN = requestScan(KEYS, UNSEEN)
 const [MODEL, STREAM, LIMIT, CONTAINER, MCP_SERVERS] = [0, 1, 2, 3, 4] as const
 const UNIQUE = [
   [MODEL, 'model'],
@@ -55,7 +55,7 @@ function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
     outputTokensMax: readCount(body, limit, 'max_tokens', OUTPUT_TOKENS_MAX),
     candidates: 1,
     showsUsage: null,
-    unseen: unseenInput(scan, body, MEDIA_KEYS, FILE_KEYS, isGiven(CONTAINER) || isGiven(MCP_SERVERS)),
+    unseen: unseenInput(scan, body, UNSEEN, isGiven(CONTAINER) || isGiven(MCP_SERVERS)),
     namesRouting: scan.noticed,
     spans,
   }

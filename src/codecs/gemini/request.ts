@@ -1,9 +1,9 @@
 import { GatewayError } from '#base/errors.ts'
 import type { RequestChanges, RequestFacts } from '#codecs/codec.ts'
-import { quoted } from '#codecs/event-text.ts'
 import {
   CANDIDATES_MAX,
   unseenInput,
+  type UnseenNames,
   insertMember,
   OUTPUT_TOKENS_MAX,
   readCount,
@@ -16,7 +16,7 @@ import { arrayElements, isArray, isNull, isObject, isString, ObjectScan, type Sp
 import { applyEdits, type Edit } from '#wire/splice.ts'
 
 /** Google's JSON accepts every member in camelCase and in snake_case. */
-const FILE_KEYS = [quoted('fileData'), quoted('file_data')]
+const UNSEEN: UnseenNames = { media: [], files: ['fileData', 'file_data'] }
 
 const KEYS = [
   'generationConfig',
@@ -29,7 +29,7 @@ const KEYS = [
   'generate_content_request',
 ] as const
 /** Shared: scanning is synchronous, and what it found is copied before the next scan. */
-const REQUEST_SCAN = requestScan(KEYS)
+const REQUEST_SCAN = requestScan(KEYS, UNSEEN)
 const [CONFIG, CONFIG_SNAKE, CACHED, CACHED_SNAKE, MODEL, REQUESTS, INNER, INNER_SNAKE] = [
   0, 1, 2, 3, 4, 5, 6, 7,
 ] as const
@@ -60,7 +60,7 @@ export function readGeminiRequest(body: Buffer, jsonDepthMax: number): RequestFa
     outputTokensMax: settings?.outputTokensMax ?? null,
     candidates: settings?.candidates ?? 1,
     showsUsage: null,
-    unseen: unseenInput(scan, body, [], FILE_KEYS, cached(CACHED) || cached(CACHED_SNAKE)),
+    unseen: unseenInput(scan, body, UNSEEN, cached(CACHED) || cached(CACHED_SNAKE)),
     namesRouting: scan.noticed,
     spans,
   }

@@ -1,10 +1,10 @@
 import { isNull, isObject, ObjectScan, type Span } from '#wire/json-scan.ts'
 import type { Edit } from '#wire/splice.ts'
 import type { RequestChanges, RequestFacts } from '#codecs/codec.ts'
-import { quoted } from '#codecs/event-text.ts'
 import {
   CANDIDATES_MAX,
   unseenInput,
+  type UnseenNames,
   insertMember,
   OUTPUT_TOKENS_MAX,
   readCount,
@@ -16,12 +16,11 @@ import {
   rewriteRequest,
 } from '#codecs/request-fields.ts'
 
-const MEDIA_KEYS = [quoted('image_url'), quoted('video_url')]
-const FILE_KEYS = [quoted('file_id')]
+const UNSEEN: UnseenNames = { media: ['image_url', 'video_url'], files: ['file_id'] }
 
 const KEYS = ['model', 'stream', 'max_tokens', 'max_completion_tokens', 'n', 'stream_options'] as const
 /** Shared: scanning is synchronous, and what it found is copied before the next scan. */
-const REQUEST_SCAN = requestScan(KEYS)
+const REQUEST_SCAN = requestScan(KEYS, UNSEEN)
 const [MODEL, STREAM, MAX_TOKENS, MAX_COMPLETION_TOKENS, COUNT, STREAM_OPTIONS] = [0, 1, 2, 3, 4, 5] as const
 const UNIQUE = [
   [MODEL, 'model'],
@@ -53,7 +52,7 @@ export function readChatRequest(body: Buffer, jsonDepthMax: number): RequestFact
     outputTokensMax: largerOf(maxTokens, maxCompletionTokens),
     candidates: readCount(body, spanOf(scan, COUNT), 'n', CANDIDATES_MAX) ?? 1,
     showsUsage: readIncludeUsage(body, options),
-    unseen: unseenInput(scan, body, MEDIA_KEYS, FILE_KEYS),
+    unseen: unseenInput(scan, body, UNSEEN),
     namesRouting: scan.noticed,
     spans,
   }

@@ -1,7 +1,7 @@
 import type { Failure, Passthrough, RequestFacts } from '#codecs/codec.ts'
-import { quoted } from '#codecs/event-text.ts'
 import {
   unseenInput,
+  type UnseenNames,
   OUTPUT_TOKENS_MAX,
   readCount,
   readFlag,
@@ -15,12 +15,11 @@ import { isNull, type Span } from '#wire/json-scan.ts'
 import { readResponsesAnswer } from './answer.ts'
 import { ResponsesStreamReader } from './stream.ts'
 
-const MEDIA_KEYS = [quoted('input_image')]
-const FILE_KEYS = [quoted('file_id'), quoted('file_url')]
+const UNSEEN: UnseenNames = { media: ['input_image'], files: ['file_id', 'file_url'] }
 
 const KEYS = ['model', 'stream', 'max_output_tokens', 'previous_response_id', 'conversation'] as const
 /** Shared: scanning is synchronous, and what it found is copied before the next scan. */
-const REQUEST_SCAN = requestScan(KEYS)
+const REQUEST_SCAN = requestScan(KEYS, UNSEEN)
 const [MODEL, STREAM, LIMIT, PREVIOUS, CONVERSATION] = [0, 1, 2, 3, 4] as const
 const UNIQUE = [
   [MODEL, 'model'],
@@ -54,7 +53,7 @@ function readRequest(body: Buffer, jsonDepthMax: number): RequestFacts {
     outputTokensMax,
     candidates: 1,
     showsUsage: null,
-    unseen: unseenInput(scan, body, MEDIA_KEYS, FILE_KEYS, keepsState(PREVIOUS) || keepsState(CONVERSATION)),
+    unseen: unseenInput(scan, body, UNSEEN, keepsState(PREVIOUS) || keepsState(CONVERSATION)),
     namesRouting: scan.noticed,
     spans,
   }
