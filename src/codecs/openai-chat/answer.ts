@@ -8,7 +8,8 @@ import { MemberWalk } from '#codecs/member-walk.ts'
 import { CHAT_USAGE, readOpenAiUsage } from './usage.ts'
 
 const KEYS = ['id', 'model', 'choices', 'usage', 'error'] as const
-const ANSWER_SCAN = new ObjectScan(KEYS)
+/** Its watched strings are the names of calls. */
+const ANSWER_SCAN = new ObjectScan(KEYS, { watched: ['tool_calls', 'function_call'] })
 const [ID, MODEL, CHOICES, USAGE, ERROR, OBFUSCATION] = [0, 1, 2, 3, 4, 5] as const
 /** Shared by all streams: what a scan found is read before the next one. */
 const STREAM_SCAN = new ObjectScan([...KEYS, 'obfuscation'])
@@ -84,8 +85,6 @@ class ChoiceFacts {
   }
 }
 
-/** `"tool_calls"` and `"function_call"`. */
-const CALLS = Buffer.from('_call')
 const FINISH = quoted('finish_reason')
 const CLOSE_ARRAY = 0x5d
 const EMPTY = Buffer.alloc(0)
@@ -101,8 +100,9 @@ export function readChatAnswer(body: Buffer): AnswerFacts {
   const usage = usageObject ? readOpenAiUsage(readValue(body, scan.start[USAGE]!, scan.end[USAGE]!), CHAT_USAGE) : null
   const from = choices ? scan.start[CHOICES]! : 0
   const to = choices ? scan.end[CHOICES]! : 0
-  // With usage reported nothing has to be counted, and without calls two native searches tell the rest.
-  const found = usage?.output && !body.includes(CALLS) ? null : CHOICES_FOUND.read(body, from, to)
+  const hasCalls = scan.watchedCounts[0]! + scan.watchedCounts[1]! > 0
+  // With usage reported nothing has to be counted, and without calls a native search tells the rest.
+  const found = usage?.output && !hasCalls ? null : CHOICES_FOUND.read(body, from, to)
   return {
     usage,
     finishReason: found ? (found.finishes[0] ?? null) : stringAt(body, valueOf(body, FINISH, from)),

@@ -20,6 +20,7 @@ import { openRouterFailureEvents, responseEventEdits, withoutNullMembers } from 
 import { reasoningChunk } from './reasoning-chunk.ts'
 import { closingWithReport, hasReportMember, reportEdits, responseReportEdits, tellsFinish } from './report-member.ts'
 import { costEdits, modelEdit, publicNameOf } from './rewrite.ts'
+import { holdWrites } from './turn-writes.ts'
 
 /** How long an upstream may keep its connection open behind its last event before the answer is ended without it. */
 export const LINGER_MS = 100
@@ -295,6 +296,7 @@ export class StreamReply implements EventSink {
     const bytes = this.output.length === 1 ? this.output[0]! : Buffer.concat(this.output)
     this.output = []
     if (bytes.length === 0 || this.exchange.departure.gone) return
+    holdWrites(this.response.socket)
     if (!this.response.write(bytes)) {
       this.answer.events.pause()
       this.response.once('drain', () => this.answer.events.resume())
