@@ -53,6 +53,24 @@ test('tells of noticed members at the top level, and of escaped letters anywhere
   assert.deepEqual([...scan.start], [-1])
 })
 
+test('counts watched strings wherever they stand, as whole strings only', () => {
+  const long = 'a string of more than thirty letters'
+  const scan = new ObjectScan(['model'], { watched: ['image', 'file_id', long] })
+  const told = (text: string) => {
+    scan.scan(Buffer.from(text))
+    return [...scan.watchedCounts]
+  }
+  assert.deepEqual(told('{"image":1,"x":[{"type":"image"},{"file_id":"image"}]}'), [3, 1, 0])
+  assert.deepEqual(told('{"model":"images","x":"an image","y":["imag","file_ix"]}'), [0, 0, 0])
+  assert.deepEqual(told(String.raw`{"x":"\"image\"","im\u0061ge":"a\\"}`), [0, 0, 0])
+  assert.deepEqual(told(`{"x":{"${long}":"${long}s"}}`), [0, 0, 1])
+  assert.deepEqual(told('"image"'), [1, 0, 0])
+  // Others read the same bytes meanwhile.
+  new ObjectScan(['image']).scan(Buffer.from('{"image":"image"}'))
+  assert.deepEqual(arrayElements(Buffer.from('["image"]'), 0, 9), [1, 8])
+  assert.deepEqual([...scan.watchedCounts], [1, 0, 0])
+})
+
 test('counts duplicates, also when a key is written with escapes', () => {
   const { scan, bytes } = scanOf('{"model":"cheap","mod\\u0065l":"dear"}', ['model'])
   assert.equal(scan.count[0], 2)

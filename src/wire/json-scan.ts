@@ -4,12 +4,8 @@ import {
   COMMA,
   DEPTH_MAX,
   ESCAPES,
-  hasLength,
-  isAt,
   JsonDepthError,
   JsonError,
-  lengthBits,
-  NOTHING_WATCHED,
   OPEN_ARRAY,
   OPEN_OBJECT,
   QUOTE,
@@ -18,8 +14,8 @@ import {
   skipString,
   skipValue,
   watch,
-  WatchedStrings,
 } from './json-skip.ts'
+import { hasLength, isAt, lengthBits, NOTHING_WATCHED, WatchedStrings } from './watched-strings.ts'
 
 /**
  * Reads JSON bytes without building values: validates the whole text (RFC 8259) and notes where the values of chosen

@@ -1,0 +1,39 @@
+/** Strings to be counted wherever they stand, as keys or as values. They match by their bytes: none is written with an escape. */
+export class WatchedStrings {
+  readonly counts: Uint32Array
+  /** One bit per length that one of them has. */
+  readonly lengths: number
+  private readonly strings: readonly Buffer[]
+
+  constructor(strings: readonly string[]) {
+    this.strings = strings.map((string) => Buffer.from(string))
+    this.lengths = lengthBits(this.strings)
+    this.counts = new Uint32Array(strings.length)
+  }
+
+  /** The string between the quotes at `from - 1` and `to`. */
+  count(bytes: Uint8Array, from: number, to: number): void {
+    for (let index = 0; index < this.strings.length; index++) {
+      if (isAt(this.strings[index]!, bytes, from, to)) this.counts[index]!++
+    }
+  }
+}
+
+/** All longer strings share a bit. */
+const LENGTH_BIT_MAX = 31
+
+/** A set of lengths, one bit for each. */
+export const lengthBits = (strings: readonly Buffer[]): number =>
+  strings.reduce((bits, { length }) => bits | (1 << Math.min(length, LENGTH_BIT_MAX)), 0)
+
+export const hasLength = (bits: number, length: number): boolean =>
+  ((bits >>> Math.min(length, LENGTH_BIT_MAX)) & 1) === 1
+
+/** Whether `bytes[from, to)` is `string`. */
+export function isAt(string: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
+  if (string.length !== to - from) return false
+  for (let at = 0; at < string.length; at++) if (string[at] !== bytes[from + at]) return false
+  return true
+}
+
+export const NOTHING_WATCHED = new WatchedStrings([])
