@@ -72,7 +72,7 @@ export async function handleRequest(gateway: Gateway, exchange: Exchange): Promi
     await settle()
     refuse(gateway, exchange, seen.error)
   }
-  await settle()
+  if (!seen.isSettling) await settle()
   seen.leading?.finish()
   seen.content?.finish()
 }

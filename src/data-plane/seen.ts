@@ -39,6 +39,8 @@ export interface Seen {
   error?: GatewayError | undefined
   /** Why a stream broke off after its first content. */
   breach?: Failure | undefined
+  /** Whether the settlement has begun. */
+  isSettling?: boolean
 }
 
 /** Nothing seen yet. All members at once: an object that grows with each step is moved several times. */
@@ -59,4 +61,5 @@ export const begun = (exchange: Exchange): Seen => ({
   tally: undefined,
   error: undefined,
   breach: undefined,
+  isSettling: false,
 })

@@ -37,7 +37,7 @@ function exchangeOf(headers: Record<string, string> = {}, rest: Partial<Exchange
 /** What all steps have brought about when a whole answer is there. */
 function answered(
   exchange = exchangeOf(),
-): Required<Omit<Seen, 'error' | 'breach' | 'address' | 'admission' | 'leading' | 'content'>> {
+): Required<Omit<Seen, 'error' | 'breach' | 'address' | 'admission' | 'leading' | 'content' | 'isSettling'>> {
   const model = modelOf('m')
   const parsed = parsedOf()
   const route = routeOf(model, backendOf('b'), { upstreamModel: 'inner' })

@@ -22,13 +22,14 @@ export function settler(gateway: Gateway, seen: Seen): (outcome?: Outcome, breac
   let tidied: Promise<unknown> | null = null
   return (outcome, breach) => {
     if (!settling) {
+      seen.isSettling = true
       if (breach) seen.breach = breach
       settling = settle(gateway, seen, outcome)
-      tidied = settling.catch((error: unknown) =>
-        gateway.log.error({ requestId: seen.exchange.id, err: error }, 'settlement failed'),
-      )
     }
-    return outcome === undefined ? tidied! : settling
+    if (outcome !== undefined) return settling
+    return (tidied ??= settling.catch((error: unknown) =>
+      gateway.log.error({ requestId: seen.exchange.id, err: error }, 'settlement failed'),
+    ))
   }
 }
 
