@@ -69,7 +69,7 @@ export const GOALS: readonly Goal[] = [
   { part: 'B-5', point: 'translated', figure: 'cpuRatio', limit: 1.8, aim: 1.5, source: 'B-10' },
   { part: 'B-8', point: 'idle', figure: 'rssMbGateway', aim: 600, source: 'R123 (4)' },
   { part: 'B-9', point: '400 KB', figure: 'cpuUsGateway', aim: 700, source: 'B-9' },
-  { part: 'B-9', point: '400 KB', figure: 'cpuRatio', aim: 1.6, source: 'B-9: 700 over 452 us' },
+  { part: 'B-9', point: '400 KB', figure: 'cpuRatio', limit: 2, aim: 1.6, source: 'B-9: 700 over 452 us' },
   // The dearest pair of protocols beside the median of all; how much translating an event costs beside passing it through.
   { part: 'B-10', point: 'all', figure: 'dearestTextEvent', limit: 4, aim: 2, source: 'B-10' },
   { part: 'B-10', point: 'all', figure: 'dearestArgumentsEvent', limit: 4, aim: 2, source: 'B-10' },
