@@ -26,8 +26,9 @@ import { holdWrites } from './turn-writes.ts'
 export const LINGER_MS = 100
 
 /**
- * Writes one streamed answer as it arrives: one write per upstream chunk, the model's name and the cost put in place, and
- * the terminal event kept back until the settlement is durable. A stream that breaks ends with its protocol's own error.
+ * Writes one streamed answer as it arrives: what came in one turn of the event loop in one write, the model's name and the
+ * cost put in place, and the terminal event kept back until the settlement is durable. A stream that breaks ends with its protocol's
+ * own error.
  */
 export class StreamReply implements EventSink {
   private readonly response: ServerResponse
