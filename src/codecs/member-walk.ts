@@ -1,3 +1,4 @@
+import { indexAt } from '#wire/bytes-at.ts'
 import { skipPlainWords } from '#wire/json-scan.ts'
 
 const QUOTE = 0x22
@@ -37,19 +38,9 @@ export class MemberWalk {
       if (bytes[next] !== COLON || next >= to) continue
       at = next + 1
       while (bytes[at] === SPACE) at++
-      const index = end - start > this.lengthMax ? -1 : this.indexOf(bytes, start, end)
+      const index = end - start > this.lengthMax ? -1 : indexAt(this.keys, bytes, start, end)
       if (index >= 0) visit(index, at)
     }
-  }
-
-  private indexOf(bytes: Uint8Array, start: number, end: number): number {
-    next: for (let index = 0; index < this.keys.length; index++) {
-      const key = this.keys[index]!
-      if (key.length !== end - start) continue
-      for (let at = 0; at < key.length; at++) if (key[at] !== bytes[start + at]) continue next
-      return index
-    }
-    return -1
   }
 }
 

@@ -54,10 +54,8 @@ export interface UnseenNames {
 }
 
 /** A scan of requests: it tells of routing members besides the protocol's own, and counts the names of unseen input. */
-export const requestScan = (keys: readonly string[], unseen: UnseenNames = NONE_UNSEEN): ObjectScan =>
+export const requestScan = (keys: readonly string[], unseen: UnseenNames = { media: [], files: [] }): ObjectScan =>
   new ObjectScan(keys, { noticed: ROUTING_MEMBERS, watched: [...unseen.media, ...unseen.files] })
-
-const NONE_UNSEEN: UnseenNames = { media: [], files: [] }
 
 export function spanOf(scan: ObjectScan, index: number): Span | undefined {
   return scan.has(index) ? { start: scan.start[index]!, end: scan.end[index]! } : undefined

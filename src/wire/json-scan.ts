@@ -1,3 +1,4 @@
+import { indexAt } from './bytes-at.ts'
 import {
   CLOSE_ARRAY,
   COLON,
@@ -15,7 +16,7 @@ import {
   skipValue,
   watch,
 } from './json-skip.ts'
-import { hasLength, isAt, lengthBits, NOTHING_WATCHED, WatchedStrings } from './watched-strings.ts'
+import { hasLength, lengthBits, NOTHING_WATCHED, WatchedStrings } from './watched-strings.ts'
 
 /**
  * Reads JSON bytes without building values: validates the whole text (RFC 8259) and notes where the values of chosen
@@ -97,6 +98,7 @@ export class ObjectScan {
     const behind = bytes[at] === OPEN_OBJECT && at < to ? this.readMembers(at) : skipValue(bytes, at, to, this.depthMax)
     const rest = skipSpace(bytes, behind, to)
     this.bytes = EMPTY
+    // A text that is no JSON does not come here: what is counted of others then is cleared by the next scan.
     watch(NOTHING_WATCHED)
     this.escaped = ESCAPES.found
     if (rest !== to) throw new JsonError('unexpected text behind the value', rest)
@@ -113,7 +115,8 @@ export class ObjectScan {
     this.open = -1
     this.empty = true
     this.noticed = false
-    this.watched.counts.fill(0)
+    const { counts } = this.watched
+    for (let index = 0; index < counts.length; index++) counts[index] = 0
   }
 
   /** How often each of the watched strings occurred, in their order. */
@@ -158,9 +161,7 @@ export class ObjectScan {
     // An escaped key may still spell one of ours, and a parser behind us would read it so.
     if (ESCAPES.lastAt >= from) return this.indexOfEscapedKey(from, to)
     if (this.folded !== null) return this.folded.indexOf(textOf(bytes, from, to).toLowerCase())
-    if (!hasLength(this.lengths, to - from)) return -1
-    for (let index = 0; index < keys.length; index++) if (isAt(keys[index]!, bytes, from, to)) return index
-    return -1
+    return hasLength(this.lengths, to - from) ? indexAt(keys, bytes, from, to) : -1
   }
 
   private indexOfEscapedKey(from: number, to: number): number {

@@ -1,3 +1,5 @@
+import { indexAt } from './bytes-at.ts'
+
 /** Strings to be counted wherever they stand, as keys or as values. They match by their bytes: none is written with an escape. */
 export class WatchedStrings {
   readonly counts: Uint32Array
@@ -13,9 +15,8 @@ export class WatchedStrings {
 
   /** The string between the quotes at `from - 1` and `to`. */
   count(bytes: Uint8Array, from: number, to: number): void {
-    for (let index = 0; index < this.strings.length; index++) {
-      if (isAt(this.strings[index]!, bytes, from, to)) this.counts[index]!++
-    }
+    const index = indexAt(this.strings, bytes, from, to)
+    if (index >= 0) this.counts[index]!++
   }
 }
 
@@ -28,12 +29,5 @@ export const lengthBits = (strings: readonly Buffer[]): number =>
 
 export const hasLength = (bits: number, length: number): boolean =>
   ((bits >>> Math.min(length, LENGTH_BIT_MAX)) & 1) === 1
-
-/** Whether `bytes[from, to)` is `string`. */
-export function isAt(string: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
-  if (string.length !== to - from) return false
-  for (let at = 0; at < string.length; at++) if (string[at] !== bytes[from + at]) return false
-  return true
-}
 
 export const NOTHING_WATCHED = new WatchedStrings([])

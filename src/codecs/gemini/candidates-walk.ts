@@ -1,4 +1,5 @@
 import { countOf } from '#ir/counts.ts'
+import { isAt } from '#wire/bytes-at.ts'
 import { isArray, isNull, readString, readValue, valueEnd } from '#wire/json-scan.ts'
 
 const QUOTE = 0x22
@@ -113,13 +114,12 @@ function behindColon(bytes: Buffer, from: number): number {
 }
 
 function kindOf(bytes: Buffer, start: number, end: number): number {
-  const length = end - start - 2
   const name = NAMES[bytes[start + 1]!]
   if (name) {
-    if (name.bytes.length === length && isSame(bytes, start + 1, name.bytes)) return name.kind
-  } else if (length === FINISH_REASON.length) {
-    if (isSame(bytes, start + 1, FUNCTION_CALL)) return CALL
-    if (isSame(bytes, start + 1, FINISH_REASON)) return REASON
+    if (isAt(name.bytes, bytes, start + 1, end - 1)) return name.kind
+  } else {
+    if (isAt(FUNCTION_CALL, bytes, start + 1, end - 1)) return CALL
+    if (isAt(FINISH_REASON, bytes, start + 1, end - 1)) return REASON
   }
   return bytes.subarray(start, end).includes(BACKSLASH) ? kindOfEscaped(bytes, start, end) : OTHER
 }
@@ -128,11 +128,6 @@ function kindOf(bytes: Buffer, start: number, end: number): number {
 function kindOfEscaped(bytes: Buffer, start: number, end: number): number {
   const text = JSON.stringify(readString(bytes, start, end))
   return text.includes('\\') ? OTHER : kindOf(Buffer.from(text), 0, Buffer.byteLength(text))
-}
-
-function isSame(bytes: Buffer, from: number, name: Buffer): boolean {
-  for (let at = 0; at < name.length; at++) if (bytes[from + at] !== name[at]) return false
-  return true
 }
 
 function reasonAt(bytes: Buffer, at: number): string | null {

@@ -1,6 +1,7 @@
 import { formatUsd } from '#base/money.ts'
 import type { Cost } from '#ledger/cost.ts'
 import { insertMember } from '#codecs/request-fields.ts'
+import { isAt } from '#wire/bytes-at.ts'
 import { ObjectScan, valueEnd } from '#wire/json-scan.ts'
 import type { Edit } from '#wire/splice.ts'
 
@@ -8,14 +9,7 @@ import type { Edit } from '#wire/splice.ts'
 
 /** Puts the public model id in place of the upstream's own name; null when it stands there already. */
 export function modelEdit(bytes: Buffer, start: number, end: number, publicName: Buffer): Edit | null {
-  return start < 0 || isSame(bytes, start, end, publicName) ? null : { start, end, bytes: publicName }
-}
-
-/** A loop over the few bytes of a name is cheaper than a call out of JavaScript, and every event of a stream makes one. */
-function isSame(bytes: Buffer, start: number, end: number, name: Buffer): boolean {
-  if (end - start !== name.length) return false
-  for (let at = 0; at < name.length; at++) if (bytes[start + at] !== name[at]) return false
-  return true
+  return start < 0 || isAt(publicName, bytes, start, end) ? null : { start, end, bytes: publicName }
 }
 
 /** The public id as it stands in the body, quotes included. */
