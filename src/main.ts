@@ -15,7 +15,7 @@ import { simulatedBackend } from '#catalog/build-backend.ts'
 import type { Billing } from '#billing/billing.ts'
 import { buildCatalog, freeModelIds } from '#catalog/catalog.ts'
 import type { Backend, Catalog, CatalogSource } from '#catalog/types.ts'
-import { LiveSettings } from '#config/live-settings.ts'
+import { withLiveSettings } from '#config/live-settings.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import type { ManagedRoute } from '#config/managed-routes.ts'
 import type { Settings } from '#config/types.ts'
@@ -141,7 +141,7 @@ async function openPlanes(options: StartOptions, start: WatchOptions): Promise<R
   const origins = new CrossOrigins(() => current().corsAllowedOrigins)
   const linked = linkedOver(store, options, requestLog)
   const shared = { catalog, keyRing, health, responses, log, origins, localCaller: localCallerOf(settings) }
-  const gateway: Gateway = Object.assign(new LiveSettings(current), {
+  const gateway: Gateway = withLiveSettings(current, {
     ...shared,
     ledger,
     ...operatorBy(billing),
