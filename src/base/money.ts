@@ -17,8 +17,16 @@ export function parseUsd(text: string): NanoUsd | undefined {
 
 /** 13_500_000n -> `"0.0135"`: no exponent, no trailing zeros. */
 export function formatUsd(amount: NanoUsd): string {
-  return formatDecimal(amount, NANO_DIGITS)
+  if (amount !== lastAmount) {
+    lastText = formatDecimal(amount, NANO_DIGITS)
+    lastAmount = amount
+  }
+  return lastText
 }
+
+/** An answer tells its cost twice: in its head and in its body. */
+let lastAmount: NanoUsd = 0n
+let lastText = '0'
 
 /** A price in USD per million tokens (`3`, `"0.30"`) as pico-USD per token. Undefined when it has more than six digits behind the point. */
 export function parsePricePerMillion(text: string): PicoUsd | undefined {

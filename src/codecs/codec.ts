@@ -68,6 +68,8 @@ export interface AnswerFacts {
   readonly modelSpan: Span | null
   /** Offset behind the `{` of the usage object, where `cost` is inserted; null when there is no such object. */
   readonly usageOpen: number | null
+  /** Whether a string `cost` stands anywhere in it; absent: not known. */
+  readonly namesCost?: boolean
   /** Bytes of generated text, for an estimate; need not be counted where usage was reported. */
   readonly contentBytes: number
   /** Whether there is output that is neither text nor a client's call, media for one; looked for where nothing else was found. */

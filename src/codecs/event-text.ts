@@ -11,14 +11,20 @@ const SPACE = 0x20
 /** Offset of the value behind `"key":`, or -1. The first occurrence at or behind `from` that is a key counts. */
 export function valueOf(event: Buffer, quotedKey: Buffer, from = 0): number {
   for (let at = event.indexOf(quotedKey, from); at >= 0; at = event.indexOf(quotedKey, at + quotedKey.length)) {
-    let value = at + quotedKey.length
-    while (event[value] === SPACE) value++
-    if (event[value] !== COLON) continue
-    value++
-    while (event[value] === SPACE) value++
-    return value
+    const value = valueBehind(event, at + quotedKey.length)
+    if (value >= 0) return value
   }
   return -1
+}
+
+/** Offset of the value behind a key whose last quote stands before `keyEnd`; -1 where that string is no key. */
+export function valueBehind(event: Buffer, keyEnd: number): number {
+  let at = keyEnd
+  while (event[at] === SPACE) at++
+  if (event[at] !== COLON) return -1
+  at++
+  while (event[at] === SPACE) at++
+  return at
 }
 
 /** Bytes between the quotes of the string that starts at `at`; 0 when there is no string. */

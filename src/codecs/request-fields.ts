@@ -129,7 +129,7 @@ function isPlainly(body: Buffer, { start, end }: Span, name: string): boolean {
 const BACKSLASH = 0x5c
 const ASCII_MAX = 0x7f
 
-export function replaceWithString(span: Span, value: string): Edit {
+export function replaceWithString(span: Span, value: string): Edit & { readonly bytes: Buffer } {
   return { start: span.start, end: span.end, bytes: Buffer.from(JSON.stringify(value)) }
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Usage } from '#ir/usage.ts'
 import { readMessagesUsage } from './anthropic-messages/usage.ts'
 import { readGeminiUsage } from './gemini/answer.ts'
-import { CHAT_USAGE, readOpenAiUsage, RESPONSES_USAGE } from './openai-chat/usage.ts'
+import { CHAT_USAGE, openAiUsageAt, readOpenAiUsage, RESPONSES_USAGE } from './openai-chat/usage.ts'
 
 /** R87, R35, fault M6: what each provider counts, in the one form that is priced. */
 
@@ -159,6 +159,34 @@ function assertCounts(usage: Usage | null, counts: Counts | null, name: string):
 
 test('OpenAI-style usage in the normal form', () => {
   for (const [name, reported, counts] of OPENAI) assertCounts(readOpenAiUsage(reported, CHAT_USAGE), counts, name)
+})
+
+test('OpenAI-style usage is read the same from its bytes, however they are written', () => {
+  const spellings = [
+    (reported: unknown) => JSON.stringify(reported),
+    (reported: unknown) => JSON.stringify(reported, null, 2),
+    (reported: unknown) => JSON.stringify(reported).replaceAll('_', String.raw`\u005f`),
+  ]
+  for (const [name, reported, counts] of OPENAI) {
+    if (reported === null || typeof reported !== 'object') continue
+    for (const spell of spellings) {
+      const bytes = Buffer.from(`{"usage":${spell(reported)},"prompt_tokens":77}`)
+      assertCounts(openAiUsageAt(bytes, '{"usage":'.length, bytes.lastIndexOf(','), CHAT_USAGE), counts, name)
+    }
+  }
+})
+
+test('a reported cost is kept whether it is a whole number or not', () => {
+  for (const [cost, expected] of [
+    ['0', '0'],
+    ['2', '2'],
+    ['0.00012', '0.00012'],
+    ['"1.5"', '1.5'],
+    ['null', undefined],
+  ] as const) {
+    const bytes = Buffer.from(`{"prompt_tokens":1,"cost":${cost}}`)
+    assert.equal(openAiUsageAt(bytes, 0, bytes.length, CHAT_USAGE)?.costUsd, expected, cost)
+  }
 })
 
 test('the Responses API counts alike under other names', () => {

@@ -22,9 +22,9 @@ export interface JournaledBookings {
 }
 
 /** A booking waits this long for company: the price of a commit is then shared by everything that came in that time. */
-export const APPLY_WAIT_MS = 100
+export const APPLY_WAIT_MS = 250
 /** So many do not wait any longer; they fit into one transaction. */
-export const APPLY_LENGTH = 1000
+export const APPLY_LENGTH = 2000
 /** Pause between attempts to bring a refused booking to the database. */
 const RETRY_WAIT_MS = 500
 /** A read waits no longer than this for bookings that cannot reach the database. */

@@ -37,19 +37,38 @@ const ANTHROPIC_VERSION = '2023-06-01'
 export function buildUpstreamRequest(ask: UpstreamAsk): UpstreamRequest {
   const { backend } = ask.route
   const base = baseOf(backend, ask.protocol)
-  return { origin: base.origin, path: base.path + pathOf(ask), headers: headersOf(ask, backend) }
+  return { origin: base.origin, path: wholePath(base, ask), headers: headersOf(ask, backend) }
 }
 
-const bases = new WeakMap<Backend, Map<Protocol, { origin: string; path: string }>>()
+interface Base {
+  readonly origin: string
+  readonly path: string
+  /** Whole paths by what is behind the base, which is one of a few: a text that is put together is made flat by its first reader, once. */
+  readonly whole: Map<string, string>
+}
+
+const bases = new WeakMap<Backend, Map<Protocol, Base>>()
+
+function wholePath({ path, whole }: Base, ask: UpstreamAsk): string {
+  const rest = pathOf(ask)
+  if (namesModel(ask)) return path + rest
+  let joined = whole.get(rest)
+  if (joined === undefined) whole.set(rest, (joined = path + rest))
+  return joined
+}
+
+/** Whether the path holds the model, whose name may be anything. */
+const namesModel = ({ protocol, route }: UpstreamAsk): boolean =>
+  protocol === 'gemini' || protocol === 'bedrock-converse' || route.backend.cloud !== undefined
 
 /** Where a backend speaks a protocol; the path has no slash at its end. */
-export function baseOf(backend: Backend, protocol: Protocol): { origin: string; path: string } {
+export function baseOf(backend: Backend, protocol: Protocol): Base {
   let known = bases.get(backend)
   if (!known) bases.set(backend, (known = new Map()))
   let base = known.get(protocol)
   if (!base) {
     const url = new URL(backend.protocolUrls?.[protocol] ?? backend.apiUrl)
-    base = { origin: url.origin, path: url.pathname.replace(/\/+$/, '') }
+    base = { origin: url.origin, path: url.pathname.replace(/\/+$/, ''), whole: new Map() }
     known.set(protocol, base)
   }
   return base

@@ -1,6 +1,7 @@
 import { indexAt } from './bytes-at.ts'
 import {
   CLOSE_ARRAY,
+  CLOSE_OBJECT,
   COLON,
   COMMA,
   DEPTH_MAX,
@@ -23,8 +24,6 @@ import { hasLength, lengthBits, NOTHING_WATCHED, WatchedStrings } from './watche
  * top-level members stand. Passthrough edits those spans in place, because JSON.parse -> stringify would reorder
  * integer-like keys and round big numbers (design.md section 4).
  */
-
-const CLOSE_OBJECT = 0x7d
 
 export { JsonDepthError, JsonError, skipPlainWords }
 
@@ -122,6 +121,11 @@ export class ObjectScan {
   /** How often each of the watched strings occurred, in their order. */
   get watchedCounts(): Uint32Array {
     return this.watched.counts
+  }
+
+  /** Where the last of each begins, behind its quote; says nothing where the count is 0. */
+  get watchedLastAt(): Uint32Array {
+    return this.watched.lastAt
   }
 
   has(index: number): boolean {

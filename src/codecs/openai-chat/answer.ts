@@ -1,15 +1,16 @@
 import { isArray, isNull, isObject, isString, ObjectScan, readValue } from '#wire/json-scan.ts'
 import { readEvent } from '#wire/sse.ts'
 import type { AnswerFacts, EventRole, Failure, RequestFacts } from '#codecs/codec.ts'
-import { quoted, stringAt, stringBytes, valueOf } from '#codecs/event-text.ts'
+import { quoted, stringAt, stringBytes, valueBehind, valueOf } from '#codecs/event-text.ts'
 import { EventReader } from '#codecs/event-reader.ts'
 import { failureOf } from '#codecs/failure.ts'
 import { MemberWalk } from '#codecs/member-walk.ts'
-import { CHAT_USAGE, readOpenAiUsage } from './usage.ts'
+import { CHAT_USAGE, openAiUsageAt } from './usage.ts'
 
 const KEYS = ['id', 'model', 'choices', 'usage', 'error'] as const
-/** Its watched strings are the names of calls. */
-const ANSWER_SCAN = new ObjectScan(KEYS, { watched: ['tool_calls', 'function_call'] })
+const FINISH = 'finish_reason'
+const ANSWER_SCAN = new ObjectScan(KEYS, { watched: ['tool_calls', 'function_call', FINISH, 'cost'] })
+const [TOOL_CALLS, FUNCTION_CALL, FINISHES, COSTS] = [0, 1, 2, 3] as const
 const [ID, MODEL, CHOICES, USAGE, ERROR, OBFUSCATION] = [0, 1, 2, 3, 4, 5] as const
 /** Shared by all streams: what a scan found is read before the next one. */
 const STREAM_SCAN = new ObjectScan([...KEYS, 'obfuscation'])
@@ -85,7 +86,7 @@ class ChoiceFacts {
   }
 }
 
-const FINISH = quoted('finish_reason')
+const QUOTED_FINISH = quoted(FINISH)
 const CLOSE_ARRAY = 0x5d
 const EMPTY = Buffer.alloc(0)
 /** Shared: what one pass found is used before the next. */
@@ -97,15 +98,16 @@ export function readChatAnswer(body: Buffer): AnswerFacts {
   const error = object && scan.has(ERROR) && !isNull(body, scan.start[ERROR]!)
   const choices = object && scan.has(CHOICES) && isArray(body, scan.start[CHOICES]!)
   const usageObject = object && scan.has(USAGE) && isObject(body, scan.start[USAGE]!)
-  const usage = usageObject ? readOpenAiUsage(readValue(body, scan.start[USAGE]!, scan.end[USAGE]!), CHAT_USAGE) : null
+  const usage = usageObject ? openAiUsageAt(body, scan.start[USAGE]!, scan.end[USAGE]!, CHAT_USAGE) : null
   const from = choices ? scan.start[CHOICES]! : 0
   const to = choices ? scan.end[CHOICES]! : 0
-  const hasCalls = scan.watchedCounts[0]! + scan.watchedCounts[1]! > 0
-  // With usage reported nothing has to be counted, and without calls a native search tells the rest.
+  const { watchedCounts: named } = scan
+  const hasCalls = named[TOOL_CALLS]! + named[FUNCTION_CALL]! > 0
+  // With usage reported nothing has to be counted, and without calls the scan has told the rest.
   const found = usage?.output && !hasCalls ? null : CHOICES_FOUND.read(body, from, to)
   return {
     usage,
-    finishReason: found ? (found.finishes[0] ?? null) : stringAt(body, valueOf(body, FINISH, from)),
+    finishReason: found ? (found.finishes[0] ?? null) : finishIn(body, from),
     responseId: object && scan.has(ID) ? stringAt(body, scan.start[ID]!) : null,
     toolCallsCount: found?.hasOutput ? found.names : 0,
     modelSpan:
@@ -113,10 +115,19 @@ export function readChatAnswer(body: Buffer): AnswerFacts {
         ? { start: scan.start[MODEL]!, end: scan.end[MODEL]! }
         : null,
     usageOpen: usageObject ? scan.start[USAGE]! + 1 : null,
+    namesCost: named[COSTS]! > 0,
     contentBytes: found?.bytes ?? 0,
     hasOtherOutput: found?.hasOutput ?? false,
     failure: error || !choices ? noAnswer(body, error ? scan : null) : null,
   }
+}
+
+/** Why the first choice ended, by what the scan of `body` watched; only where there are several has it to be searched for. */
+function finishIn(body: Buffer, from: number): string | null {
+  const count = ANSWER_SCAN.watchedCounts[FINISHES]!
+  if (count > 1) return stringAt(body, valueOf(body, QUOTED_FINISH, from))
+  const at = ANSWER_SCAN.watchedLastAt[FINISHES]!
+  return count === 0 || at < from ? null : stringAt(body, valueBehind(body, at + FINISH.length + 1))
 }
 
 function noAnswer(body: Buffer, scan: ObjectScan | null): Failure {
@@ -170,7 +181,7 @@ export class ChatStreamReader extends EventReader {
   private readUsage(event: Buffer): boolean {
     const at = this.scan.start[USAGE]!
     if (at < 0 || !isObject(event, at)) return false
-    const usage = readOpenAiUsage(readValue(event, at, this.scan.end[USAGE]!), CHAT_USAGE)
+    const usage = openAiUsageAt(event, at, this.scan.end[USAGE]!, CHAT_USAGE)
     if (!usage) return false
     this.usage = usage
     this.usageOpen = at + 1

@@ -1,8 +1,7 @@
 import type { AnswerFacts, Passthrough, RequestChanges, RequestFacts, StreamReader } from '#codecs/codec.ts'
 import { failureOf } from '#codecs/failure.ts'
-import { CHAT_USAGE, readOpenAiUsage } from '#codecs/openai-chat/usage.ts'
+import { CHAT_USAGE, openAiUsageAt } from '#codecs/openai-chat/usage.ts'
 import { readModel, renameEdits, insertMember, requestScan, scanBody, spanOf } from '#codecs/request-fields.ts'
-import { fieldsOf } from '#ir/counts.ts'
 import { isArray, isNull, isObject, isString, ObjectScan, readValue, type Span } from '#wire/json-scan.ts'
 import { applyEdits } from '#wire/splice.ts'
 
@@ -54,8 +53,7 @@ function readAnswer(body: Buffer): AnswerFacts {
   const object = scan.scan(body)
   const has = (index: number) => object && scan.has(index) && !isNull(body, scan.start[index]!)
   const usageObject = has(USAGE) && isObject(body, scan.start[USAGE]!)
-  const value = usageObject ? fieldsOf(readValue(body, scan.start[USAGE]!, scan.end[USAGE]!)) : null
-  const usage = value ? readOpenAiUsage(value, CHAT_USAGE) : null
+  const usage = usageObject ? openAiUsageAt(body, scan.start[USAGE]!, scan.end[USAGE]!, CHAT_USAGE) : null
   return {
     usage: usage && { ...usage, output: usage.output ?? 0 },
     finishReason: null,

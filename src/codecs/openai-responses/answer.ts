@@ -1,7 +1,7 @@
 import type { AnswerFacts, Failure } from '#codecs/codec.ts'
 import { contentBytesOf, quoted, stringAt, valueOf } from '#codecs/event-text.ts'
 import { failureOf } from '#codecs/failure.ts'
-import { RESPONSES_USAGE, readOpenAiUsage } from '#codecs/openai-chat/usage.ts'
+import { openAiUsageAt, RESPONSES_USAGE } from '#codecs/openai-chat/usage.ts'
 import { spanOf } from '#codecs/request-fields.ts'
 import type { Usage } from '#ir/usage.ts'
 import { isNull, isObject, isString, ObjectScan, readValue, type Span } from '#wire/json-scan.ts'
@@ -41,7 +41,7 @@ export function readResponsesAnswer(body: Buffer, from = 0, to = body.length): A
 }
 
 function readUsage(body: Buffer, span: Span): Usage | null {
-  return readOpenAiUsage(readValue(body, span.start, span.end), RESPONSES_USAGE)
+  return isObject(body, span.start) ? openAiUsageAt(body, span.start, span.end, RESPONSES_USAGE) : null
 }
 
 function finishOf(body: Buffer, status: string | null, incomplete: Span | null): string | null {

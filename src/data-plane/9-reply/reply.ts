@@ -8,7 +8,7 @@ import type { Charge } from '#data-plane/6-reserve/charge.ts'
 import type { HoldGuard } from '#data-plane/6-reserve/hold-guard.ts'
 import type { Answer, WholeAnswer } from '#data-plane/7-call/answer.ts'
 import type { Tally } from '#data-plane/8-meter/tally.ts'
-import { applyEdits, type Edit } from '#wire/splice.ts'
+import { applyEdits, type Edit, editedText } from '#wire/splice.ts'
 import { baseHeaders } from '#data-plane/head.ts'
 import { addFacts } from './facts.ts'
 import { requiredMemberEdits } from './openrouter-shape.ts'
@@ -69,17 +69,25 @@ async function replyWhole(
   if (cost) headers['x-gateway-cost'] = formatUsd(charge.told(cost)!.nano)
   Object.assign(headers, answer.headers)
   response.writeHead(200, headers)
-  // As text a short body goes out with the head, in one piece; its bytes stay what they are.
-  if (body.length <= JOINED_BYTES_MAX) response.end(body.toString('latin1'), 'latin1')
-  else response.end(body)
+  response.end(body, 'latin1')
 }
 
-function rewriteWhole(exchange: Exchange, parsed: Parsed, answer: WholeAnswer, tally: Tally, charge: Charge): Buffer {
+/** As text, one character for each byte, a short body goes out with the head in one piece; its bytes stay what they are. */
+const written = (body: Buffer, edits: readonly Edit[]): Buffer | string =>
+  body.length <= JOINED_BYTES_MAX ? editedText(body, edits) : applyEdits(body, edits)
+
+function rewriteWhole(
+  exchange: Exchange,
+  parsed: Parsed,
+  answer: WholeAnswer,
+  tally: Tally,
+  charge: Charge,
+): Buffer | string {
   const { body, facts } = answer
   const reports = parsed.reportsLosses && hasReportMember(parsed.surface)
   if (answer.render) {
     const rendered = answer.render(tally.final())
-    return reports ? applyEdits(rendered, reportEdits(rendered, answer.report.json())) : rendered
+    return written(rendered, reports ? reportEdits(rendered, answer.report.json()) : NO_EDITS)
   }
   const edits: Edit[] = reports ? reportEdits(body, answer.report.json()) : []
   if (facts.modelSpan) {
@@ -88,8 +96,11 @@ function rewriteWhole(exchange: Exchange, parsed: Parsed, answer: WholeAnswer, t
   }
   const usage = tally.reported()
   if (facts.usageOpen !== null && usage) {
-    edits.push(...costEdits(body, facts.usageOpen, charge.told(tally.costOf(usage)), exchange.openRouter))
+    const cost = charge.told(tally.costOf(usage))
+    edits.push(...costEdits(body, facts.usageOpen, cost, exchange.openRouter, facts.namesCost))
   }
   if (exchange.openRouter) edits.push(...requiredMemberEdits(exchange.endpoint.surface, body))
-  return applyEdits(body, edits)
+  return written(body, edits)
 }
+
+const NO_EDITS: readonly Edit[] = []

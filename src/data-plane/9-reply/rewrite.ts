@@ -1,6 +1,5 @@
 import { formatUsd } from '#base/money.ts'
 import type { Cost } from '#ledger/cost.ts'
-import { insertMember } from '#codecs/request-fields.ts'
 import { isAt } from '#wire/bytes-at.ts'
 import { ObjectScan, valueEnd } from '#wire/json-scan.ts'
 import type { Edit } from '#wire/splice.ts'
@@ -25,18 +24,29 @@ const PUBLIC_NAMES = new WeakMap<object, Buffer>()
 const COST = Buffer.from('"cost"')
 const USAGE_SCAN = new ObjectScan(['cost'])
 
-/** Inserts `cost` behind the `{` of a usage object, or replaces the one that a gateway behind us wrote. */
-export function costEdits(bytes: Buffer, usageOpen: number, cost: Cost | null, detailed: boolean): Edit[] {
+/**
+ * Inserts `cost` behind the `{` of a usage object, or replaces the one that a gateway behind us wrote. `namesCost`: whether
+ * one may stand there.
+ */
+export function costEdits(
+  bytes: Buffer,
+  usageOpen: number,
+  cost: Cost | null,
+  detailed: boolean,
+  namesCost = true,
+): Edit[] {
   const text = cost === null ? 'null' : formatUsd(cost.nano)
   const edits: Edit[] = []
   // Only the usage's own member: a tool's parameter or a client's metadata may be called so too.
-  if (bytes.indexOf(COST, usageOpen) >= 0) USAGE_SCAN.scan(bytes, usageOpen - 1, valueEnd(bytes, usageOpen - 1))
+  if (namesCost && bytes.indexOf(COST, usageOpen) >= 0)
+    USAGE_SCAN.scan(bytes, usageOpen - 1, valueEnd(bytes, usageOpen - 1))
   else USAGE_SCAN.clear()
   if (USAGE_SCAN.has(0)) {
-    edits.push({ start: USAGE_SCAN.start[0]!, end: USAGE_SCAN.end[0]!, bytes: Buffer.from(text) })
+    edits.push({ start: USAGE_SCAN.start[0]!, end: USAGE_SCAN.end[0]!, bytes: text })
     return edits
   }
-  edits.push(insertMember(usageOpen - 1, false, 'cost', detailed ? `${text},${detailsOf(cost)}` : text))
+  const more = detailed ? `${detailsOf(cost)},` : ''
+  edits.push({ start: usageOpen, end: usageOpen, bytes: `"cost":${text},${more}` })
   return edits
 }
 
