@@ -49,13 +49,13 @@ export function openAiUsageAt(bytes: Buffer, start: number, end: number, names: 
   const { counts } = scan
   const told = (at: number): number | null => (counts[at]! < 0 ? null : counts[at]!)
   return normalUsage({
-    prompt: told(0),
-    completion: told(1),
-    total: told(2),
-    cacheRead: told(3) ?? told(4) ?? told(5) ?? told(6),
-    cacheWrite: told(7) ?? told(8),
-    reasoning: told(9) ?? told(10),
-    costUsd: costText(told(11)),
+    prompt: told(PROMPT),
+    completion: told(COMPLETION),
+    total: told(TOTAL),
+    cacheRead: told(CACHED) ?? told(CACHE_HIT) ?? told(NUM_CACHED) ?? told(ALL_CACHED),
+    cacheWrite: told(WRITTEN) ?? told(CREATED),
+    reasoning: told(REASONING) ?? told(ALL_REASONING),
+    costUsd: costText(told(COST)),
   })
 }
 
@@ -89,10 +89,13 @@ export interface OpenAiUsageNames {
     readonly promptDetails: unknown
     readonly completionDetails: unknown
   }
-  /** All of them, in the order in which `openAiUsageAt` reads them. */
   readonly scan: CountScan
 }
 
+const [PROMPT, COMPLETION, TOTAL, CACHED, CACHE_HIT, NUM_CACHED, ALL_CACHED] = [0, 1, 2, 3, 4, 5, 6] as const
+const [WRITTEN, CREATED, REASONING, ALL_REASONING, COST] = [7, 8, 9, 10, 11] as const
+
+/** All of them, in the order of their numbers. */
 const scanOf = (prompt: string, completion: string): CountScan =>
   new CountScan([
     prompt,
