@@ -1,12 +1,12 @@
 // Runs the conformance judge once per vendor, with backends of the vendor's own type:
 //   node scripts/judge-vendors.mjs [--judge DIR] [--vendor NAME] [--out DIR] [--page FILE]
 // The judge and the recordings stand beside the project (../shared) and are no part of it; without them this says so.
-import { spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { parseArgs, promisify } from 'node:util'
 import { explains } from './conformance.mjs'
 import { REASONS } from './conformance-reasons.mjs'
 import { VENDORS } from './judge-vendor.mjs'
@@ -23,6 +23,9 @@ const UPSTREAM = {
   'bedrock-converse': 'bedrock-converse',
   'bedrock-converse-stream': 'bedrock-converse',
 }
+
+/** What a judge prints. */
+const OUTPUT_BYTES_MAX = 64 * 1024 * 1024
 
 /** Misses that only these backends have. */
 const VENDOR_REASONS = [
@@ -70,25 +73,34 @@ if (!existsSync(judge) || !existsSync(corpus)) {
 
 const index = JSON.parse(readFileSync(join(corpus, 'index.json'), 'utf8'))
 const folder = values.out ?? mkdtempSync(join(tmpdir(), 'judge-vendors-'))
+const vendors = Object.keys(VENDORS).filter((vendor) => values.vendor === undefined || values.vendor === vendor)
 const rows = []
-for (const vendor of Object.keys(VENDORS)) {
-  if (values.vendor !== undefined && values.vendor !== vendor) continue
+const waiting = vendors.entries()
+// A judge mostly waits for its gateway, which mostly waits for it.
+await Promise.all(Array.from({ length: availableParallelism() }, judgeInTurn))
+console.log(`Reports: ${folder}`)
+if (values.page !== undefined) writeFileSync(values.page, page())
+process.exitCode = rows.some(({ strange }) => strange > 0) ? 1 : 0
+
+async function judgeInTurn() {
+  for (const [place, vendor] of waiting) rows[place] = await judged(vendor)
+}
+
+async function judged(vendor) {
   const own = index.filter(({ provider, protocol }) => provider === vendor && UPSTREAM[protocol])
   const only = [...new Set(own.map(({ protocol }) => UPSTREAM[protocol]))]
   const file = join(folder, `${vendor}.json`)
   const args = [judge, '--gateway', ADAPTER, '--project', HOME, '--ids', own.map(({ id }) => id).join(',')]
-  const { status, stderr } = spawnSync(process.execPath, [...args, '--only', only.join(','), '--json', file], {
+  await promisify(execFile)(process.execPath, [...args, '--only', only.join(','), '--json', file], {
     env: { ...process.env, JUDGE_VENDOR: vendor },
-    encoding: 'utf8',
+    maxBuffer: OUTPUT_BYTES_MAX,
   })
-  if (status !== 0) throw new Error(`${vendor}: ${stderr}`)
   const report = JSON.parse(readFileSync(file, 'utf8'))
   const missed = report.failures.flatMap((failure) =>
     failure.reasons.map(({ invariant, detail }) => ({ failure, invariant, detail })),
   )
   const strange = missed.filter((miss) => !isExplained(vendor, miss))
   const { pass, fail } = report.checks
-  rows.push({ vendor, exchanges: own.length, checks: pass + fail, missed: fail, strange: strange.length })
   console.log(
     `${vendor}: ${own.length} exchanges, ${pass} of ${pass + fail} checks hold, ${strange.length} misses without a reason`,
   )
@@ -96,10 +108,8 @@ for (const vendor of Object.keys(VENDORS)) {
     console.log(
       `  ${failure.part} ${failure.client} ${failure.upstream} ${failure.id} ${invariant}: ${detail.slice(0, 200)}`,
     )
+  return { vendor, exchanges: own.length, checks: pass + fail, missed: fail, strange: strange.length }
 }
-console.log(`Reports: ${folder}`)
-if (values.page !== undefined) writeFileSync(values.page, page())
-process.exitCode = rows.some(({ strange }) => strange > 0) ? 1 : 0
 
 function isExplained(vendor, { failure, invariant, detail }) {
   const known = VENDOR_REASONS.filter((row) => row.vendor === vendor)

@@ -14,12 +14,13 @@ import { fileURLToPath } from 'node:url'
 const TEST_TIMEOUT_MS = process.env.TRIVIUM_FAULTS === 'full' ? 2_700_000 : 300_000
 /**
  * Most files of `src` need a fraction of a second, and starting their process takes longer than that; those of `test/e2e` mostly
- * wait for sockets and timers: as many at a time as there are cores. The others load gateways and measure, and run alone.
+ * wait for sockets and timers, those of `test/laws` only compute: as many at a time as there are cores. The others load gateways and
+ * measure, and run alone.
  */
 const TOGETHER = [`--test-concurrency=${availableParallelism()}`]
 const ALL = [
-  { patterns: ['src/**/*.test.ts', 'test/e2e/**/*.test.ts'], flags: TOGETHER },
-  { patterns: ['test/*.test.ts', 'test/!(e2e)/**/*.test.ts'], flags: ['--test-concurrency=1'] },
+  { patterns: ['src/**/*.test.ts', 'test/{e2e,laws}/**/*.test.ts'], flags: TOGETHER },
+  { patterns: ['test/*.test.ts', 'test/!(e2e|laws)/**/*.test.ts'], flags: ['--test-concurrency=1'] },
 ]
 const NODE_MAJOR_MIN = 24
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']

@@ -28,26 +28,36 @@ import { topupContract } from './contract-topup.ts'
 
 /** Registers the whole contract for one engine. */
 export function storeContract(harness: Harness): void {
+  moneyContract(harness)
+  recordContract(harness)
+}
+
+/** What goes through a ledger: for each kind of them. */
+export function moneyContract(harness: Harness): void {
   ledgerContract(harness)
   growthContract(harness)
   postingContract(harness)
   expiryContract(harness)
   idempotencyContract(harness)
-  accountContract(harness)
   rowContract(harness)
-  responseContract(harness)
-  limitContract(harness)
-  sealContract(harness)
-  contentContract(harness)
-  settingContract(harness)
   sessionContract(harness)
   topupContract(harness)
-  tierContract(harness)
   budgetContract(harness)
   fileBudgetContract(harness)
   agentContract(harness)
   statementContract(harness)
   alertContract(harness)
   alertKindContract(harness)
+}
+
+/** What no ledger has a part in. */
+function recordContract(harness: Harness): void {
+  accountContract(harness)
+  responseContract(harness)
+  limitContract(harness)
+  sealContract(harness)
+  contentContract(harness)
+  settingContract(harness)
+  tierContract(harness)
   rollupContract(harness)
 }

@@ -11,8 +11,8 @@ import { createLedger } from '#ledger/ledger.ts'
 import { openLedger } from '#ledger/open-ledger.ts'
 import { WRITER_PARTS } from './commands.ts'
 import { ask, booksOver, newAccount, NOON_MS } from './contract-books.ts'
-import type { MakeLedger } from './contract-books.ts'
-import { storeContract } from './contract.ts'
+import type { Harness, MakeLedger } from './contract-books.ts'
+import { moneyContract, storeContract } from './contract.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { openSqliteEngine } from './sqlite-engine.ts'
 import { openStore } from './store.ts'
@@ -49,16 +49,16 @@ const openFile = async (file: string): Promise<Store> => {
 }
 
 const VARIANTS = [
-  { name: 'sqlite, ledger in SQL', makeLedger: createLedger, storesHolds: true },
-  { name: 'sqlite, ledger of one node', makeLedger: openLedger, storesHolds: false },
+  { name: 'sqlite, ledger in SQL', contract: moneyContract, makeLedger: createLedger, storesHolds: true },
+  { name: 'sqlite, ledger of one node', contract: storeContract, makeLedger: openLedger, storesHolds: false },
 ]
 
-for (const { name, makeLedger, storesHolds } of VARIANTS) {
-  describe(name, () => sqliteContract(makeLedger, storesHolds))
+for (const { name, contract, makeLedger, storesHolds } of VARIANTS) {
+  describe(name, () => contract(sqliteHarness(makeLedger, storesHolds)))
 }
 
-function sqliteContract(makeLedger: MakeLedger, storesHolds: boolean): void {
-  storeContract({
+function sqliteHarness(makeLedger: MakeLedger, storesHolds: boolean): Harness {
+  return {
     engine: 'sqlite',
     makeLedger,
     storesHolds,
@@ -81,7 +81,7 @@ function sqliteContract(makeLedger: MakeLedger, storesHolds: boolean): void {
         db.close()
       }
     },
-  })
+  }
 }
 
 test('a second store on the same file is refused with one clear error, and the first lives on', async () => {
