@@ -94,6 +94,9 @@ async function judged(vendor) {
   await promisify(execFile)(process.execPath, [...args, '--only', only.join(','), '--json', file], {
     env: { ...process.env, JUDGE_VENDOR: vendor },
     maxBuffer: OUTPUT_BYTES_MAX,
+  }).catch((error) => {
+    // Its own message is the command with every exchange's id.
+    throw new Error(`${vendor}: ${error.stderr || error.code}`)
   })
   const report = JSON.parse(readFileSync(file, 'utf8'))
   const missed = report.failures.flatMap((failure) =>
